@@ -1,0 +1,308 @@
+{{/*
+The steps of a promotion. What is particular to a service or a stage comes in through variables, so that the steps
+themselves are the same everywhere and can be read once. Expressions are Kargo's and stand in backticks.
+
+Values that are an expression and nothing else go through quote(): Kargo turns a result that looks like a number into one,
+the tag 1.10 into 1.1.
+See Kargo's docs, "Expression Language Reference" and "Promotion Templates Reference".
+*/}}
+
+{{/*
+Kargo's built-in steps, those of its commercial distributions included. One list for the whole chart.
+*/}}
+{{- define "kargo-service.builtinSteps" -}}
+argocd-update argocd-wait compose-output copy delete fail file-write
+gh-create-issue gh-issue-add-comment gh-issue-delete-comment gh-issue-update-comment gh-search-issues gh-update-issue
+gh-wait-for-issue-state gha-dispatch-workflow gha-wait-for-workflow
+git-clear git-clone git-commit git-merge-pr git-open-pr git-push git-tag git-wait-for-pr github-push
+hcl-update helm-template helm-update-chart http http-download jfrog-evidence jira json-parse json-update
+kustomize-build kustomize-set-image oci-download oci-push send-message set-freight-alias set-metadata
+snow-create snow-delete snow-query-for-records snow-update snow-wait-for-condition
+tf-apply tf-output tf-plan toml-parse toml-update untar yaml-merge yaml-parse yaml-update
+{{- end -}}
+
+{{/*
+Names of the variables that the chart defines for every stage; `vars` must not define them again.
+*/}}
+{{- define "kargo-service.reservedVars" -}}
+service imageRepoURL gitRepoURL branch path folder application
+{{- end -}}
+
+{{/*
+The retry block of a step, indented to stand in it; nothing when it says nothing. Takes a dict or nothing: timeout,
+errorThreshold.
+*/}}
+{{- define "kargo-service.retry" -}}
+{{- $retry := . | default dict }}
+{{- if or $retry.timeout $retry.errorThreshold }}
+  retry:
+    {{- with $retry.timeout }}
+    timeout: {{ include "kargo-service.duration" . }}
+    {{- end }}
+    {{- with $retry.errorThreshold }}
+    errorThreshold: {{ . }}
+    {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Variables as Kargo's list of name and value. Takes a map; empty values are left out, as Kargo does not store them.
+*/}}
+{{- define "kargo-service.vars" -}}
+{{- range $name, $value := . }}
+{{- if $value }}
+- name: {{ toYaml $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+The name of the image's version for people: its tag, for a mutable tag with the digest. Takes the root context.
+*/}}
+{{- define "kargo-service.version" -}}
+{{- `${{ imageFrom(vars.imageRepoURL).Tag }}` -}}
+{{- if eq ((.Values.image).imageSelectionStrategy | default "SemVer") "Digest" -}}
+{{- `@${{ imageFrom(vars.imageRepoURL).Digest }}` -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+A commit message or title with <service>, <stage> and <version> filled in by Kargo. Takes a dict: root, text. A text that is
+one of the three and nothing else goes through quote(), as it may look like a number.
+*/}}
+{{- define "kargo-service.message" -}}
+{{- $version := include "kargo-service.version" .root -}}
+{{- if eq .text "<service>" -}}
+  {{- `${{ quote(vars.service) }}` -}}
+{{- else if eq .text "<stage>" -}}
+  {{- `${{ quote(ctx.stage) }}` -}}
+{{- else if and (eq .text "<version>") (not (contains "@" $version)) -}}
+  {{- `${{ quote(imageFrom(vars.imageRepoURL).Tag) }}` -}}
+{{- else -}}
+  {{- .text | replace "<service>" `${{ vars.service }}` | replace "<stage>" `${{ ctx.stage }}` | replace "<version>" $version -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The variables of a stage's promotions. Takes a dict: root, stage, promotion.
+*/}}
+{{- define "kargo-service.promotionVars" -}}
+{{- $path := include "kargo-service.path" . -}}
+{{- $vars := list
+      (list "service" (include "kargo-service.name" .root))
+      (list "imageRepoURL" (.root.Values.image).repoURL)
+      (list "gitRepoURL" (.root.Values.git).repoURL)
+      (list "branch" (include "kargo-service.branch" .))
+      (list "path" $path)
+      (list "folder" (dir $path)) -}}
+{{- if (.promotion.argocdUpdate).enabled -}}
+  {{- $name := include "kargo-service.expand" (dict "root" .root "stage" .stage "text" (.promotion.argocdUpdate.name | default "<service>-<stage>")) -}}
+  {{- $vars = append $vars (list "application" $name) -}}
+{{- end -}}
+{{- range $vars }}
+{{- if index . 1 }}
+- name: {{ index . 0 }}
+  value: {{ index . 1 | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+All steps of a stage. Takes a dict: root, stage, promotion.
+*/}}
+{{- define "kargo-service.steps" -}}
+{{- $steps := .promotion.steps | default dict -}}
+{{- if $steps.replace }}
+{{- include "kargo-service.userSteps" $steps.replace }}
+{{- else }}
+{{- include "kargo-service.userSteps" $steps.before }}
+{{- if (.promotion.task).name }}
+- task:
+    name: {{ toYaml .promotion.task.name }}
+    kind: {{ .promotion.task.kind | default "PromotionTask" }}
+  {{- with .promotion.task.vars }}
+  vars:
+    {{- include "kargo-service.vars" . | trim | nindent 4 }}
+  {{- end }}
+{{- else }}
+{{- include "kargo-service.defaultSteps" . }}
+{{- end }}
+{{- include "kargo-service.userSteps" $steps.after }}
+{{- end }}
+{{- end -}}
+
+{{/*
+The default steps: clone, write the version into the values file, commit, push or open a pull request, sync the
+Application. Takes a dict: root, stage, promotion.
+*/}}
+{{- define "kargo-service.defaultSteps" -}}
+{{- $git := .root.Values.git | default dict -}}
+{{- $retry := .promotion.retry | default dict -}}
+{{- $pullRequest := .promotion.pullRequest | default dict -}}
+{{- $message := .promotion.message | default "<service>: promote <stage> to <version>" }}
+- uses: git-clone
+  {{- include "kargo-service.retry" (get $retry "git-clone") }}
+  config:
+    repoURL: {{ `${{ vars.gitRepoURL }}` }}
+    {{- if $git.insecureSkipTLSVerify }}
+    insecureSkipTLSVerify: true
+    {{- end }}
+    {{- if $git.blobless }}
+    blobless: true
+    {{- end }}
+    {{- if and ($git.author).name ($git.author).email }}
+    author:
+      name: {{ $git.author.name | quote }}
+      email: {{ $git.author.email | quote }}
+    {{- end }}
+    checkout:
+      - branch: {{ `${{ quote(vars.branch) }}` }}
+        path: ./src
+        {{- if and (ne $git.sparse false) (ne (include "kargo-service.path" . | dir) ".") }}
+        sparse:
+          - {{ `${{ quote(vars.folder) }}` }}
+        {{- end }}
+- uses: yaml-update
+  as: update
+  {{- include "kargo-service.retry" (get $retry "yaml-update") }}
+  config:
+    path: {{ `./src/${{ vars.path }}` }}
+    updates:
+      {{- if or .promotion.tagKey (not (hasKey .promotion "tagKey")) }}
+      - key: {{ .promotion.tagKey | default "image.tag" | quote }}
+        value: {{ `${{ quote(imageFrom(vars.imageRepoURL).Tag) }}` }}
+      {{- end }}
+      {{- with .promotion.digestKey }}
+      - key: {{ . | quote }}
+        value: {{ `${{ quote(imageFrom(vars.imageRepoURL).Digest) }}` }}
+      {{- end }}
+{{- include "kargo-service.userSteps" (.promotion.steps).beforeCommit }}
+- uses: git-commit
+  as: commit
+  {{- include "kargo-service.retry" (get $retry "git-commit") }}
+  config:
+    path: ./src
+    message: {{ include "kargo-service.message" (dict "root" .root "text" $message) | quote }}
+- uses: git-push
+  as: push
+  {{- /* Nothing to commit is nothing to propose: a branch without a change cannot become a pull request. */}}
+  {{- if $pullRequest.enabled }}
+  if: {{ `${{ success() && status('commit') != 'Skipped' }}` }}
+  {{- end }}
+  {{- include "kargo-service.retry" (get $retry "git-push") }}
+  config:
+    path: ./src
+    {{- if $pullRequest.enabled }}
+    generateTargetBranch: true
+    {{- end }}
+    {{- with $pullRequest.provider }}
+    provider: {{ . }}
+    {{- end }}
+    {{- with .promotion.maxAttempts }}
+    maxAttempts: {{ . }}
+    {{- end }}
+{{- if $pullRequest.enabled }}
+{{- include "kargo-service.pullRequestSteps" . }}
+{{- end }}
+{{- if (.promotion.argocdUpdate).enabled }}
+- uses: argocd-update
+  {{- include "kargo-service.retry" (get $retry "argocd-update") }}
+  config:
+    apps:
+      {{- /* No desiredRevision: other services commit to the same branch, so the Application soon runs a later commit. */}}
+      - name: {{ `${{ quote(vars.application) }}` }}
+        {{- with .promotion.argocdUpdate.namespace }}
+        namespace: {{ toYaml . }}
+        {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+The steps that turn a pushed branch into a merged pull request. Takes a dict: root, stage, promotion.
+*/}}
+{{- define "kargo-service.pullRequestSteps" -}}
+{{- $retry := .promotion.retry | default dict -}}
+{{- $pullRequest := .promotion.pullRequest }}
+- uses: git-open-pr
+  as: open-pr
+  if: {{ `${{ success() && status('commit') != 'Skipped' }}` }}
+  {{- include "kargo-service.retry" (get $retry "git-open-pr") }}
+  config:
+    repoURL: {{ `${{ vars.gitRepoURL }}` }}
+    {{- include "kargo-service.gitProvider" . }}
+    sourceBranch: {{ `${{ outputs.push.branch }}` }}
+    targetBranch: {{ `${{ quote(vars.branch) }}` }}
+    {{- with $pullRequest.title }}
+    title: {{ include "kargo-service.message" (dict "root" $.root "text" .) | quote }}
+    {{- end }}
+    {{- with $pullRequest.labels }}
+    labels:
+      {{- range . }}
+      - {{ . | quote }}
+      {{- end }}
+    {{- end }}
+{{- $step := ternary "git-merge-pr" "git-wait-for-pr" (eq $pullRequest.merge true) }}
+- uses: {{ $step }}
+  as: {{ trimPrefix "git-" $step }}
+  if: {{ `${{ success() && status('open-pr') != 'Skipped' }}` }}
+  {{- include "kargo-service.retry" (get $retry $step) }}
+  config:
+    repoURL: {{ `${{ vars.gitRepoURL }}` }}
+    {{- include "kargo-service.gitProvider" . }}
+    prNumber: {{ `${{ outputs['open-pr'].pr.id }}` }}
+    {{- if $pullRequest.merge }}
+    wait: true
+    {{- with $pullRequest.mergeMethod }}
+    mergeMethod: {{ . | quote }}
+    {{- end }}
+    {{- end }}
+{{- end -}}
+
+{{/*
+How a pull request step reaches the Git provider, indented to stand in its config. Takes a dict: root, promotion.
+*/}}
+{{- define "kargo-service.gitProvider" -}}
+{{- with .promotion.pullRequest.provider }}
+    provider: {{ . }}
+{{- end }}
+{{- if (.root.Values.git).insecureSkipTLSVerify }}
+    insecureSkipTLSVerify: true
+{{- end }}
+{{- end -}}
+
+{{/*
+Steps that people wrote, in the form that Kargo stores them: no zero values, durations in Go's form. Takes a list.
+*/}}
+{{- define "kargo-service.userSteps" -}}
+{{- range . }}
+{{- if .task }}
+- task:
+    name: {{ toYaml .task.name }}
+    {{- with .task.kind }}
+    kind: {{ . }}
+    {{- end }}
+{{- else }}
+- uses: {{ toYaml .uses }}
+{{- end }}
+  {{- with .as }}
+  as: {{ . | quote }}
+  {{- end }}
+  {{- with .if }}
+  if: {{ . | quote }}
+  {{- end }}
+  {{- if .continueOnError }}
+  continueOnError: true
+  {{- end }}
+  {{- include "kargo-service.retry" .retry }}
+  {{- $vars := include "kargo-service.vars" .vars }}
+  {{- with $vars }}
+  vars:
+    {{- trim . | nindent 4 }}
+  {{- end }}
+  {{- if hasKey . "config" }}
+  config:
+    {{- .config | default dict | toYaml | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end -}}

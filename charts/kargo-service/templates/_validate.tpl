@@ -1,0 +1,251 @@
+{{/*
+What spans keys, or needs more than a JSON schema: each define below prints one line per mistake, `key: what is wrong and
+what is allowed`. templates/validate.yaml fails with all of them at once. kargo-fleet says the same in the same words
+(tools/kargo_fleet/rules.py); tests/test_rules.py holds the two together.
+*/}}
+
+{{/*
+The stages of the pipeline without those that a layer took out with null, as YAML. Takes the root context.
+*/}}
+{{- define "kargo-service.stages" -}}
+{{- range $name, $stage := .Values.stages }}
+{{- if not (kindIs "invalid" $stage) }}
+{{ $name | quote }}: {{ toJson $stage }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Words in a sentence: "a", "a and b", "a, b and c". Takes a list.
+*/}}
+{{- define "kargo-service.enumerate" -}}
+{{- if lt (len .) 2 }}{{ join "" . }}{{ else }}{{ initial . | join ", " }} and {{ last . }}{{ end -}}
+{{- end -}}
+
+{{- define "kargo-service.validate.service" -}}
+{{- $name := include "kargo-service.name" . -}}
+{{- if or (gt (len $name) 57) (not (regexMatch `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$` $name)) }}
+service.name: {{ quote $name }} is not a DNS label of at most 57 characters (a-z, 0-9 and -); the Project is called kargo-<name>
+{{- else if has $name (list "cluster-secrets" "shared-resources" "system-resources") }}
+service.name: {{ quote $name }} is reserved; kargo-{{ $name }} is a namespace of Kargo's own
+{{- end }}
+{{- end -}}
+
+{{/*
+Whether Masterminds/semver takes a text as a constraint, "true" or nothing: its grammar, from constraints.go of v3.4.0.
+validate.yaml has the last word by calling the library itself, but its message names no key.
+*/}}
+{{- define "kargo-service.isConstraint" -}}
+{{- /* A range, 1.2 - 1.4, is found with the library's own pattern, which takes more than what it can read afterwards. */ -}}
+{{- $any := `v?([0-9|x|X|\*]+)(\.[0-9|x|X|\*]+)?(\.[0-9|x|X|\*]+)?(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?` -}}
+{{- $range := printf `\s*(%s)\s+-\s+(%s)\s*` $any $any -}}
+{{- $numbers := `[xX*](\.[0-9|xX*]+){0,2}|[0-9]+(\.[xX*](\.[0-9|xX*]+)?|\.[0-9]+(\.[xX*]|\.[0-9]+)?)?` -}}
+{{- $identifier := `(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)` -}}
+{{- $version := printf `v?(%s)(-%s(\.%s)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?` $numbers $identifier $identifier -}}
+{{- $operator := `(=||!=|>|<|>=|=>|<=|=<|~|~>|\^)` -}}
+{{- $segment := printf `^\s*%s\s*%s\s*((\s+|,\s*)%s\s*%s\s*)*$` $operator $version $operator $version -}}
+{{- $valid := true -}}
+{{- range regexReplaceAll $range . ">= ${1}, <= ${11} " | splitList "||" -}}
+  {{- $valid = and $valid (regexMatch $segment .) -}}
+{{- end -}}
+{{- if $valid }}true{{ end -}}
+{{- end -}}
+
+{{- define "kargo-service.validate.image" -}}
+{{- $image := .Values.image | default dict -}}
+{{- $strategy := $image.imageSelectionStrategy | default "SemVer" -}}
+{{- if not $image.repoURL }}
+image.repoURL: is required; for example registry.example.com/nginx
+{{- end }}
+{{- if and (eq $strategy "SemVer") $image.constraint (not (include "kargo-service.isConstraint" $image.constraint)) }}
+image.constraint: {{ quote $image.constraint }} is not a semver constraint such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *; a mutable tag needs imageSelectionStrategy: Digest
+{{- else if and (eq $strategy "Digest") (not (regexMatch `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$` ($image.constraint | default ""))) }}
+image.constraint: {{ $image.constraint | default "" | quote }} is not the name of a tag such as latest, which imageSelectionStrategy: Digest needs
+{{- end }}
+{{- range $key := list "allowTagsRegexes" "ignoreTagsRegexes" }}
+{{- range $index, $regex := get $image $key | default list }}
+{{- /* An invalid expression makes regexMatch false even for an empty text that `|…` would match. */}}
+{{- if not (regexMatch (printf "|%s" $regex) "") }}
+image.{{ $key }}[{{ $index }}]: {{ quote $regex }} is not a regular expression of Go (RE2: no lookarounds, no backreferences)
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $index, $subscription := (.Values.warehouse).subscriptions }}
+{{- if and $image.repoURL (eq (($subscription.image).repoURL | default "") $image.repoURL) }}
+warehouse.subscriptions[{{ $index }}].image.repoURL: {{ quote $image.repoURL }} is the service's own image, which is subscribed to already
+{{- end }}
+{{- range $kind, $key := dict "image" "constraint" "git" "semverConstraint" "chart" "semverConstraint" }}
+{{- $given := get $subscription $kind | default dict }}
+{{- $constraint := get $given $key }}
+{{- if and $constraint (eq ($given.imageSelectionStrategy | default "SemVer") "SemVer") (not (include "kargo-service.isConstraint" $constraint)) }}
+warehouse.subscriptions[{{ $index }}].{{ $kind }}.{{ $key }}: {{ quote $constraint }} is not a semver constraint such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *
+{{- end }}
+{{- end }}
+{{- with $subscription.chart }}
+{{- if and (hasPrefix "oci://" .repoURL) .name }}
+warehouse.subscriptions[{{ $index }}].chart.name: must be empty; an oci:// URL names the chart itself
+{{- else if and (not (hasPrefix "oci://" .repoURL)) (not .name) }}
+warehouse.subscriptions[{{ $index }}].chart.name: is required; an https:// URL names a repository of many charts
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "kargo-service.validate.pipeline" -}}
+{{- $stages := include "kargo-service.stages" . | fromYaml -}}
+{{- $names := keys $stages | sortAlpha -}}
+{{- $starts := list -}}
+{{- $waiting := dict -}}
+{{- if not $names }}
+stages: is empty; a pipeline needs at least one stage
+{{- end }}
+{{- range $name, $stage := $stages }}
+{{- $upstream := $stage.upstream | default list }}
+{{- if or $stage.direct (not $upstream) }}{{ $starts = append $starts $name }}{{ end }}
+{{- range $index, $source := $upstream }}
+{{- if eq $source $name }}
+stages.{{ $name }}.upstream[{{ $index }}]: {{ quote $source }} is the stage itself
+{{- else if not (hasKey $stages $source) }}
+stages.{{ $name }}.upstream[{{ $index }}]: {{ quote $source }} is not a stage of this service; it has {{ include "kargo-service.enumerate" $names }}
+{{- end }}
+{{- end }}
+{{- $_ := set $waiting $name (without $upstream $name) }}
+{{- if eq ($stage.selectionPolicy | default "") "MatchUpstream" }}
+{{- if or $stage.direct (ne (len $upstream) 1) }}
+stages.{{ $name }}.selectionPolicy: "MatchUpstream" needs exactly one upstream stage and no Freight straight from the Warehouse
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and $names (not $starts) }}
+stages: none takes Freight straight from the Warehouse; the first stage of a pipeline has no upstream
+{{- end }}
+{{- /* Take away what waits for nobody, and what nobody waits for, until nothing changes: what is left are the cycles. */}}
+{{- range $names }}
+{{- range $name, $upstream := $waiting }}
+{{- $left := list }}
+{{- range $upstream }}{{ if hasKey $waiting . }}{{ $left = append $left . }}{{ end }}{{ end }}
+{{- $waitedFor := false }}
+{{- range $other, $sources := $waiting }}{{ if has $name $sources }}{{ $waitedFor = true }}{{ end }}{{ end }}
+{{- if or (not $left) (not $waitedFor) }}{{ $_ := unset $waiting $name }}{{ end }}
+{{- end }}
+{{- end }}
+{{- with keys $waiting | sortAlpha }}
+stages: {{ include "kargo-service.enumerate" . }} wait for each other; upstream must not lead back to the same stage
+{{- end }}
+{{- end -}}
+
+{{/*
+A regular expression of the Git URLs from which Kargo infers the provider of pull requests, as pkg/gitprovider does.
+*/}}
+{{- define "kargo-service.knownProviders" -}}
+^https?://([^/]*(github|gitlab|gitea)[^/]*|[^/]*\.ghe\.com|dev\.azure\.com|[^/]*visualstudio\.com|bitbucket\.org(:[0-9]+)?)/
+{{- end -}}
+
+{{- define "kargo-service.validate.promotion" -}}
+{{- $root := . -}}
+{{- $git := .Values.git | default dict -}}
+{{- $writers := dict -}}
+{{- $needsRepo := false -}}
+{{- range $name, $stage := include "kargo-service.stages" . | fromYaml }}
+{{- $promotion := include "kargo-service.promotion" (dict "root" $root "stage" $name) | fromYaml }}
+{{- $context := dict "root" $root "stage" $name "promotion" $promotion }}
+{{- range $variable, $_ := $stage.vars }}
+{{- if has $variable (include "kargo-service.reservedVars" $root | splitList " ") }}
+stages.{{ $name }}.vars.{{ $variable }}: is a variable that the chart sets; choose another name
+{{- end }}
+{{- end }}
+{{- if and ($promotion.steps).replace ($promotion.task).name }}
+stages.{{ $name }}.promotion: steps.replace and task.name exclude each other
+{{- end }}
+{{- if include "kargo-service.hasDefaultSteps" $promotion }}
+{{- $needsRepo = true }}
+{{- $target := printf "%s on branch %s" (include "kargo-service.path" $context) (include "kargo-service.branch" $context) }}
+{{- if hasKey $writers $target }}
+stages.{{ $name }}.promotion.path: stage {{ get $writers $target }} writes {{ $target }} too; every stage needs a file or a branch of its own
+{{- else }}{{ $_ := set $writers $target $name }}{{ end }}
+{{- if not (or $promotion.tagKey (not (hasKey $promotion "tagKey")) $promotion.digestKey) }}
+stages.{{ $name }}.promotion.tagKey: is empty and so is digestKey; a promotion would write nothing
+{{- end }}
+{{- $pullRequest := $promotion.pullRequest | default dict }}
+{{- if and $pullRequest.enabled $git.repoURL }}
+{{- if not (hasPrefix "http" $git.repoURL) }}
+stages.{{ $name }}.promotion.pullRequest.enabled: needs git.repoURL with https://; a pull request goes through the provider's API, which takes no SSH keys
+{{- else if not (or $pullRequest.provider (regexMatch (include "kargo-service.knownProviders" $root) $git.repoURL)) }}
+stages.{{ $name }}.promotion.pullRequest.provider: is empty and cannot be inferred from {{ quote $git.repoURL }}; choose azure, bitbucket, gitea, github or gitlab
+{{- end }}
+{{- end }}
+{{- end }}
+{{- include "kargo-service.validate.steps" $context }}
+{{- end }}
+{{- if and $needsRepo (not $git.repoURL) }}
+git.repoURL: is required; for example https://github.com/example/gitops.git
+{{- end }}
+{{- if ne (empty ($git.author).name) (empty ($git.author).email) }}
+git.author: has a {{ ternary "name" "email" (empty ($git.author).email) }} and no {{ ternary "email" "name" (empty ($git.author).email) }}; it needs both or none
+{{- end }}
+{{- end -}}
+
+{{/*
+Names and aliases of the steps of one stage. Takes a dict: root, stage, promotion.
+*/}}
+{{- define "kargo-service.validate.steps" -}}
+{{- $steps := .promotion.steps | default dict -}}
+{{- $stage := .stage -}}
+{{- $known := concat (include "kargo-service.builtinSteps" . | splitList "\n" | join " " | splitList " ") (.promotion.customSteps | default list) -}}
+{{- $aliases := dict -}}
+{{- if include "kargo-service.hasDefaultSteps" .promotion -}}
+  {{- range list "update" "commit" "push" }}{{ $_ := set $aliases . true }}{{ end -}}
+  {{- if (.promotion.pullRequest).enabled -}}
+    {{- range list "open-pr" (ternary "merge-pr" "wait-for-pr" (eq .promotion.pullRequest.merge true)) }}{{ $_ := set $aliases . true }}{{ end -}}
+  {{- end -}}
+{{- end -}}
+{{- range $list := ternary (list "replace") (list "before" "beforeCommit" "after") (not (empty $steps.replace)) }}
+{{- range $index, $step := get $steps $list | default list }}
+{{- $key := printf "stages.%s.promotion.steps.%s[%d]" $stage $list $index }}
+{{- if and $step.uses (not (has $step.uses $known)) }}
+{{ $key }}.uses: {{ quote $step.uses }} is not a promotion step of Kargo; list it in promotion.customSteps if this installation has it
+{{- end }}
+{{- if $step.task }}
+{{- range $field := list "if" "continueOnError" "retry" "config" }}
+{{- if get $step $field }}
+{{ $key }}.{{ $field }}: is not allowed in a step that runs a task; only as and vars are
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with $step.as }}
+{{- if regexMatch `^(step|task)-[0-9]+$` . }}
+{{ $key }}.as: {{ quote . }} is reserved by Kargo
+{{- else if hasKey $aliases . }}
+{{ $key }}.as: {{ quote . }} is the alias of another step
+{{- end }}
+{{- $_ := set $aliases . true }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "kargo-service.validate.rbac" -}}
+{{- $stages := include "kargo-service.stages" . | fromYaml -}}
+{{- $names := keys $stages | sortAlpha -}}
+{{- range $key, $given := (.Values.rbac).bindings }}
+{{- if not (kindIs "invalid" $given) }}
+{{- $binding := $given | default dict }}
+{{- if and $binding.role $binding.roleRef }}
+rbac.bindings.{{ $key }}: has role and roleRef; one is allowed
+{{- else if not (or $binding.role $binding.roleRef) }}
+rbac.bindings.{{ $key }}: needs role (admin, promoter or viewer) or roleRef
+{{- end }}
+{{- if not (or $binding.groups $binding.users $binding.serviceAccounts $binding.claims) }}
+rbac.bindings.{{ $key }}: binds nobody; it needs groups, users, serviceAccounts or claims
+{{- end }}
+{{- if and $binding.stages (ne ($binding.role | default "") "promoter") }}
+rbac.bindings.{{ $key }}.stages: needs role: promoter
+{{- end }}
+{{- range $index, $stage := $binding.stages }}
+{{- if not (hasKey $stages $stage) }}
+rbac.bindings.{{ $key }}.stages[{{ $index }}]: {{ quote $stage }} is not a stage of this service; it has {{ include "kargo-service.enumerate" $names }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}

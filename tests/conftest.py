@@ -1,0 +1,88 @@
+"""What several test modules share: a fleet on disk from a dict, and the command line in this process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from contract.fixtures import oracle  # noqa: F401
+from kargo_fleet.main import main
+
+FLEET = "image: {registry: registry.example.com}\ngit: {repoURL: https://git.example.com/platform.git}\n"
+STAGES = ("dev", "staging", "prod")
+
+#: Text files by path. None removes what `tree` would put there by itself.
+Files = Mapping[str, str | bytes | None]
+Tree = Callable[[Files], Path]
+
+
+class Result(NamedTuple):
+    status: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Result]
+Command = Callable[..., subprocess.CompletedProcess[str]]
+COMMAND = (sys.executable, "-m", "kargo_fleet.main")
+
+
+def service(name: str, **files: str) -> dict[str, str | bytes | None]:
+    """Return the files of a sound service; `kargo="…"` is the text of its kargo.yaml."""
+    folder = f"services/{name}"
+    found: dict[str, str | bytes | None] = {
+        f"{folder}/values-{stage}.yaml": "image:\n  tag: 1.0.0\n" for stage in STAGES
+    }
+    found.update((f"{folder}/{file}.yaml", text) for file, text in files.items())
+    return found
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """`tree({path: text})` writes a fleet: the service nginx and a short fleet.yaml, with `files` over it."""
+
+    def build(files: Files) -> Path:
+        for path, content in {"fleet.yaml": FLEET, **service("nginx"), **files}.items():
+            if content is None:
+                continue
+            file = tmp_path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return tmp_path
+
+    return build
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`run("check", …)` runs a command on the fleet of `tree`; outside of GitHub Actions, and off a terminal."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+
+    def call(*arguments: str) -> Result:
+        capsys.readouterr()
+        try:
+            status = main(["-C", str(tmp_path), *arguments])
+        except SystemExit as exit_:  # argparse
+            status = exit_.code if isinstance(exit_.code, int) else 1
+        captured = capsys.readouterr()
+        return Result(status, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """`command("check", …)` does the same in a process of its own; keywords are those of subprocess.run."""
+
+    def call(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        environment = {key: value for key, value in os.environ.items() if key not in ("GITHUB_ACTIONS", "NO_COLOR")}
+        options = {"env": environment, "capture_output": True, "text": True, "timeout": 60, **options}
+        return subprocess.run([*COMMAND, "-C", str(tmp_path), *arguments], check=False, **options)
+
+    return call

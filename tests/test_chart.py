@@ -1,0 +1,164 @@
+"""What the chart renders is what Kargo v1.11 works with: every sample service, every scenario in ci/."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from contract import kargo
+from helm import CHART, ROOT, render, template
+
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
+DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+UNITS = [*sorted((ROOT / "values").glob("*.yaml")), *sorted((CHART / "ci").glob("*-values.yaml"))]
+MINIMAL = ("image.repoURL=registry.example.com/nginx", "git.repoURL=https://github.com/example/gitops.git")
+
+
+@cache
+def unit(values: Path) -> list[dict[str, Any]]:
+    release = values.stem if values.parent.name == "values" else "nginx"
+    return render(release, CHART, values)
+
+
+@pytest.mark.parametrize("values", UNITS, ids=lambda path: path.stem)
+class TestUnit:
+    def test_kargo_takes_it(self, values: Path) -> None:
+        assert kargo.unit_problems(unit(values)) == []
+
+    def test_it_is_stored_as_it_is_rendered(self, values: Path) -> None:
+        for obj in unit(values):
+            assert kargo.stored(obj) == obj
+
+    def test_its_promotions_write_any_tag_as_it_is(self, values: Path) -> None:
+        """Kargo's own evaluator turns what looks like a number into one, unless it is quoted."""
+        digest = f"sha256:{'0' * 64}"
+        for tag in ("1.2.3", "20261101", "1.10", "1e5", "true", "null", "v1.0.0-rc.1"):
+            functions = {"imageFrom": {"*": {"tag": tag, "digest": digest}}, **SUCCEEDED}
+            for stage in (obj for obj in unit(values) if obj["kind"] == "Stage"):
+                configs = kargo.promotion(stage, functions, outputs=OUTPUTS)
+                for step, config in zip(stage["spec"]["promotionTemplate"]["spec"]["steps"], configs, strict=True):
+                    if step.get("as") == "update":
+                        written = [update["value"] for update in config["updates"]]
+                        assert written in ([tag], [digest], [tag, digest])
+
+
+SUCCEEDED: dict[str, Any] = {"success": {"*": True}, "status": {"*": "Succeeded"}}
+OUTPUTS: dict[str, Any] = {
+    "update": {"commitMessage": "Updated"},
+    "commit": {"commit": "0123456"},
+    "push": {"branch": "kargo/promotion/x", "commit": "0123456"},
+    "open-pr": {"pr": {"id": 7, "url": "https://example.com/7"}},
+}
+
+
+def test_nothing_to_commit_means_no_pull_request() -> None:
+    """The tag is there already: git-commit skips itself, and a branch without a change is no pull request."""
+    stage = next(obj for obj in unit(ROOT / "values" / "payments-api.yaml") if obj["metadata"]["name"] == "prod")
+    functions = {"imageFrom": {"*": {"tag": "1.2.3"}}, "success": {"*": True}, "status": {"*": "Skipped"}}
+    configs = kargo.promotion(stage, functions, outputs={"commit": {"commit": "0123456"}})
+    steps = [step["uses"] for step in stage["spec"]["promotionTemplate"]["spec"]["steps"]]
+    ran = [uses for uses, config in zip(steps, configs, strict=True) if config is not None]
+    assert ran == ["git-clone", "yaml-update", "git-commit"]
+
+
+def paths(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in values.items():
+        yield (*above, key)
+        if isinstance(value, dict):
+            yield from paths(value, (*above, key))
+
+
+@pytest.mark.parametrize("path", [".".join(path) for path in paths(DEFAULTS) if "/" not in path[-1]])
+def test_a_missing_key_is_never_nil(path: str) -> None:
+    """`helm upgrade --reuse-values` keeps the values of an older chart, without the keys that a newer one added."""
+    result = template("nginx", CHART, sets=(*MINIMAL, f"{path}=null"))
+    assert "nil pointer" not in result.stderr
+    assert result.returncode == 0 or "these values cannot work" in result.stderr, result.stderr
+
+
+def comments() -> dict[tuple[str, ...], str]:
+    """Return the `# --` comment of each key in values.yaml."""
+    found: dict[tuple[str, ...], str] = {}
+    above: list[tuple[int, str]] = []
+    block: list[str] = []
+    for line in (CHART / "values.yaml").read_text().splitlines():
+        if match := re.match(r"\s*# ?(.*)$", line):
+            block.append(match[1])
+            continue
+        if match := re.match(r"(\s*)([^\s#:]+):", line):
+            above = [item for item in above if item[0] < len(match[1])] + [(len(match[1]), match[2])]
+            texts = [text for text in block if not text.startswith("@default")]
+            if starts := [index for index, text in enumerate(texts) if text.startswith("-- ")]:
+                found[tuple(key for _, key in above)] = " ".join(texts[starts[0] :]).removeprefix("-- ")
+        block = []
+    return found
+
+
+def subschema(path: tuple[str, ...]) -> dict[str, Any]:
+    node = SCHEMA
+    for key in path:
+        node = node["properties"][key]
+        if "$ref" in node:
+            node = SCHEMA["definitions"][node["$ref"].rsplit("/", 1)[1]]
+    return node
+
+
+def test_the_schema_describes_what_values_yaml_describes() -> None:
+    described = {path: text for path, text in comments().items() if path[0] != "stages"}
+    assert len(described) > 60
+    assert {path: subschema(path)["description"] for path in described} == described
+
+
+def test_every_key_of_values_yaml_is_in_the_schema_and_the_other_way_round() -> None:
+    open_maps = {
+        "global",
+        "commonLabels",
+        "commonAnnotations",
+        "labels",
+        "annotations",
+        "stages",
+        "bindings",
+        "hard",
+        "retry",
+        "vars",
+    }
+
+    def compare(schema: Mapping[str, Any], values: Mapping[str, Any], above: tuple[str, ...]) -> None:
+        assert set(schema["properties"]) == set(values), above
+        for key, value in values.items():
+            if isinstance(value, dict) and key not in open_maps:
+                compare(subschema((*above, key)), value, (*above, key))
+
+    compare(SCHEMA, DEFAULTS, ())
+
+
+def test_the_schema_is_closed_at_every_level() -> None:
+    passed_on = {"config", "global"}  # Kargo's steps have schemas of their own, which the contract tests apply
+    receivers = {"secretRef"}
+
+    def visit(node: Any, name: str) -> None:
+        if isinstance(node, dict):
+            types = node.get("type", [])
+            if "object" in ([types] if isinstance(types, str) else types) and name not in passed_on:
+                assert "additionalProperties" in node or receivers & set(node.get("properties", {})), name
+            for key, value in node.items():
+                visit(value, key)
+        elif isinstance(node, list):
+            for value in node:
+                visit(value, name)
+
+    visit(SCHEMA, "")
+
+
+def test_every_key_of_a_stage_and_a_binding_is_in_the_readme() -> None:
+    readme = (CHART / "README.md").read_text()
+    for name in ("stage", "binding"):
+        for key in SCHEMA["definitions"][name]["properties"]:
+            assert f"`{key}`" in readme, key

@@ -1,0 +1,195 @@
+"""The documentation: its examples are valid, its links lead somewhere, what it tells people to type exists."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jsonschema
+import pytest
+import yaml
+
+from kargo_fleet import chart as charts
+from kargo_fleet import main as cli
+from kargo_fleet import rules, yamlread
+from kargo_fleet.commands.schema import contents
+from kargo_fleet.findings import CODES
+from kargo_fleet.merge import merge
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "charts/kargo-service/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+SCHEMAS = {name.partition(".")[0]: json.loads(text) for name, text in contents(ROOT).items()}
+SCHEMAS["values"] = json.loads((ROOT / "charts/kargo-service/values.schema.json").read_text())
+
+
+class Block(NamedTuple):
+    """A fenced block: its language and what else stands behind the opening fence."""
+
+    page: str
+    line: int
+    language: str
+    info: dict[str, str]
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def _blocks() -> Iterator[Block]:
+    fence = re.compile(r"^( *)```(\w*)[ \t]*([^\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for found in fence.finditer(text):
+            indent, language, info, body = found.groups()
+            if indent:
+                body = re.sub(f"^{indent}", "", body, flags=re.MULTILINE)
+            words = dict(word.split("=", 1) for word in info.split() if "=" in word)
+            yield Block(
+                page.relative_to(ROOT).as_posix(), text.count("\n", 0, found.start()) + 1, language, words, body
+            )
+
+
+BLOCKS = list(_blocks())
+# The examples in docs/findings.md are wrong on purpose.
+YAML_BLOCKS = [block for block in BLOCKS if block.language == "yaml" and block.page != "docs/findings.md"]
+
+
+def _code(page: Path) -> Iterator[str]:
+    """Yield every line of code of a page: what people type, from fenced blocks and inline spans."""
+    name = page.relative_to(ROOT).as_posix()
+    for block in BLOCKS:
+        if block.page == name and block.language in ("sh", "shell", "bash"):
+            yield from block.text.replace("\\\n", " ").splitlines()
+        elif block.page == name and block.language == "console":
+            yield from (line[2:] for line in block.text.replace("\\\n", " ").splitlines() if line.startswith("$ "))
+        elif block.page == name and block.language == "yaml":
+            yield from (line.strip().removeprefix("- run: ") for line in block.text.splitlines() if "- run: " in line)
+    for span in re.findall(r"`([^`\n]+)`", _prose(page)):
+        yield span.strip()
+
+
+def _prose(page: Path) -> str:
+    return re.sub(r"^( *)```.*?^\1```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def _schema(title: str) -> str | None:
+    if title.startswith("values/"):
+        return "values"
+    name = title.rpartition("/")[2].removesuffix(".yaml")
+    return name if name in ("fleet", "kargo") and not title.startswith(".github/") else None
+
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+def test_there_are_examples() -> None:
+    titles = [_schema(block.info.get("title", "")) for block in YAML_BLOCKS]
+    assert titles.count("kargo") > 5
+    assert titles.count("fleet") > 5
+
+
+@pytest.mark.parametrize("block", YAML_BLOCKS, ids=str)
+def test_yaml_examples_are_valid(block: Block) -> None:
+    if block.text.startswith(" "):
+        return  # a part of an object, as it stands there
+    if block.text.startswith(("apiVersion:", "---")):
+        assert all({"apiVersion", "kind"} <= set(document) for document in yaml.safe_load_all(block.text))
+        return
+    data: dict[str, Any] = yamlread.parse(block.text)
+    usual = "kargo.yaml" if block.page.startswith("charts/") else "fleet.yaml" if "argocd" in data else ""
+    title = block.info.get("title", usual)
+    assert title, "say which file this is, as in title=kargo.yaml behind the opening fence"
+    schema = _schema(title)
+    if schema is not None:
+        validator = jsonschema.Draft7Validator(SCHEMAS[schema])
+        assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(data)] == []
+    if schema == "kargo":
+        identity = {
+            "service": {"name": "nginx"},
+            "image": {"repoURL": "example.com/nginx"},
+            "git": {"repoURL": "https://github.com/example/gitops.git"},
+        }
+        values = merge(merge(charts.load(ROOT, None).defaults, identity), data)
+        assert [str(problem) for problem in rules.problems(values)] == []
+
+
+def test_the_example_of_the_layers(tmp_path: Path) -> None:
+    example = {block.info["title"]: block.text for block in YAML_BLOCKS if block.info.get("example") == "layers"}
+    result = example.pop("values/pay-card.yaml")
+    for path, text in example.items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    for stage in ("dev", "prod"):
+        (tmp_path / f"services/pay-card/values-{stage}.yaml").write_text("image:\n  tag: 1.0.0\n")
+    assert cli.main(["-C", str(tmp_path), "generate", "pay-card"]) == 0
+    written = (tmp_path / "values/pay-card.yaml").read_text()
+    assert "".join(line for line in written.splitlines(keepends=True) if not line.startswith("#")) == result
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ +(.+?) *$", _prose(page), re.MULTILINE)
+    anchors: dict[str, int] = {}
+    found = set()
+    for heading in headings:
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+        anchor = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+        number = anchors.get(anchor, 0)
+        anchors[anchor] = number + 1
+        found.add(f"{anchor}-{number}" if number else anchor)
+    return found
+
+
+@pages
+def test_links_resolve(page: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", _prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and file.suffix == ".md" and anchor not in _anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+@pages
+def test_make_targets_and_variables_exist(page: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z][a-z-]*):.*##", makefile, re.MULTILINE))
+    variables = set(re.findall(r"[A-Z_]{2,}", makefile))
+    unknown = []
+    for line in _code(page):
+        for command in re.findall(r"(?:^|[;&|] ?)make((?: +[\w.=/:'-]+)+)", line.split(" #")[0]):
+            for word in command.partition("'")[0].split():
+                name, is_variable, _ = word.partition("=")
+                if name not in (variables if is_variable else targets) and not name.startswith("-"):
+                    unknown.append(word)
+    assert unknown == []
+
+
+@pages
+def test_kargo_fleet_commands_and_options_exist(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in _code(page):
+        found = re.match(r"(?:\.venv/bin/)?kargo-fleet +([^#|;&>]+)", line)
+        if not found:
+            continue
+        arguments = [word for word in shlex.split(found[1]) if word not in ("…", "...")]
+        status: object = 0
+        try:
+            cli._parser().parse_args(arguments)
+        except SystemExit as end:
+            status = end.code
+        assert not status, f"{line}: {capsys.readouterr().err}"
+
+
+@pages
+def test_codes_exist(page: Path) -> None:
+    assert set(re.findall(r"\bKFW?\d+\b", page.read_text(encoding="utf-8"))) <= set(CODES)

@@ -1,0 +1,456 @@
+"""Every code: the least that brings it about, where it points, what it says. docs/findings.md explains them all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import FLEET, Files, Run, Tree, service
+from kargo_fleet.findings import CODES, Finding, Place, Severity, has_errors
+
+ROOT = Path(__file__).parents[1]
+LONG = "a" * 54
+
+
+def kargo(text: str | bytes) -> dict[str, str | bytes | None]:
+    """The fleet whose one mistake is in the kargo.yaml of nginx."""
+    return {"services/nginx/kargo.yaml": text}
+
+
+def fleet(text: str) -> dict[str, str | bytes | None]:
+    """The fleet whose one mistake is at the end of fleet.yaml, which starts at line 3."""
+    return {"fleet.yaml": FLEET + text}
+
+
+def workloads(**settings: Any) -> dict[str, str | bytes | None]:
+    return fleet(f"argocd: {json.dumps({'workloads': {'enabled': True, **settings}})}\n")
+
+
+NO_NGINX: dict[str, str | bytes | None] = dict.fromkeys(service("nginx"))
+
+
+def edit(root: Path) -> None:
+    with (root / "values/nginx.yaml").open("a") as file:
+        file.write("shard: a\n")
+
+
+def leave(*names: str) -> Callable[[Path], None]:
+    """Take services away, which leaves their values files."""
+
+    def remove(root: Path) -> None:
+        for name in names:
+            (root / f"services/{name}").rename(root / f"services/_{name}")
+
+    return remove
+
+
+@dataclass
+class Case:
+    """`files` make the finding `code` at `place`, and no other. `message` and `fix` are parts of what it says.
+
+    With `after`, the fleet is generated first, and then `after` spoils it.
+    """
+
+    code: str
+    files: Files
+    place: str
+    message: str
+    fix: str
+    arguments: Sequence[str] = ("generate",)
+    after: Callable[[Path], None] | None = None
+    service: str = field(default="nginx", kw_only=True)
+
+
+CASES = [
+    # Files
+    Case("KF001", kargo("# ok\n# Zürich".encode("latin-1")), "services/nginx/kargo.yaml:2:4", "not UTF-8", "as UTF-8"),
+    Case("KF001", {"services/nginx/kargo.yaml/x": ""}, "services/nginx/kargo.yaml", "Is a directory", "is a file"),
+    Case("KF001", {"values/nginx.yaml/x": ""}, "values/nginx.yaml", "Is a directory", "remove it"),
+    Case(
+        "KF002",
+        kargo("image:\n\tconstraint: ^1.0.0\n"),
+        "services/nginx/kargo.yaml:2:1",
+        "a tab indents this line",
+        "spaces",
+    ),
+    Case("KF002", fleet("image: [\n"), "fleet.yaml:4:1", "not valid YAML", "correct the YAML", service=""),
+    Case(
+        "KF003",
+        kargo("image: {}\nshard: a\nimage: {}\n"),
+        "services/nginx/kargo.yaml:3:1",
+        'the key "image" appears twice',
+        "keep one",
+    ),
+    Case("KF004", kargo("- a\n"), "services/nginx/kargo.yaml:1:1", "holds no keys", "`key: value`"),
+    # Shape
+    Case(
+        "KF101",
+        kargo("image:\n  constrant: ^1.0.0\n"),
+        "services/nginx/kargo.yaml:2:3",
+        "image.constrant: unknown key",
+        "did you mean constraint?",
+    ),
+    Case(
+        "KF103",
+        kargo("stages:\n  Prod: {}\n"),
+        "services/nginx/kargo.yaml:2:3",
+        '"Prod" is not allowed as a key',
+        "a DNS label",
+    ),
+    Case(
+        "KF102",
+        kargo("stages:\n  prod: {upstream: staging}\n"),
+        "services/nginx/kargo.yaml:2:20",
+        'stages.prod.upstream: "staging" is a text, not a list',
+        "[staging]",
+    ),
+    Case(
+        "KF103",
+        kargo("image:\n  discoveryLimit: 500\n"),
+        "services/nginx/kargo.yaml:2:19",
+        "image.discoveryLimit: 500 is not allowed",
+        "from 1 to 100",
+    ),
+    Case(
+        "KF104",
+        {"fleet.yaml": "git: {repoURL: https://git.example.com/platform.git}\n"},
+        "fleet.yaml",
+        "image.repoURL: is required",
+        "set image.registry in fleet.yaml, or pass --image-repository",
+        service="",
+    ),
+    Case(
+        "KF104",
+        {"fleet.yaml": "image: {registry: registry.example.com}\n"},
+        "fleet.yaml",
+        "git.repoURL: is required",
+        "set git.repoURL in fleet.yaml, or pass --git-repo-url",
+        service="",
+    ),
+    Case(
+        "KF105",
+        fleet("chart: {path: charts/other}\n"),
+        "fleet.yaml:3:15",
+        "there is no chart in charts/other",
+        "leave it out",
+        service="",
+    ),
+    # Names
+    Case(
+        "KF201",
+        service("Billing_API"),
+        "services/Billing_API",
+        "only a-z, 0-9 and -",
+        "to billing-api",
+        service="Billing_API",
+    ),
+    Case(
+        "KF202",
+        service("shared-resources"),
+        "services/shared-resources",
+        "kargo-shared-resources is a namespace of Kargo's own",
+        "rename the folder",
+        service="shared-resources",
+    ),
+    Case("KF203", NO_NGINX, "services", "there is no such folder", "make a folder", service=""),
+    Case(
+        "KF204",
+        kargo("service: {name: other}\n"),
+        "services/nginx/kargo.yaml:1:17",
+        "that of its folder, nginx",
+        "remove it",
+    ),
+    Case(
+        "KF205",
+        fleet("groups:\n  web: {services: [nginx], values: {shard: 1}}\n"),
+        "fleet.yaml:4:3",
+        "groups.web: has mistakes, so its services are left as they are",
+        "correct",
+        service="",
+    ),
+    # Meaning
+    Case(
+        "KF301",
+        kargo("stages:\n  prod: {upstream: [stagin]}\n"),
+        "services/nginx/kargo.yaml:2:21",
+        'stages.prod.upstream[0]: "stagin" is not a stage of this service; it has dev, prod and staging',
+        "did you mean staging?",
+    ),
+    Case(
+        "KF301",
+        kargo("shard: a\nstages:\n  staging: null\n"),
+        "services/nginx/kargo.yaml:3:12",
+        '"staging" is not a stage of this service; it has dev and prod',
+        "set stages.prod.upstream too",
+    ),
+    Case(
+        "KF302",
+        kargo("image: {constraint: latest}\n"),
+        "services/nginx/kargo.yaml:1:21",
+        '"latest" is not a semver constraint such as ^1.0.0',
+        "",
+    ),
+    Case(
+        "KF303",
+        kargo("image: {allowTagsRegexes: ['^v', '(?=1)']}\n"),
+        "services/nginx/kargo.yaml:1:34",
+        "no lookarounds",
+        "",
+    ),
+    Case(
+        "KF304",
+        kargo("warehouse: {subscriptions: [{image: {repoURL: registry.example.com/nginx}}]}\n"),
+        "services/nginx/kargo.yaml:1:47",
+        "subscribed to already",
+        "",
+    ),
+    Case(
+        "KF305",
+        kargo("stages: {prod: {promotion: {path: services/nginx/values-dev.yaml}}}\n"),
+        "services/nginx/kargo.yaml:1:35",
+        "stages.prod.promotion.path: stage dev writes services/nginx/values-dev.yaml on branch main too",
+        "",
+    ),
+    Case(
+        "KF306",
+        kargo("promotion: {steps: {before: [{uses: git-clonee}]}}\n"),
+        "services/nginx/kargo.yaml:1:37",
+        '"git-clonee" is not a promotion step of Kargo',
+        "",
+    ),
+    Case(
+        "KF307",
+        kargo("rbac: {bindings: {team: {role: promoter, groups: [a], stages: [devv]}}}\n"),
+        "services/nginx/kargo.yaml:1:64",
+        '"devv" is not a stage of this service',
+        "did you mean dev?",
+    ),
+    # The files that promotions write
+    Case(
+        "KF401",
+        {"services/nginx/values-prod.yaml": None},
+        "services/nginx/values-prod.yaml",
+        "the values file of stage prod is missing",
+        "add it, with image.tag; or take the stage out with `stages: {prod: null}`",
+    ),
+    Case(
+        "KF401",
+        {"services/nginx/values-prod.yaml": None, "services/nginx/values-prod.yml": ""},
+        "services/nginx/values-prod.yaml",
+        "the values file of stage prod is missing",
+        "rename values-prod.yml",
+    ),
+    Case(
+        "KF402",
+        {"services/nginx/values-prod.yaml": "image:\n  repository: x\n"},
+        "services/nginx/values-prod.yaml:1:1",
+        "there is no key image.tag",
+        "add `tag: <version>` under image:",
+    ),
+    # Generated files
+    Case(
+        "KF501",
+        {},
+        "values/nginx.yaml",
+        "is missing",
+        "run `kargo-fleet generate`",
+        ("check",),
+        lambda root: (root / "values/nginx.yaml").unlink(),
+    ),
+    Case(
+        "KF501",
+        {},
+        "values/nginx.yaml",
+        "is out of date",
+        "run `kargo-fleet generate`",
+        ("check",),
+        lambda root: (root / "services/nginx/kargo.yaml").write_text("shard: a\n") and None,
+    ),
+    Case("KF502", {}, "values/nginx.yaml", "was edited by hand", "kargo-fleet adopt nginx", ("check",), edit),
+    Case(
+        "KF503",
+        service("api"),
+        "values/api.yaml",
+        "there is no service api any more",
+        "--prune",
+        ("check",),
+        leave("api"),
+        service="api",
+    ),
+    # Argo CD
+    Case("KF601", workloads(), "fleet.yaml", "no chart is named", "argocd.workloads.source.path", service=""),
+    Case(
+        "KF601",
+        workloads(source={"path": "charts/app"}) | service("kube", kargo="stages: {staging: null, prod: null}\n"),
+        "services/kube",
+        "control plane",
+        "rename",
+        service="kube",
+    ),
+    # Legal, but surely not meant
+    Case(
+        "KFW101",
+        fleet("groups:\n  web: {services: ['n*', ngnix]}\n"),
+        "fleet.yaml:4:26",
+        '"ngnix" matches no service',
+        "did you mean nginx?",
+        service="",
+    ),
+    Case(
+        "KFW201",
+        {"services/nginx/kargo.yml": "shard: a\n"},
+        "services/nginx/kargo.yml",
+        "this file is not read",
+        "rename it to kargo.yaml",
+    ),
+    Case(
+        "KFW202", service(LONG), f"services/{LONG}", "54 characters long", "helm install <shorter name>", service=LONG
+    ),
+    Case(
+        "KFW301",
+        kargo("image: {constraint: ^0.0.0}\n"),
+        "services/nginx/kargo.yaml:1:21",
+        "matches version 0.0.0 and no other",
+        ">=0.0.0",
+    ),
+    Case(
+        "KFW302",
+        kargo("stages: {prod: {autoPromotionEnabled: true}}\n"),
+        "services/nginx/kargo.yaml:1:39",
+        "without a person",
+        "remove autoPromotionEnabled",
+    ),
+    Case(
+        "KFW303",
+        kargo("git: {repoURL: 'git@git.example.com:platform.git'}\n"),
+        "services/nginx/kargo.yaml:1:16",
+        "drops in v1.13",
+        "https://",
+    ),
+    Case(
+        "KFW304",
+        kargo("git: {repoURL: http://git.example.com/platform.git}\n"),
+        "services/nginx/kargo.yaml:1:16",
+        "unencrypted",
+        "https://",
+    ),
+    Case("KFW305", kargo("warehouse: {interval: 1m}\n"), "services/nginx/kargo.yaml:1:23", "floor", "5m or more"),
+    Case(
+        "KFW306",
+        kargo("stages: {dev: {requiredSoakTime: 1h}}\n"),
+        "services/nginx/kargo.yaml:1:34",
+        "no effect without an upstream stage",
+        "name the upstream",
+    ),
+    Case(
+        "KFW307",
+        kargo("stages: {prod: {promotion: {path: services/api/values-nginx.yaml}}}\n")
+        | service("api", **{"values-nginx": "image:\n  tag: 1.0.0\n"}),
+        "services/nginx/kargo.yaml:1:35",
+        "promotions to prod write into the folder of another service",
+        "correct promotion.path",
+    ),
+    Case(
+        "KFW401",
+        {"services/nginx/values-dev.yaml": "image:\n  tag: 1.0.0  # from the build\n"},
+        "services/nginx/values-dev.yaml:2:15",
+        "the comment behind image.tag is lost",
+        "a line of its own",
+    ),
+    Case(
+        "KFW501",
+        {},
+        "values/nginx.yaml",
+        "was edited by hand, and is kept",
+        "kargo-fleet adopt nginx",
+        ("generate",),
+        edit,
+    ),
+    Case(
+        "KFW502",
+        service("api"),
+        "values/api.yaml",
+        "there is no service api any more",
+        "--prune removes it",
+        ("generate",),
+        leave("api"),
+        service="api",
+    ),
+    Case("KFW503", {"values/notes.txt": ""}, "values/notes.txt", "not touched", "for generated files", service=""),
+    Case(
+        "KFW601",
+        fleet("argocd: {units: {maxApplications: 1}}\n") | service("api"),
+        "argocd",
+        "must be handed over",
+        "kubectl -n argocd delete applicationset",
+        ("generate",),
+        lambda root: (root / "fleet.yaml").write_text(FLEET) and None,
+        service="",
+    ),
+]
+#: Beside another finding that is its cause, or follows from it.
+ACCOMPANIED = {"KF205": "KF102", "KF504": "KF203"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code}-{case.place}")
+def test_a_finding_names_place_message_and_fix(tree: Tree, run: Run, case: Case) -> None:
+    root = tree(case.files)
+    if case.after:
+        assert run("generate").status == 0
+        case.after(root)
+    found = _findings(run, *case.arguments)
+    assert [item["code"] for item in found if item["code"] != ACCOMPANIED.get(case.code)] == [case.code]
+    item = next(item for item in found if item["code"] == case.code)
+    assert str(Place(item["file"], item["line"], item["column"])) == case.place
+    assert case.message in item["message"]
+    assert case.fix in item["fix"]
+    assert item["service"] == case.service
+    assert item["severity"] == ("warning" if case.code.startswith("KFW") else "error")
+
+
+def test_pruning_is_refused(tree: Tree, run: Run) -> None:
+    root = tree(service("api") | service("web"))
+    run("generate")
+    leave("api", "web")(root)
+    (refusal,) = [item for item in _findings(run, "generate", "--prune") if item["code"] == "KF504"]
+    assert refusal["file"] == "values"
+    assert "2 of 3 services would go, and at most 1 may at once" in refusal["message"]
+    assert "prune.maxShare" in refusal["fix"]
+
+
+def _findings(run: Run, *arguments: str) -> list[dict[str, Any]]:
+    result = run(*arguments, "--output", "json")
+    found: list[dict[str, Any]] = json.loads(result.stdout)["findings"]
+    assert result.status == any(item["severity"] == "error" for item in found)
+    return found
+
+
+def test_every_code_is_tested() -> None:
+    assert {case.code for case in CASES} | {"KF504"} == set(CODES)
+
+
+def test_every_code_is_explained() -> None:
+    text = (ROOT / "docs/findings.md").read_text()
+    headings = dict(re.findall(r"^### (KFW?\d{3}): (.*)$", text, re.MULTILINE))
+    assert headings == CODES
+    for section in re.split(r"^### ", text, flags=re.MULTILINE)[1:]:
+        assert "**Fix.**" in section, section.splitlines()[0]
+
+
+def test_findings_sort_by_file_line_and_column() -> None:
+    places = [Place("b"), Place("a", 10, 1), Place("a", 2, 10), Place("a"), Place("a", 2, 1)]
+    findings = sorted(Finding(place, "KF101", "") for place in places)
+    assert [str(finding.place) for finding in findings] == ["a", "a:2:1", "a:2:10", "a:10:1", "b"]
+
+
+def test_warnings_alone_are_no_errors() -> None:
+    warning, error = Finding(Place("a"), "KFW101", ""), Finding(Place("a"), "KF101", "")
+    assert (warning.severity, error.severity) == (Severity.WARNING, Severity.ERROR)
+    assert not has_errors([warning])
+    assert has_errors([warning, error])

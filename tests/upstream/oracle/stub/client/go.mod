@@ -1,0 +1,1 @@
+module github.com/akuity/kargo/pkg/x/client/generated

@@ -1,0 +1,18 @@
+#!/bin/sh
+# requirements.sh [--upgrade]: pins what pyproject.toml asks for, with hashes, for all platforms. Needs a network.
+. "$(dirname "$0")/lib.sh"
+find_python
+temporary
+"$python" -m venv "$temporary/venv"
+"$temporary/venv/bin/python" -m pip install -q --disable-pip-version-check uv==0.13.9
+
+# pin FILE ARGUMENT…
+pin() {
+  file=$1; shift
+  say "$file"
+  UV_CUSTOM_COMPILE_COMMAND='make requirements' "$temporary/venv/bin/uv" pip compile -q --universal --python-version 3.11 \
+    --generate-hashes --output-file "$file" "$@" >/dev/null
+}
+pin requirements.txt pyproject.toml --group build "$@"
+pin requirements-dev.txt --group dev --constraints requirements.txt "$@"
+pin tools/cli/requirements.txt --group go "$@"

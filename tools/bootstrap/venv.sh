@@ -1,0 +1,50 @@
+#!/bin/sh
+# venv.sh run|dev: .venv holds kargo-fleet and what requirements.txt pins; with dev, also what requirements-dev.txt pins.
+# .venv/.run, .dev and .self say what was installed; .busy marks an installation on top that was interrupted.
+. "$(dirname "$0")/lib.sh"
+
+fingerprint() {
+  { echo "$root"; .venv/bin/python -V; cat "$@"; } 2>/dev/null | cksum
+}
+
+current() {
+  stamp=.venv/.$1; shift
+  [ -f "$stamp" ] && [ ! -f .venv/.busy ] && [ "$(cat "$stamp")" = "$(fingerprint "$@")" ]
+}
+
+# The right interpreter, unless PYTHON asks for another.
+chosen() {
+  [ -z "${PYTHON:-}" ] || [ "$(cat .venv/.python 2>/dev/null)" = "$PYTHON" ] ||
+    [ "$("$PYTHON" -V 2>&1)" = "$(.venv/bin/python -V 2>&1)" ]
+}
+
+everything() {
+  chosen && current run requirements.txt && current self pyproject.toml &&
+    { [ "$1" = run ] || current dev requirements-dev.txt; }
+}
+
+install() { PIP_USER=0 .venv/bin/python -m pip install -q --disable-pip-version-check "$@" >&2; }
+
+everything "$1" && exit 0
+lock venv
+everything "$1" && exit 0
+
+# Changed pins mean a new environment, so that nothing is left over from the old ones.
+if ! chosen || ! current run requirements.txt || { [ -f .venv/.dev ] && ! current dev requirements-dev.txt; }; then
+  find_python
+  say ".venv: installing what requirements.txt pins, with Python $version"
+  rm -rf .venv
+  "$python" -m venv .venv
+  install --require-hashes -r requirements.txt
+  echo "$python" >.venv/.python
+  fingerprint requirements.txt >.venv/.run
+fi
+touch .venv/.busy
+if [ "$1" = dev ] && [ ! -f .venv/.dev ]; then
+  say ".venv: installing what requirements-dev.txt pins"
+  install --require-hashes -r requirements-dev.txt
+  fingerprint requirements-dev.txt >.venv/.dev
+fi
+install --no-index --no-deps --no-build-isolation --editable .
+fingerprint pyproject.toml >.venv/.self
+rm .venv/.busy

@@ -1,0 +1,22 @@
+#!/bin/sh
+# verify.sh: everything that is generated and committed is current. It is generated again in a copy of the tree and compared.
+. "$(dirname "$0")/lib.sh"
+
+set -- .git .venv .tools .ruff_cache .mypy_cache .pytest_cache .hypothesis __pycache__
+temporary
+copy=$temporary/tree
+mkdir "$copy"
+(for name; do echo "$name"; done) >"$temporary/ignored"
+tar -cf - -X "$temporary/ignored" . | tar -xf - -C "$copy"
+
+status=0
+tools/bootstrap/docs.sh "$copy/charts" || status=1
+.venv/bin/kargo-fleet -C "$copy" schema >"$temporary/log" 2>&1 || { cat "$temporary/log" >&2; status=1; }
+.venv/bin/kargo-fleet -C "$copy" generate --force --prune >"$temporary/log" 2>&1 || { cat "$temporary/log" >&2; status=1; }
+[ "$status" = 0 ] || die 'some files could not be generated'
+
+if diff -ru -X "$temporary/ignored" . "$copy"; then
+  say 'All generated files are current.'
+else
+  die "the files above are not what is generated from their sources: run 'make docs schema values' and commit the result"
+fi

@@ -1,0 +1,111 @@
+"""Argo CD's side of a fleet: AppProjects, ApplicationSets and health checks, as text.
+
+Everything here is a pure function of fleet.yaml and the services' pipelines. Where a rule is Argo CD's, its source was
+read and the tests run it: `applicationset/generators`, `applicationset/controllers`, `pkg/apis/application/v1alpha1` of
+github.com/argoproj/argo-cd/v3 v3.5.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from kargo_fleet.argocd.checks import Problem, find
+from kargo_fleet.argocd.health import argocd_cm
+from kargo_fleet.argocd.projects import units_project, workloads_project
+from kargo_fleet.argocd.schema import ARGOCD_SCHEMA
+from kargo_fleet.argocd.settings import DEFAULTS, Fleet, Stage, read, stages_of
+from kargo_fleet.argocd.split import split
+from kargo_fleet.argocd.units import unit_application, unit_set
+from kargo_fleet.argocd.workloads import has_stage, stage_names, workload_set
+from kargo_fleet.argocd.yamltext import dump
+
+__all__ = [
+    "ARGOCD_SCHEMA",
+    "DEFAULTS",
+    "Problem",
+    "Stage",
+    "application_name",
+    "handover",
+    "manifests",
+    "problems",
+    "set_names",
+]
+
+_PATCH_COMMENT = """\
+Health checks for Kargo's kinds. A patch, not an object to apply:
+  kubectl -n {namespace} patch configmap argocd-cm --type merge --patch-file argocd/patches/argocd-cm.yaml"""
+
+
+def manifests(fleet: Mapping[str, Any], services: Mapping[str, Sequence[Stage | str]]) -> dict[str, str]:
+    """Return the text of every file under argocd/, by its path in the repository.
+
+    `fleet` is the plain, valid content of fleet.yaml; `services` has each service's stages in pipeline order, a
+    plain string being a Stage without a name of its own in Argo CD. A service that is broken at the moment belongs in
+    it with the stages that it had last, or the workloads' sets treat it as one with the usual pipeline.
+    """
+    known = read(fleet)
+    stages = {service: stages_of(found) for service, found in services.items()}
+    comment = _PATCH_COMMENT.format(namespace=known.argocd["namespace"])
+    files = {
+        "argocd/appproject.yaml": dump(units_project(known)),
+        "argocd/patches/argocd-cm.yaml": dump(argocd_cm(known), comment),
+    }
+    if known.workloads["enabled"] and known.workloads["appProject"]["create"]:
+        project = workloads_project(known, stage_names(known, stages))
+        files["argocd/appproject-workloads.yaml"] = dump(project)
+    files.update((path, dump(appset)) for path, appset in _sets(known, stages))
+    return dict(sorted(files.items()))
+
+
+def problems(fleet: Mapping[str, Any], services: Mapping[str, Sequence[Stage | str]]) -> list[Problem]:
+    """Return what is wrong with these settings and services taken together; takes what `manifests` takes."""
+    return list(find(read(fleet), {service: stages_of(found) for service, found in services.items()}))
+
+
+def set_names(fleet: Mapping[str, Any], services: Mapping[str, Sequence[Stage | str]]) -> dict[str, str]:
+    """Return the name of the ApplicationSet in each file; takes what `manifests` takes."""
+    known = read(fleet)
+    stages = {service: stages_of(found) for service, found in services.items()}
+    return {path: str(appset["metadata"]["name"]) for path, appset in _sets(known, stages)}
+
+
+def application_name(fleet: Mapping[str, Any], service: str) -> str:
+    """Return the name of the Argo CD Application of the unit of `service`."""
+    return unit_application(read(fleet), service)
+
+
+def handover(fleet: Mapping[str, Any], old_files: Iterable[str]) -> list[str]:
+    """Return the commands that follow a split: they release the Applications of the sets that `old_files` held.
+
+    `old_files` are files of argocd/ that are not written any more. Applications that are let go keep running, and the
+    next `kubectl apply` lets the new sets take them over; none is deleted, none is created anew.
+    """
+    known = read(fleet)
+    names = {"units": known.units["name"], "workloads": known.workloads["name"]}
+    old = []
+    for path in sorted(old_files):
+        kind, _, rest = path.removeprefix("argocd/").removesuffix(".yaml").partition("-")
+        if kind in names:
+            old.append(f"{names[kind]}-{rest}" if rest else names[kind])
+    if not old:
+        return []
+    namespace = known.argocd["namespace"]
+    return [
+        f"kubectl -n {namespace} delete applicationset {' '.join(old)} --cascade=orphan",
+        "kubectl apply --server-side -f argocd/",
+    ]
+
+
+def _sets(fleet: Fleet, services: Mapping[str, Sequence[Stage]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for bucket in split(services, fleet.units["maxApplications"], fleet.units["minSets"]):
+        yield f"argocd/units{bucket.suffix}.yaml", unit_set(fleet, bucket)
+    if not fleet.workloads["enabled"]:
+        return
+    for stage in stage_names(fleet, services):
+        members = [service for service in services if has_stage(services, service, stage)]
+        if stage not in fleet.usual_stages and not members:
+            continue
+        for bucket in split(members, fleet.workloads["maxApplications"], fleet.workloads["minSets"]):
+            if stage in fleet.usual_stages or any(service in bucket for service in members):
+                yield f"argocd/workloads-{stage}{bucket.suffix}.yaml", workload_set(fleet, services, stage, bucket)

@@ -1,0 +1,178 @@
+"""What the units' and the workloads' ApplicationSets have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kargo_fleet.argocd.settings import LABELS, Fleet
+from kargo_fleet.argocd.split import Bucket
+from kargo_fleet.argocd.yamltext import Note
+from kargo_fleet.rules import LONGEST_NAME, RESERVED_NAMES
+
+SERVICE = "{{ .path.basename }}"
+
+_WHY_FOLDERS = """\
+Folders, not files: a `files` generator reads contents, and one broken file stops the whole set. What a service is
+comes from the name of its folder alone, so no file can claim another service's name."""
+
+_WHY_SYNC = """\
+Never delete an Application because its folder is gone: a moved `services/`, a wrong branch or a bad merge would take
+every Application along. docs/argocd.md says how a service is removed."""
+
+_WHY_PRESERVE = "Applications get no finalizer: deleting one leaves what it deployed."
+
+_WHY_FINALIZER = """\
+When this set is deleted, the controller first lets go of its Applications, so another set can take them over."""
+
+_WHY_KEEP = 'An Argo CD Application over argocd/ must not prune this set on its own: see docs/argocd.md, "Splits".'
+
+
+def application_set(
+    fleet: Fleet, settings: Mapping[str, Any], name: str, generator: Mapping[str, Any], template: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return an ApplicationSet that cannot delete what it made."""
+    spec: dict[str, Any] = {
+        "goTemplate": True,
+        "goTemplateOptions": ["missingkey=error"],
+        "generators": [generator],
+        "syncPolicy": {
+            "applicationsSync": Note(_WHY_SYNC, settings["applicationsSync"]),
+            "preserveResourcesOnDeletion": Note(_WHY_PRESERVE, settings["preserveResourcesOnDeletion"]),
+        },
+    }
+    preserved = {key: names for key, names in settings.get("preservedFields", {}).items() if names}
+    if preserved:
+        spec["preservedFields"] = Note(
+            "What people and tools may write on an Application, to pause it for instance.", preserved
+        )
+    if settings.get("ignoreApplicationDifferences"):
+        spec["ignoreApplicationDifferences"] = settings["ignoreApplicationDifferences"]
+    metadata = {
+        "name": name,
+        "namespace": fleet.argocd["namespace"],
+        "labels": LABELS,
+        "annotations": {"argocd.argoproj.io/sync-options": Note(_WHY_KEEP, "Prune=false,Delete=false")},
+        "finalizers": Note(_WHY_FINALIZER, ["resources-finalizer.argocd.argoproj.io"]),
+    }
+    spec["template"] = template
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "metadata": metadata, "spec": spec}
+
+
+def git_generator(
+    fleet: Fleet,
+    settings: Mapping[str, Any],
+    bucket: Bucket,
+    *,
+    only: Iterable[str] = (),
+    without: Iterable[str] = (),
+    revision: str = "",
+    values: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the generator over the services of `bucket`: those named in `only`, or all but those in `without`."""
+    named = list(only)
+    folders = [{"path": _folder(fleet, glob_escape(service))} for service in named]
+    git: dict[str, Any] = {
+        "repoURL": fleet.repo_url,
+        "revision": revision or fleet.revision,
+        "requeueAfterSeconds": settings["requeueAfterSeconds"],
+        "directories": Note(_WHY_FOLDERS, folders or [*_every_service(fleet), *_excluded(fleet, without)]),
+    }
+    own = dict(values or {})
+    selector: dict[str, Any] = {}
+    if bucket.prefixes:
+        own["bucket"] = Note("Which set: the SHA-256 of the service's name, cut off.", bucket.expression)
+        expression = {"key": "values.bucket", "operator": "In", "values": list(bucket.prefixes)}
+        selector = {"selector": Note("Only this set's share of the services.", {"matchExpressions": [expression]})}
+    return {"git": {**git, **({"values": own} if own else {})}, **selector}
+
+
+def source(
+    fleet: Fleet,
+    settings: Mapping[str, Any],
+    default_path: str,
+    revision: str,
+    value_files: Iterable[str],
+    helm: Mapping[str, Any],
+) -> tuple[dict[str, Any], str]:
+    """Return `source`, or `sources` when chart and values files are not in one checkout; and manifest-generate-paths.
+
+    Those are the paths that an Application depends on, `.` being the chart's folder.
+    """
+    chosen = settings["source"]
+    files = list(value_files)
+    repo_url = chosen.get("repoURL") or fleet.repo_url
+    chart_revision = chosen.get("targetRevision") or revision
+    path = "" if chosen.get("chart") else chosen.get("path") or default_path
+    chart: dict[str, Any] = {
+        "repoURL": literal(repo_url),
+        "targetRevision": literal(chart_revision),
+        **({"path": literal(path)} if path else {"chart": literal(chosen["chart"])}),
+    }
+    if path and (repo_url, chart_revision) == (fleet.repo_url, revision):
+        return {"source": {**chart, "helm": {**helm, "valueFiles": files}}}, ";".join([".", *files])
+    chart["helm"] = {**helm, "valueFiles": [f"$values{file}" for file in files]}
+    values = {"repoURL": literal(fleet.repo_url), "targetRevision": literal(revision), "ref": "values"}
+    paths = ([f"/{literal(path.strip('/'))}"] if path else []) + files
+    return {"sources": [chart, Note("The values files.", values)]}, ";".join(paths)
+
+
+def sync_policy(settings: Mapping[str, Any], why_manual: str = "") -> dict[str, Any]:
+    """Return `syncPolicy`; without `automated` where that is switched off."""
+    automated = dict(settings.get("automated") or {})
+    policy: dict[str, Any] = {}
+    if automated.pop("enabled", True):
+        policy["automated"] = automated
+    options = settings.get("syncOptions")
+    if options:
+        policy["syncOptions"] = options
+    if settings.get("retry"):
+        policy["retry"] = settings["retry"]
+    if "automated" not in policy and why_manual and policy:
+        first = next(iter(policy))
+        policy[first] = Note(why_manual, policy[first])
+    return policy
+
+
+def project_of(settings: Mapping[str, Any]) -> str:
+    """Return the name of the AppProject of these Applications."""
+    return str(settings.get("project") or settings["appProject"]["name"])
+
+
+def literal(text: str) -> str:
+    """Return `text` such that a Go template leaves it as it is."""
+    return text.replace("{{", '{{ "{{" }}')
+
+
+def glob_escape(text: str) -> str:
+    """Return `text` as a pattern of Go's path.Match that matches nothing else."""
+    return "".join(f"\\{char}" if char in "*?[\\" else char for char in text)
+
+
+def _folder(fleet: Fleet, pattern: str) -> str:
+    return f"{glob_escape(fleet.services)}/{pattern}"
+
+
+def _every_service(fleet: Fleet) -> list[Any]:
+    def leave_out(pattern: str) -> dict[str, Any]:
+        return {"path": _folder(fleet, pattern), "exclude": True}
+
+    first, *others = sorted(RESERVED_NAMES)
+    too_long = "?" * (LONGEST_NAME + 1) + "*"
+    return [
+        {"path": _folder(fleet, "*")},
+        Note("No service: a name that is no DNS label, as hidden and `_` folders have,", leave_out(r"*[^a-z0-9\-]*")),
+        leave_out("-*"),
+        leave_out("*-"),
+        Note(f"a name whose namespace would be too long (over {LONGEST_NAME} characters),", leave_out(too_long)),
+        Note("a name whose namespace is Kargo's own.", leave_out(first)),
+        *(leave_out(name) for name in others),
+    ]
+
+
+def _excluded(fleet: Fleet, services: Iterable[str]) -> list[Any]:
+    folders = (_folder(fleet, glob_escape(service)) for service in sorted(services))
+    left_out: list[Any] = [{"path": folder, "exclude": True} for folder in folders]
+    if left_out:
+        left_out[0] = Note("Services whose pipeline has no such stage.", left_out[0])
+    return left_out

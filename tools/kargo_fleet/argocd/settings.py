@@ -1,0 +1,151 @@
+"""The section `argocd` of fleet.yaml: its defaults, and the facts of the fleet that its manifests need."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+LABELS = {"app.kubernetes.io/part-of": "kargo-fleet"}
+
+# The chart's own pipeline; `values.stages` of fleet.yaml adds to it and takes from it.
+USUAL_STAGES = ("dev", "staging", "prod")
+
+_RETRY = {"limit": 10, "refresh": True, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "5m"}}
+
+DEFAULTS: dict[str, Any] = {
+    "namespace": "argocd",
+    "destination": {"server": "https://kubernetes.default.svc"},
+    "targetRevision": "",
+    "appProject": {"name": "kargo-units", "roles": [], "syncWindows": []},
+    "units": {
+        "name": "kargo-units",
+        "applicationName": "kargo-<service>",
+        "maxApplications": 1500,
+        "minSets": 1,
+        "requeueAfterSeconds": 600,
+        "applicationsSync": "create-update",
+        "preserveResourcesOnDeletion": True,
+        "labels": {},
+        "annotations": {},
+        "preservedFields": {"annotations": ["argocd.argoproj.io/skip-reconcile"], "labels": []},
+        "ignoreApplicationDifferences": [],
+        "source": {"repoURL": "", "path": "", "chart": "", "targetRevision": ""},
+        "automated": {"enabled": True, "prune": True, "selfHeal": True},
+        "syncOptions": ["FailOnSharedResource=true", "ApplyOutOfSyncOnly=true"],
+        "retry": _RETRY,
+        "revisionHistoryLimit": 3,
+    },
+    "workloads": {
+        "enabled": False,
+        "name": "kargo-workloads",
+        "applicationName": "<service>-<stage>",
+        "maxApplications": 1500,
+        "minSets": 1,
+        "requeueAfterSeconds": 600,
+        "applicationsSync": "create-update",
+        "preserveResourcesOnDeletion": True,
+        "labels": {},
+        "annotations": {},
+        "preservedFields": {"annotations": ["argocd.argoproj.io/skip-reconcile"], "labels": []},
+        "ignoreApplicationDifferences": [],
+        "appProject": {"create": True, "name": "kargo-workloads", "roles": [], "syncWindows": []},
+        "source": {"repoURL": "", "path": "", "chart": "", "targetRevision": ""},
+        "valueFiles": ["/<services>/<service>/base-values.yaml", "/<services>/<service>/values-<stage>.yaml"],
+        "ignoreMissingValueFiles": False,
+        "destination": {"namespace": "<service>-<stage>"},
+        "automated": {"enabled": True, "prune": True, "selfHeal": True},
+        "syncOptions": ["CreateNamespace=true"],
+        "retry": _RETRY,
+        "revisionHistoryLimit": 5,
+        "stages": {"prod*": {"automated": {"enabled": False}}},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One Stage of one service, as far as Argo CD is concerned.
+
+    `application` is the name of the Application that the Stage's promotion updates (`argocd-update`) when it is not the
+    one that `argocd.workloads.applicationName` gives; None otherwise.
+    """
+
+    name: str
+    application: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What fleet.yaml says, with every default filled in."""
+
+    repo_url: str
+    revision: str
+    services: str
+    chart: str
+    usual_stages: tuple[str, ...]
+    argocd: dict[str, Any]
+
+    @property
+    def units(self) -> dict[str, Any]:
+        """The settings of the units' ApplicationSet."""
+        found: dict[str, Any] = self.argocd["units"]
+        return found
+
+    @property
+    def workloads(self) -> dict[str, Any]:
+        """The settings of the workloads' ApplicationSets."""
+        found: dict[str, Any] = self.argocd["workloads"]
+        return found
+
+    def workload(self, stage: str) -> dict[str, Any]:
+        """The settings of the workloads at one stage: `workloads` with each entry of its `stages` that matches."""
+        merged: dict[str, Any] = {"destination": self.argocd["destination"], "targetRevision": self.revision}
+        merged = merge(merged, {key: value for key, value in self.workloads.items() if key != "stages"})
+        for pattern, change in (self.workloads["stages"] or {}).items():
+            if fnmatch.fnmatchcase(stage, pattern):
+                merged = merge(merged, change or {})
+        return merged
+
+
+def read(fleet: Mapping[str, Any]) -> Fleet:
+    """Return the facts in `fleet`, the plain and valid content of fleet.yaml; any part of it may be missing."""
+    git: Mapping[str, Any] = fleet.get("git") or {}
+    argocd = merge(DEFAULTS, fleet.get("argocd") or {})
+    return Fleet(
+        repo_url=git.get("repoURL") or "",
+        revision=argocd["targetRevision"] or git.get("branch") or "main",
+        services=(fleet.get("services") or "services").strip("/"),
+        chart=((fleet.get("chart") or {}).get("path") or "charts/kargo-service").strip("/"),
+        usual_stages=_usual_stages((fleet.get("values") or {}).get("stages") or {}),
+        argocd=argocd,
+    )
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge as Helm does: maps merge, everything else is replaced, null removes.
+
+    `destination` is one choice out of two: a `name` replaces a `server` and the other way round.
+    """
+    merged = dict(base)
+    for key, value in over.items():
+        before = merged.get(key)
+        if key == "destination" and isinstance(before, Mapping) and isinstance(value, Mapping):
+            kept = {k: v for k, v in before.items() if k == "namespace" or not {"server", "name"} & value.keys()}
+            merged[key] = merge(kept, value)
+        elif isinstance(before, Mapping) and isinstance(value, Mapping):
+            merged[key] = merge(before, value)
+        else:
+            merged[key] = value
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def stages_of(stages: Sequence[Stage | str]) -> tuple[Stage, ...]:
+    """Return `stages` with plain names turned into Stages."""
+    return tuple(Stage(stage) if isinstance(stage, str) else stage for stage in stages)
+
+
+def _usual_stages(stages: Mapping[str, Any]) -> tuple[str, ...]:
+    kept = [name for name in USUAL_STAGES if stages.get(name, {}) is not None]
+    return tuple(kept + [name for name, stage in stages.items() if stage is not None and name not in kept])

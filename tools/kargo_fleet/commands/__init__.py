@@ -1,0 +1,1 @@
+"""One module per command; each has a plain function that gets its arguments spelled out and returns the exit status."""

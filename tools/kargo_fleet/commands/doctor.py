@@ -1,0 +1,87 @@
+"""kargo-fleet doctor: read the cluster and the repository, and say what is wrong and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kargo_fleet import reporters
+from kargo_fleet.doctor import checks, cluster, drift, repository
+from kargo_fleet.doctor.cluster import Cluster
+from kargo_fleet.doctor.repository import Repository
+from kargo_fleet.errors import FleetError
+from kargo_fleet.findings import Finding, Severity, has_errors
+from kargo_fleet.kube import Kube
+from kargo_fleet.progress import track
+from kargo_fleet.reporters import Format, plural
+
+#: Commands in a fix that go to a cluster, with the option that says to which.
+_CLIENTS = (("kubectl", "--context"), ("helm", "--kube-context"), ("kargo-fleet (?:deploy|delete)", "--context"))
+
+
+def doctor(
+    root: Path, services: Sequence[str], *, context: str = "", compare: bool = False, output: Format = Format.TEXT
+) -> int:
+    """Report what is wrong with the units in the cluster; return 1 when there is such a thing, else 0.
+
+    With `compare`, or with services named, the units are also compared with what the chart makes of their values files.
+    Nothing is written, anywhere. Raises FleetError when there is no cluster, or nothing of a service that was named.
+    """
+    kube = Kube(context)
+    described = repository.read(root, services)
+    if described.fleet.broken:
+        findings = described.findings
+    else:
+        whole = compare or (bool(services) and shutil.which("helm") is not None)
+        live = cluster.read(kube, described, named=bool(services), whole=whole, now=datetime.now(UTC))
+        _refuse_unknown(described, live)
+        findings = checks.find(described, live, _drift(kube, root, described, live) if whole else {})
+    findings = [_for_context(finding, context) for finding in findings]
+    reporters.show(reporters.Report(findings, [], _summary(described, findings)), output)
+    return 1 if has_errors(findings) else 0
+
+
+def _refuse_unknown(described: Repository, live: Cluster) -> None:
+    """Refuse names that are neither in the repository nor in the cluster."""
+    there = cluster.fleet_services(live)
+    lines = []
+    for name in described.gone:
+        if name not in there:
+            close = difflib.get_close_matches(Path(name).name, described.services, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            lines.append(f"there is no service {name!r} in {described.fleet.services}/, nor in the cluster{hint}")
+    if lines:
+        raise FleetError("\n".join(lines))
+
+
+def _drift(kube: Kube, root: Path, described: Repository, live: Cluster) -> dict[str, Finding]:
+    """Compare the units that are in the cluster with what Helm renders for them."""
+    deployed = [unit for unit in described.units if live.get(cluster.PROJECTS, unit.project)]
+    names = track([unit.service for unit in deployed], "comparing")
+    findings = {}
+    for name, (unit, text) in zip(names, drift.rendered(kube, root, described, deployed), strict=True):
+        if text and (finding := drift.compare(live, unit, drift.parse(text))):
+            findings[name] = finding
+    return findings
+
+
+def _for_context(finding: Finding, context: str) -> Finding:
+    """Make the commands in a fix go to the cluster that was looked at."""
+    fix = finding.fix
+    for client, option in _CLIENTS if context else ():
+        fix = re.sub(rf"`({client}) ", lambda found, to=option: f"`{found[1]} {to} {shlex.quote(context)} ", fix)  # type: ignore[misc]
+    return replace(finding, fix=fix)
+
+
+def _summary(described: Repository, findings: Sequence[Finding]) -> str:
+    count = plural(len(described.units), "service")
+    if not findings:
+        return f"{count}: healthy"
+    errors = sum(finding.severity is Severity.ERROR for finding in findings)
+    return f"{count}: {plural(errors, 'error')}, {plural(len(findings) - errors, 'warning')}"

@@ -1,0 +1,41 @@
+"""kargo-fleet schema: write the JSON Schemas of fleet.yaml and kargo.yaml, for editors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kargo_fleet import chart as charts
+from kargo_fleet import config, generated, plan, reporters
+from kargo_fleet.reporters import Change, Format
+
+FOLDER = "schemas"
+
+
+def schema(root: Path, *, output: Format = Format.TEXT) -> int:
+    """Write schemas/fleet.schema.json and schemas/kargo.schema.json in the repository; return 0."""
+    changes = []
+    for name, content in contents(root).items():
+        path = f"{FOLDER}/{name}"
+        current = generated.read(root / path)
+        if current != content:
+            generated.write(root / path, content)
+            changes.append(Change("created" if current is None else "updated", path))
+    reporters.show(reporters.Report([], changes, "" if changes else "the schemas are up to date"), output)
+    return 0
+
+
+def contents(root: Path) -> dict[str, str]:
+    """Return the text of each schema by its file name."""
+    chart = charts.load(root, plan.chart_path(root))
+    own: dict[str, Any] = {
+        **chart.schema,
+        "title": "kargo.yaml",
+        "description": "What one service's team says about its unit: chart values, every key optional.",
+        "properties": {
+            key: value for key, value in chart.schema["properties"].items() if key not in ("service", "global")
+        },
+    }
+    schemas = {"fleet.schema.json": config.schema(chart.schema), "kargo.schema.json": own}
+    return {name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in schemas.items()}

@@ -1,0 +1,110 @@
+"""Showing findings and changes: as text for people, as JSON for programs, as annotations for GitHub."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TextIO
+
+from kargo_fleet.findings import Finding, Severity
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that a run did to a file, or would do: created, updated, removed, kept."""
+
+    action: str
+    path: str
+    diff: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a command has to say. `summary` is one sentence for people."""
+
+    findings: Sequence[Finding]
+    changes: Sequence[Change]
+    summary: str
+
+
+def show(report: Report, output: Format) -> None:
+    """Print a report: what was asked for on stdout, the summary on stderr."""
+    if output is Format.JSON:
+        print(json.dumps(as_data(report), indent=2, ensure_ascii=False), flush=True)
+        return
+    for change in report.changes:
+        print(change.diff or f"{change.action:8} {change.path}", end="" if change.diff else "\n")
+    for finding in report.findings:
+        print(_annotation(finding) if output is Format.GITHUB else _text(finding, sys.stdout))
+    sys.stdout.flush()
+    if report.summary:
+        print(report.summary, file=sys.stderr)
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """Return a report as plain data; docs/findings.md describes it."""
+    return {
+        "findings": [
+            {
+                "file": finding.place.file,
+                "line": finding.place.line,
+                "column": finding.place.column,
+                "severity": finding.severity.value,
+                "code": finding.code,
+                "message": finding.message,
+                "fix": finding.fix,
+                "service": finding.service,
+            }
+            for finding in report.findings
+        ],
+        "changes": [
+            {"action": change.action, "path": change.path} | ({"diff": change.diff} if change.diff else {})
+            for change in report.changes
+        ],
+    }
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 service, 2 services."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _text(finding: Finding, stream: TextIO) -> str:
+    severity = _coloured(finding.severity.value, "31" if finding.severity is Severity.ERROR else "33", stream)
+    fix = f"\n    fix: {finding.fix}" if finding.fix else ""
+    return f"{finding.place}: {severity} {finding.code}: {finding.message}{fix}"
+
+
+def _coloured(text: str, colour: str, stream: TextIO) -> str:
+    import os
+
+    if os.environ.get("NO_COLOR") or not stream.isatty():
+        return text
+    return f"\x1b[1;{colour}m{text}\x1b[0m"
+
+
+def _annotation(finding: Finding) -> str:
+    """Return a workflow command: https://docs.github.com/actions/reference/workflow-commands-for-github-actions."""
+    properties = {
+        "file": finding.place.file,
+        "line": finding.place.line,
+        "col": finding.place.column,
+        "title": finding.code,
+    }
+    values = ",".join(f"{key}={_escaped(str(value), properties=True)}" for key, value in properties.items() if value)
+    message = finding.message + (f"\nfix: {finding.fix}" if finding.fix else "")
+    return f"::{finding.severity.value} {values}::{_escaped(message)}"
+
+
+def _escaped(text: str, *, properties: bool = False) -> str:
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace(":", "%3A").replace(",", "%2C") if properties else text
