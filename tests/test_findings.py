@@ -357,6 +357,13 @@ CASES = [
         "correct promotion.path",
     ),
     Case(
+        "KFW308",
+        kargo("image:\n  constraint: >1\n"),
+        "services/nginx/kargo.yaml:2:15",
+        "is empty, so that every version matches",
+        'write "*"',
+    ),
+    Case(
         "KFW401",
         {"services/nginx/values-dev.yaml": "image:\n  tag: 1.0.0  # from the build\n"},
         "services/nginx/values-dev.yaml:2:15",

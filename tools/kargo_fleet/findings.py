@@ -79,6 +79,7 @@ CODES = {
     "KFW305": "interval is below Kargo's floor",
     "KFW306": "value has no effect",
     "KFW307": "promotion writes another service's file",
+    "KFW308": "constraint is empty",
     "KFW401": "comment will be lost",
     "KFW501": "generated file was edited and is kept",
     "KFW502": "generated file belongs to no service",

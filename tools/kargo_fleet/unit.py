@@ -226,7 +226,7 @@ def _target_findings(fleet: Fleet, values: dict[str, Any], layers: list[Layer], 
 def _target_file_findings(fleet: Fleet, file: str, stage: str, keys: list[str], service: str) -> list[Finding]:
     path = fleet.root / file
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         fix = f"add it, with {' and '.join(keys)}; or take the stage out with `stages: {{{stage}: null}}` in kargo.yaml"
         if path.suffix == ".yaml" and path.with_suffix(".yml").exists():

@@ -44,6 +44,8 @@ def _image(values: dict[str, Any], layers: list[Layer]) -> Iterator[_Warning]:
         yield path, "KFW301", message, 'any release is "*" or ">=0.0.0"; with prereleases ">=0.0.0-0"'
     # A weaker layer's constraint is for services that do not choose a strategy of their own.
     meant = _last(layers, path) >= max(_last(layers, ("image", "imageSelectionStrategy")), 0)
+    if strategy == "SemVer" and "constraint" in image and not constraint.strip():  # null would be meant
+        yield path, "KFW308", "image.constraint: is empty, so that every version matches", 'write "*" if that is meant'
     if strategy in ("Lexical", "NewestBuild") and constraint and meant:
         message = f"image.constraint: has no effect with imageSelectionStrategy {strategy}"
         yield path, "KFW306", message, "use allowTagsRegexes, or remove it"
