@@ -33,6 +33,27 @@ template: ## Print what Helm installs for one service: make template SERVICE=ngi
 	@$(BOOT)/tool.sh helm
 	@.tools/bin/helm template '$(SERVICE)' $(CHART) --values 'values/$(SERVICE).yaml'
 
+##@ The cluster
+
+# kubectl is yours: it has to fit the cluster. A helm that fits is used as it is, else one is built.
+WITH_HELM = PATH="$(CURDIR)/.tools/bin:$$PATH"
+
+.PHONY: deploy
+deploy: venv ## Install or upgrade units with Helm, without Argo CD [SERVICE= CONTEXT= DRY_RUN=1 YES=1 FORCE=1]
+	@$(BOOT)/tool.sh helm
+	@$(WITH_HELM) $(FLEET) deploy $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,DRY_RUN),--dry-run) \
+	    $(if $(call on,YES),--yes) $(if $(call on,FORCE),--force)
+
+.PHONY: delete
+delete: venv ## Take units out of the cluster, with their history: make delete SERVICE=nginx [CONTEXT= YES=1]
+	@$(BOOT)/tool.sh helm
+	@$(WITH_HELM) $(FLEET) delete $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,YES),--yes)
+
+.PHONY: doctor
+doctor: venv ## Say what is wrong with the units in the cluster, and what to do [SERVICE= CONTEXT= DRIFT=1]
+	@$(if $(SERVICE)$(call on,DRIFT),$(BOOT)/tool.sh helm)
+	@$(WITH_HELM) $(FLEET) doctor $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,DRIFT),--drift)
+
 ##@ The product
 
 .PHONY: test
@@ -54,6 +75,24 @@ test-python: venv-dev
 test-argocd: venv-dev ## Render the ApplicationSets with Argo CD's own code (minutes to build the first time)
 	@$(BOOT)/go.sh
 	@$(WITH_TOOLS) pytest -m argocd $(PYTEST_ARGS)
+
+# A cluster of your own only if it is named behind make: an exported KUBECONFIG may be anything.
+ON_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),KARGO_FLEET_TEST_KUBECONFIG='$(abspath $(KUBECONFIG))')
+
+.PHONY: test-cluster
+test-cluster: venv-dev ## Test on a real API server, under Argo CD's controllers (minutes to build the first time) [KUBECONFIG=]
+	@$(BOOT)/go.sh
+	@$(BOOT)/tool.sh helm ct
+	@$(ON_CLUSTER) $(WITH_TOOLS) pytest -m cluster $(PYTEST_ARGS)
+
+.PHONY: cluster-up
+cluster-up: venv-dev ## Start a control plane with a stand-in for Kargo; prints its KUBECONFIG
+	@$(BOOT)/go.sh
+	@PYTHONPATH=tests $(WITH_TOOLS) python -m cluster up
+
+.PHONY: cluster-down
+cluster-down: venv-dev ## Stop it
+	@PYTHONPATH=tests $(WITH_TOOLS) python -m cluster down
 
 .PHONY: lint
 lint: venv-dev ## Check the Python code: ruff, mypy --strict

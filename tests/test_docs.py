@@ -16,7 +16,9 @@ import yaml
 from kargo_fleet import chart as charts
 from kargo_fleet import main as cli
 from kargo_fleet import rules, yamlread
+from kargo_fleet.arguments import parser
 from kargo_fleet.commands.schema import contents
+from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.findings import CODES
 from kargo_fleet.merge import merge
 
@@ -184,7 +186,7 @@ def test_kargo_fleet_commands_and_options_exist(page: Path, capsys: pytest.Captu
         arguments = [word for word in shlex.split(found[1]) if word not in ("…", "...")]
         status: object = 0
         try:
-            cli._parser().parse_args(arguments)
+            parser().parse_args(arguments)
         except SystemExit as end:
             status = end.code
         assert not status, f"{line}: {capsys.readouterr().err}"
@@ -192,4 +194,4 @@ def test_kargo_fleet_commands_and_options_exist(page: Path, capsys: pytest.Captu
 
 @pages
 def test_codes_exist(page: Path) -> None:
-    assert set(re.findall(r"\bKFW?\d+\b", page.read_text(encoding="utf-8"))) <= set(CODES)
+    assert set(re.findall(r"\bKFW?\d+\b", page.read_text(encoding="utf-8"))) <= CODES.keys() | DOCTOR_CODES.keys()

@@ -13,7 +13,7 @@ import kargo_fleet
 from conftest import COMMAND, Command, Run, Tree
 from kargo_fleet.main import main
 
-COMMANDS = ("generate", "check", "adopt", "schema")
+COMMANDS = ("generate", "check", "adopt", "deploy", "delete", "credentials", "doctor", "schema")
 
 
 def test_help_lists_every_command(run: Run) -> None:
@@ -30,7 +30,7 @@ def test_help_of_a_command_has_an_example_that_is_right(
     result = run(name, "--help")
     assert (result.status, result.stderr) == (0, "")
     _, _, rest = result.stdout.partition("example:\n  kargo-fleet ")
-    example = rest.splitlines()[0].split()
+    example = rest.splitlines()[0].partition(" | ")[0].split()
     assert name in example
 
     def accepted(*_: object, **__: object) -> bool:

@@ -69,6 +69,8 @@ CODES = {
     "KF503": "generated file belongs to no service",
     "KF504": "pruning was refused",
     "KF601": "Argo CD cannot work with this",
+    "KF801": "unit could not be deployed",
+    "KF802": "unit could not be deleted",
     "KFW101": "group matches no service",
     "KFW201": "file is not read",
     "KFW202": "name is too long for a Helm release",

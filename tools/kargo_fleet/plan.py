@@ -121,6 +121,14 @@ def _load(
     return chart, fleet.overridden(image_repository, git_repo_url), findings
 
 
+def load_sound(root: Path) -> tuple[charts.Chart, config.Fleet]:
+    """Read the chart and fleet.yaml for a command that works on the cluster. Raises FleetError when they are unusable."""
+    chart, fleet, findings = _load(root, None, None)
+    if fleet.broken:
+        raise FleetError(f"{findings[0].place}: {findings[0].message}\nRun `kargo-fleet check`.")
+    return chart, fleet
+
+
 def chart_path(root: Path) -> str | None:
     """Return chart.path of fleet.yaml, which must be known before the rest of the file can be checked."""
     try:

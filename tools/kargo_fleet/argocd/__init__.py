@@ -28,6 +28,7 @@ __all__ = [
     "application_name",
     "handover",
     "manifests",
+    "namespace",
     "problems",
     "set_names",
 ]
@@ -73,6 +74,11 @@ def set_names(fleet: Mapping[str, Any], services: Mapping[str, Sequence[Stage | 
 def application_name(fleet: Mapping[str, Any], service: str) -> str:
     """Return the name of the Argo CD Application of the unit of `service`."""
     return unit_application(read(fleet), service)
+
+
+def namespace(fleet: Mapping[str, Any]) -> str:
+    """Return the namespace that Argo CD's objects of this fleet are in."""
+    return str(read(fleet).argocd["namespace"])
 
 
 def handover(fleet: Mapping[str, Any], old_files: Iterable[str]) -> list[str]:

@@ -39,12 +39,16 @@ def doctor(
         findings = described.findings
     else:
         whole = compare or (bool(services) and shutil.which("helm") is not None)
-        live = cluster.read(kube, described, named=bool(services), whole=whole, now=datetime.now(UTC))
+        live = cluster.read(kube, described, named=bool(services), whole=whole, now=_now())
         _refuse_unknown(described, live)
         findings = checks.find(described, live, _drift(kube, root, described, live) if whole else {})
     findings = [_for_context(finding, context) for finding in findings]
     reporters.show(reporters.Report(findings, [], _summary(described, findings)), output)
     return 1 if has_errors(findings) else 0
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _refuse_unknown(described: Repository, live: Cluster) -> None:
@@ -80,8 +84,9 @@ def _for_context(finding: Finding, context: str) -> Finding:
 
 
 def _summary(described: Repository, findings: Sequence[Finding]) -> str:
-    count = plural(len(described.units), "service")
+    services = plural(len(described.units) + len(described.gone), "service")
     if not findings:
-        return f"{count}: healthy"
+        return f"{services}: healthy"
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
-    return f"{count}: {plural(errors, 'error')}, {plural(len(findings) - errors, 'warning')}"
+    counts = f"{plural(errors, 'error')}, {plural(len(findings) - errors, 'warning')}"
+    return counts if described.fleet.broken else f"{services}: {counts}"

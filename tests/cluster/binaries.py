@@ -1,0 +1,149 @@
+"""The programs of a test cluster, built from `tests/upstream/cluster` at the versions that its go.mod pins."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SOURCE: Final = ROOT / "tests" / "upstream" / "cluster"
+HOME: Final = ROOT / ".tools" / "cluster"
+
+KUBERNETES: Final = "k8s.io/kubernetes"
+ARGO_CD: Final = "github.com/argoproj/argo-cd/v3"
+
+
+class BuildError(RuntimeError):
+    """A program of the test cluster cannot be built."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is built: a package of the module in SOURCE (`./etcd`) or of one that it requires."""
+
+    name: str
+    package: str
+    module: str = ""
+
+    @property
+    def sources(self) -> list[Path]:
+        return sorted((SOURCE / self.package).glob("*.go")) if self.package.startswith("./") else []
+
+
+#: The order is that of the builds: the small ones, then Kubernetes, then Argo CD, which has much in common with it.
+PROGRAMS: Final = {
+    program.name: program
+    for program in (
+        Program("certs", "./certs"),
+        Program("etcd", "./etcd"),
+        Program("kube-apiserver", f"{KUBERNETES}/cmd/kube-apiserver", KUBERNETES),
+        Program("kubectl", f"{KUBERNETES}/cmd/kubectl", KUBERNETES),
+        Program("kube-controller-manager", f"{KUBERNETES}/cmd/kube-controller-manager", KUBERNETES),
+        Program("standin", "./standin"),
+        Program("redis", "./redis"),
+        # All of Argo CD is one program; how it is called says which part it is.
+        Program("argocd", f"{ARGO_CD}/cmd", ARGO_CD),
+    )
+}
+CONTROL_PLANE: Final = ("certs", "etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "standin")
+ARGO: Final = ("redis", "argocd")
+
+
+def version(module: str) -> str:
+    """The version of a module in go.mod."""
+    found = re.search(rf"^\s*{re.escape(module)} (v\S+)", (SOURCE / "go.mod").read_text(), re.MULTILINE)
+    if found is None:
+        raise BuildError(f"{SOURCE / 'go.mod'} does not require {module}")
+    return found[1]
+
+
+def binary(name: str) -> Path:
+    """The path of a program, built if it is not there yet: once for each state of its sources."""
+    program = PROGRAMS[name]
+    flags = ["-mod=readonly", f"-ldflags={_linker(program)}"]
+    digest = hashlib.sha256("\0".join([program.package, *flags]).encode())
+    for file in (SOURCE / "go.mod", SOURCE / "go.sum", *program.sources):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    target = HOME / "bin" / digest.hexdigest()[:16] / name
+    if target.exists():
+        return target
+    with _one_at_a_time():
+        if not target.exists():
+            _build(program, flags, target)
+    return target
+
+
+def build(*names: str) -> None:
+    """Build what is missing of these programs, or of all."""
+    for name in names or PROGRAMS:
+        binary(name)
+
+
+def _linker(program: Program) -> str:
+    """Flags of the linker: no debug information, and, as in a release, the version (Helm asks the API server for it)."""
+    flags = ["-s", "-w"]
+    if program.module == KUBERNETES:
+        major, minor, _ = version(KUBERNETES).removeprefix("v").split(".")
+        values = {"gitVersion": version(KUBERNETES), "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+            flags += [f"-X={package}.{key}={value}" for key, value in values.items()]
+    if program.module == ARGO_CD:
+        flags.append(f"-X={ARGO_CD}/common.version={version(ARGO_CD).removeprefix('v')}")
+    return " ".join(flags)
+
+
+def _build(program: Program, flags: list[str], target: Path) -> None:
+    go = shutil.which("go")
+    if go is None:
+        raise BuildError("go is not on PATH (`make test-cluster` brings its own)")
+    folder = HOME / "bin"
+    for leftover in folder.glob("building.*"):  # of a build that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    _say(f"{program.name} {version(program.module) if program.module else ''}".strip() + ": building")
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=folder, prefix="building.") as scratch:
+        built = Path(scratch) / program.name
+        # Without -trimpath, as the other programs under tests/upstream that need Argo CD: what they share is compiled once.
+        done = subprocess.run(
+            [go, "build", *flags, "-o", str(built), program.package],
+            cwd=SOURCE,
+            env=os.environ | {"GOWORK": "off", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise BuildError(f"{program.name} does not build:\n{done.stdout.strip()}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        built.replace(target)
+    for old in folder.glob(f"*/{program.name}"):
+        if old != target:
+            shutil.rmtree(old.parent, ignore_errors=True)
+    _say(f"{program.name}: {time.monotonic() - started:.0f} s")
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    (HOME / "bin").mkdir(parents=True, exist_ok=True)
+    lock: IO[str]
+    with (HOME / "bin" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _say(text: str) -> None:
+    print(f".tools/cluster: {text}", file=sys.stderr, flush=True)

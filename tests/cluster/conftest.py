@@ -1,0 +1,74 @@
+"""The cluster that the tests of this folder run on, and units on it.
+
+Starting it takes seconds, building it takes minutes: these tests run only when they are asked for, with `-m cluster` or by
+their path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .control_plane import Client, ControlPlane, control_plane
+from .units import Units
+
+KUBECONFIG = "KARGO_FLEET_TEST_KUBECONFIG"
+HERE = Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "cluster: needs a Kubernetes control plane, which takes minutes to build the first time (make test-cluster)",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if collection_path.name == "conftest.py":
+        return None
+    by_path = any(Path(arg.partition("::")[0]).resolve().is_relative_to(HERE) for arg in config.args)
+    by_marker = "cluster" in str(config.option.markexpr).replace("not cluster", "")
+    return None if by_path or by_marker else True
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Client]:
+    """The cluster that KARGO_FLEET_TEST_KUBECONFIG names, or one that is started here and stopped at the end."""
+    given = os.environ.get(KUBECONFIG)
+    if given:
+        yield Client(Path(given).resolve())
+        return
+    with control_plane("test") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def own_cluster(cluster: Client) -> ControlPlane:
+    """The cluster, if it is one of ours: with the stand-in for Kargo, which can be told to misbehave."""
+    if not isinstance(cluster, ControlPlane):
+        pytest.skip(f"needs the stand-in for Kargo, and {KUBECONFIG} names another cluster")
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def real_kargo(cluster: Client) -> bool:
+    return not isinstance(cluster, ControlPlane)
+
+
+@pytest.fixture
+def units(cluster: Client) -> Iterator[Units]:
+    """Units of one test: taken away after it, with their releases, Projects and namespaces."""
+    units = Units(cluster)
+    yield units
+    units.remove()
+
+
+@pytest.fixture(scope="module")
+def lasting_units(cluster: Client) -> Iterator[Units]:
+    """Units of one module's tests."""
+    units = Units(cluster)
+    yield units
+    units.remove()

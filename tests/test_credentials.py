@@ -1,0 +1,157 @@
+"""kargo-fleet credentials: what it prints, that Kargo finds and uses it, and when it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import re2
+import yaml
+
+from conftest import Result, Run, Tree
+from contract import kargo
+
+GIT = "git: {repoURL: https://git.example.com/platform.git}\n"
+#: What YAML, a shell or a `printf` would make something else of.
+PASSWORDS = ["abc", "no", "017", "a: b # c", "'\"\\", "$HOME `x` %s", "ümläut", " spaces "]
+
+
+def manifest(result: Result) -> dict[str, Any]:
+    assert result.status == 0, result.stderr
+    found: dict[str, Any] = yaml.safe_load(result.stdout)
+    return found
+
+
+def test_the_secret_for_git(tree: Tree, run: Run) -> None:
+    tree({})
+    result = run("credentials", "git")
+    assert manifest(result) == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": "kargo-fleet-git",
+            "namespace": "kargo-shared-resources",
+            "labels": {"kargo.akuity.io/cred-type": "git"},
+        },
+        "stringData": {"repoURL": "https://git.example.com/platform.git", "username": "kargo"},
+    }
+    assert "the password is missing" in result.stderr
+
+
+def test_the_secret_for_images(tree: Tree, run: Run) -> None:
+    tree({})
+    secret = manifest(run("credentials", "image"))
+    assert secret["metadata"]["name"] == "kargo-fleet-image"
+    assert secret["metadata"]["labels"] == {"kargo.akuity.io/cred-type": "image"}
+    expression = r"^registry\.example\.com/.+$"
+    assert secret["stringData"] == {"repoURL": expression, "repoURLIsRegex": "true", "username": "kargo"}
+
+
+@pytest.mark.parametrize("kind", ["git", "image"])
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_the_password_comes_from_the_environment(
+    tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch, kind: str, password: str
+) -> None:
+    root = tree({})
+    monkeypatch.setenv("TOKEN", password)
+    result = run("credentials", kind, "--from-env", "TOKEN")
+    secret = manifest(result)
+    assert secret["stringData"]["password"] == password
+    assert result.stderr == ""
+    assert kargo.problems(secret) == []
+    written = [path.relative_to(root).parts[0] for path in root.rglob("*") if path.is_file()]
+    assert set(written) == {"fleet.yaml", "services"}
+
+
+def test_names_are_a_choice(tree: Tree, run: Run) -> None:
+    tree({})
+    options = ["--username", "x-access-token", "--name", "repository", "--namespace", "kargo-nginx"]
+    secret = manifest(run("credentials", "git", *options))
+    metadata = secret["metadata"]
+    assert (metadata["name"], metadata["namespace"]) == ("repository", "kargo-nginx")
+    assert secret["stringData"]["username"] == "x-access-token"
+
+
+# --- The expression for images ---
+
+
+@pytest.mark.parametrize(
+    ("registry", "expression", "matches", "others"),
+    [
+        (
+            "your-registry.io",
+            r"^your-registry\.io/.+$",
+            ["your-registry.io/nginx", "your-registry.io/team/nginx"],
+            ["your-registryXio/nginx", "evil.example/your-registry.io/nginx", "your-registry.io.evil/x"],
+        ),
+        (
+            "localhost:5000/apps",
+            r"^localhost:5000/apps/.+$",
+            ["localhost:5000/apps/nginx"],
+            ["localhost:5000/other/nginx", "localhost:5000/appsX/nginx", "localhost:5000/apps/"],
+        ),
+        (
+            "ghcr.io/a_b/c__d",
+            r"^ghcr\.io/a_b/c__d/.+$",
+            ["ghcr.io/a_b/c__d/nginx"],
+            ["ghcr-io/a_b/c__d/nginx", "ghcr.io/a_b/nginx"],
+        ),
+    ],
+)
+def test_the_expression_fits_the_registry_and_no_other(
+    tree: Tree, run: Run, registry: str, expression: str, matches: list[str], others: list[str]
+) -> None:
+    tree({"fleet.yaml": f"image: {{registry: '{registry}'}}\n{GIT}"})
+    found = manifest(run("credentials", "image"))["stringData"]["repoURL"]
+    assert found == expression
+    compiled = re2.compile(found)  # as Go would
+    assert [image for image in matches + others if compiled.search(image)] == matches
+
+
+# --- Refusals ---
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_empty_variable_is_refused(tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    tree({})
+    monkeypatch.delenv("TOKEN", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TOKEN", value)
+    result = run("credentials", "git", "--from-env", "TOKEN")
+    assert (result.status, result.stdout) == (2, "")
+    assert "the environment variable TOKEN is empty" in result.stderr
+    assert "read -rs TOKEN; export TOKEN" in result.stderr
+
+
+def test_a_terminal_does_not_get_to_see_the_password(tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree({})
+    monkeypatch.setenv("TOKEN", "s3cret")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    result = run("credentials", "git", "--from-env", "TOKEN")
+    assert (result.status, result.stdout) == (2, "")
+    assert "this would show the password" in result.stderr
+    assert "s3cret" not in result.stderr
+    assert run("credentials", "git").status == 0  # without one there is nothing to hide
+
+
+@pytest.mark.parametrize(
+    ("kind", "fleet", "said"),
+    [
+        ("image", GIT, "fleet.yaml does not set image.registry"),
+        ("git", "image: {registry: registry.example.com}\n", "fleet.yaml does not set git.repoURL"),
+    ],
+)
+def test_without_an_address_there_is_nothing_to_print(tree: Tree, run: Run, kind: str, fleet: str, said: str) -> None:
+    tree({"fleet.yaml": fleet})
+    result = run("credentials", kind)
+    assert (result.status, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+def test_what_it_says_can_be_typed(tree: Tree, run: Run) -> None:
+    """Server-side: apply by the client would copy the password into an annotation."""
+    tree({})
+    typed = "kubectl apply --server-side -f -"
+    assert typed in run("credentials", "git").stderr
+    assert typed in run("credentials", "--help").stdout
+    assert "--filename -" not in run("credentials", "--help").stdout

@@ -1,0 +1,98 @@
+"""Argo CD: the Applications of the units, and those that promotions update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kargo_fleet.doctor import cluster as c
+from kargo_fleet.doctor.cluster import Cluster, workload_places
+from kargo_fleet.doctor.codes import found
+from kargo_fleet.doctor.objects import Object, annotation, condition, dig, name_of, quoted
+from kargo_fleet.doctor.repository import Repository, Unit
+from kargo_fleet.findings import Finding
+
+_STAGE = "kargo.akuity.io/authorized-stage"
+
+
+def installs_units(cluster: Cluster) -> bool:
+    """Say whether Argo CD installs the units here: it is there, and so is a set of this fleet."""
+    return any(True for _ in cluster.all(c.APPLICATION_SETS))
+
+
+def sets(cluster: Cluster) -> Iterator[Finding]:
+    """Check the ApplicationSets. One that reports an error makes no Applications."""
+    for appset in cluster.all(c.APPLICATION_SETS):
+        error = condition(appset, "ErrorOccurred")
+        if error.get("status") == "True":
+            namespace, name = appset["metadata"]["namespace"], name_of(appset)
+            message = f"the ApplicationSet {name} reports an error: {quoted(error.get('message'))}"
+            fix = f"`kubectl describe applicationset {name} -n {namespace}`; docs/argocd.md"
+            yield found("KF753", f"{namespace}/ApplicationSet/{name}", message, fix)
+
+
+def of_unit(cluster: Cluster, repository: Repository, unit: Unit) -> Finding | None:
+    """Check the Application that installs a unit."""
+    namespace, name = repository.argocd_namespace, repository.application(unit.service)
+    if not installs_units(cluster) or not cluster.knows(c.APPLICATIONS, namespace):
+        return None
+    place = f"{namespace}/Application/{name}"
+    application = cluster.get(c.APPLICATIONS, name, namespace)
+    if application is None:
+        appset = next(name_of(one) for one in cluster.all(c.APPLICATION_SETS))
+        message = f"there is no Application {name}, so Argo CD does not install the unit"
+        fix = (
+            f"is {repository.fleet.services}/{unit.service} on the branch that Argo CD follows? Then "
+            f"`kubectl annotate applicationset {appset} -n {namespace} argocd.argoproj.io/application-set-refresh=true`"
+        )
+        return found("KF751", place, message, fix, unit.service)
+    problem = _problem(application)
+    if not problem:
+        return None
+    return found("KF752", place, problem, f"`kubectl describe application {name} -n {namespace}`", unit.service)
+
+
+def _problem(application: Object) -> str:
+    """Say what is wrong with an Application, "" when nothing is or when Argo CD is still at work."""
+    conditions: list[Mapping[str, Any]] = dig(application, "status", "conditions") or []
+    errors = [item for item in conditions if str(item.get("type")).endswith("Error")]
+    operation = dig(application, "status", "operationState") or {}
+    if errors:
+        return f"Argo CD cannot work with the Application: {quoted(errors[0].get('message'))}"
+    if operation.get("phase") in ("Failed", "Error"):
+        return f"the last sync failed: {quoted(operation.get('message'))}"
+    if dig(application, "status", "health", "status") == "Degraded":
+        message = quoted(dig(application, "status", "health", "message"))
+        return f"the Application is Degraded{f': {message}' if message else ''}"
+    if dig(application, "status", "sync", "status") == "OutOfSync" and operation.get("phase") != "Running":
+        return "the Application is OutOfSync: the cluster is not as the repository says"
+    return ""
+
+
+def of_workloads(cluster: Cluster, repository: Repository, unit: Unit) -> Iterator[Finding]:
+    """Check the Applications that promotions update: they must be there, and allow it to the Stage."""
+    if c.APPLICATIONS.plural in cluster.missing:
+        return
+    for workload, (namespace, name) in zip(unit.workloads, workload_places(cluster, repository, unit), strict=False):
+        if not cluster.knows(c.APPLICATIONS, namespace):
+            continue
+        place, stage = f"{namespace}/Application/{name}", f"{unit.project}:{workload.stage}"
+        application = cluster.get(c.APPLICATIONS, name, namespace)
+        if application is None:
+            message = f"there is no Application {name} in {namespace}, which promotions to {workload.stage} update"
+            fix = "deploy it before the next promotion, or correct `promotion.argocdUpdate` (name, namespace)"
+            yield found("KF754", place, message, fix, unit.service)
+        elif stage not in _authorized(application):
+            now = annotation(application, _STAGE)
+            message = f"the Application does not allow Stage {stage} to update it: {_STAGE} is {now or 'not set'}"
+            fix = (
+                f"`kubectl annotate application {name} -n {namespace} --overwrite {_STAGE}={stage}`, "
+                "in Git if the Application comes from there"
+            )
+            yield found("KF755", place, message, fix, unit.service)
+
+
+def _authorized(application: Object) -> set[str]:
+    """Return the Stages that may update an Application, as `project:stage`: pkg/api of Kargo v1.11.2."""
+    entries = annotation(application, _STAGE).split(",")
+    return {":".join(part.strip() for part in entry.split(":")) for entry in entries}

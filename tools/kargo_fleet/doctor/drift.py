@@ -1,0 +1,132 @@
+"""Drift: is a unit in the cluster what the chart makes of its values file?
+
+The chart renders what Kargo stores, field by field, so whatever differs was changed by somebody or is not deployed yet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kargo_fleet import plan
+from kargo_fleet.doctor import cluster as c
+from kargo_fleet.doctor.cluster import ACCESS, QUOTAS, Cluster, Resource
+from kargo_fleet.doctor.codes import found
+from kargo_fleet.doctor.objects import Object, dig, label, listed
+from kargo_fleet.doctor.repository import Repository, Unit
+from kargo_fleet.doctor.units import deploy
+from kargo_fleet.findings import Finding
+from kargo_fleet.kube import Failed, Kube
+
+_ROLES, _BINDINGS, _ACCOUNTS = ACCESS
+#: The kinds that the chart makes, with the parts of each that are compared.
+_KINDS: Mapping[str, tuple[Resource, tuple[str, ...]]] = {
+    "Namespace": (c.NAMESPACES, ()),
+    "Project": (c.PROJECTS, ()),
+    "ProjectConfig": (c.CONFIGS, ("spec",)),
+    "Warehouse": (c.WAREHOUSES, ("spec",)),
+    "Stage": (c.STAGES, ("spec",)),
+    "ResourceQuota": (QUOTAS, ("spec",)),
+    "Role": (_ROLES, ("rules",)),
+    "RoleBinding": (_BINDINGS, ("roleRef", "subjects")),
+    "ServiceAccount": (_ACCOUNTS, ()),
+}
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def rendered(kube: Kube, root: Path, repository: Repository, units: Sequence[Unit]) -> Iterator[tuple[Unit, str]]:
+    """Yield what Helm renders of each unit's values file, or nothing where it refuses: `check` says why."""
+
+    def render(unit: Unit) -> str:
+        values = str(root / plan.VALUES / f"{unit.service}.yaml")
+        release = unit.service[:53].rstrip("-")
+        try:
+            return kube.helm("template", release, str(repository.chart.path), "--values", values)
+        except Failed:
+            return ""
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        yield from zip(units, pool.map(render, units), strict=True)
+
+
+def parse(text: str) -> list[Object]:
+    """Return the objects of a manifest."""
+    return [obj for obj in yaml.load_all(text, _LOADER) if obj]
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """One difference, in words, and what removes it: "" when deploying again does."""
+
+    text: str
+    fix: str = ""
+
+
+def compare(cluster: Cluster, unit: Unit, wanted: Iterable[Object]) -> Finding | None:
+    """Compare a unit with the objects that the chart renders for it."""
+    differences = list(_differences(cluster, unit, list(wanted)))
+    if not differences:
+        return None
+    file = f"{plan.VALUES}/{unit.service}.yaml"
+    message = f"the cluster differs from {file}: {listed([one.text for one in differences])}"
+    again = [] if all(one.fix for one in differences) else [deploy(unit.service, again=True)]
+    by_hand = [one.fix for one in differences if one.fix]
+    fixes = [*again, *dict.fromkeys(by_hand), "where the cluster is right, change the service's kargo.yaml"]
+    return found("KF761", unit.project, message, "; ".join(fixes), unit.service)
+
+
+def _differences(cluster: Cluster, unit: Unit, wanted: list[Object]) -> Iterator[_Difference]:
+    for obj in wanted:
+        kind, name = obj["kind"], obj["metadata"]["name"]
+        resource, parts = _KINDS[kind]
+        namespace = unit.project if resource.namespaced else ""
+        live = cluster.get(resource, name, namespace)
+        if live is not None:
+            yield from _differing(obj, live, parts)
+        elif cluster.knows(resource, namespace) and kind not in _TOLD:
+            yield _Difference(f"{kind}/{name} is missing")
+    rendered_names = {(obj["kind"], obj["metadata"]["name"]) for obj in wanted}
+    for kind, (resource, _) in _KINDS.items():
+        for name, obj in cluster.within(resource, unit.project).items():
+            if (kind, name) not in rendered_names and label(obj, c.PART_OF) == "kargo-fleet":
+                fix = f"`kubectl delete {kind.lower()} {name} -n {unit.project}` removes what no release knows"
+                yield _Difference(f"{kind}/{name} is not in the values", fix)
+
+
+_TOLD = {"Namespace", "Project", "ProjectConfig", "Warehouse", "Stage"}  # other checks say that these are missing
+
+
+def _differing(wanted: Object, live: Object, parts: Iterable[str]) -> Iterator[_Difference]:
+    """Yield how an object differs from the rendered one. Labels and further annotations are anybody's."""
+    kind, name = wanted["kind"], wanted["metadata"]["name"]
+    for part in parts:
+        for path, is_added in _paths(wanted.get(part), live.get(part), part):
+            # Neither Helm nor Argo CD takes away a field that somebody else has set.
+            fix = f"`kubectl edit {kind.lower()} {name} -n {live['metadata'].get('namespace')}` removes what was added"
+            yield _Difference(f"{kind}/{name} {path}{' was added' if is_added else ''}", fix if is_added else "")
+    there = dig(live, "metadata", "annotations") or {}
+    for key, value in (dig(wanted, "metadata", "annotations") or {}).items():
+        if there.get(key) != value:
+            yield _Difference(f"{kind}/{name} metadata.annotations[{key}]")
+
+
+def _paths(wanted: Any, live: Any, path: str) -> Iterator[tuple[str, bool]]:
+    """Yield the paths at which two values differ, and whether there should be nothing at all."""
+    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+        for key in [*wanted, *(key for key in live if key not in wanted)]:
+            yield from _paths(wanted.get(key), live.get(key), f"{path}.{key}")
+    elif isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
+        for index, (one, other) in enumerate(zip(wanted, live, strict=True)):
+            yield from _paths(one, other, f"{path}[{index}]")
+    elif wanted != live and not (_is_empty(wanted) and _is_empty(live)):
+        yield path, wanted is None and "[" not in path  # lists are replaced as a whole
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ({}, [], "")
