@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -66,6 +67,20 @@ def test_nothing_to_commit_means_no_pull_request() -> None:
     steps = [step["uses"] for step in stage["spec"]["promotionTemplate"]["spec"]["steps"]]
     ran = [uses for uses, config in zip(steps, configs, strict=True) if config is not None]
     assert ran == ["git-clone", "yaml-update", "git-commit"]
+
+
+def test_kubeconform_agrees(tmp_path: Path) -> None:
+    """A second validator, in Go as Kubernetes is, over everything that is rendered; it says that it saw each object."""
+    for kind, schema in kargo.schemas_by_kind().items():
+        (tmp_path / f"{kind.lower()}.json").write_text(json.dumps(schema))
+    objects = [obj for values in UNITS for obj in unit(values) if obj["apiVersion"] == kargo.KARGO]
+    (tmp_path / "rendered.yaml").write_text("\n---\n".join(json.dumps(obj) for obj in objects))
+    location = str(tmp_path / "{{ .ResourceKind }}.json")
+    command = ["kubeconform", "-strict", "-summary", "-output", "json", "-schema-location", location, "rendered.yaml"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    said = json.loads(result.stdout)
+    assert [resource["msg"] for resource in said.get("resources", [])] == []
+    assert said["summary"] == {"valid": len(objects), "invalid": 0, "errors": 0, "skipped": 0}
 
 
 def paths(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
