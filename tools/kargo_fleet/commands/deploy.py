@@ -135,10 +135,10 @@ def _chart_digest(chart: Path) -> bytes:
     return digest.digest()
 
 
-def _deployed(run: _Run) -> set[tuple[str, str]]:
-    """Return the releases that are in the cluster, with the digest of what they were made from."""
+def _deployed(run: _Run, release: str = "") -> set[tuple[str, str]]:
+    """Return the releases that are in the cluster, or this one, with the digest of what they were made from."""
     columns = f"NAME:.metadata.labels.name,DIGEST:.metadata.labels.{_DIGEST.replace('.', chr(92) + '.')}"
-    selector = "owner=helm,status=deployed"
+    selector = "owner=helm,status=deployed" + (f",name={release}" if release else "")
     text = run.kube.kubectl(
         "get",
         "secrets",
@@ -210,6 +210,9 @@ def _attempt(run: _Run, unit: _Unit) -> None:
             _release_lock(run, unit)
             raise TryAgain(failed.message) from None
         raise
+    # Helm calls it a success when only its last write fails, the one that says so in its record.
+    if not run.dry_run and (unit.release, unit.digest) not in _deployed(run, unit.release):
+        raise TryAgain("Helm could not record that it is deployed")
 
 
 def _release_lock(run: _Run, unit: _Unit) -> None:
