@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +46,21 @@ def service(name: str, **files: str) -> dict[str, str | bytes | None]:
     }
     found.update((f"{folder}/{file}.yaml", text) for file, text in files.items())
     return found
+
+
+def texts(root: Path) -> dict[str, bytes]:
+    """Return the generated files of a fleet, by path."""
+    files = [path for folder in ("values", "argocd") for path in (root / folder).rglob("*") if path.is_file()]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What runs remember goes into a folder of the tests'; returns that of the tool."""
+    home = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home))
+        yield home / "kargo-fleet"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import COMMAND, FLEET, Command, Files, Run, Tree, service
+from conftest import COMMAND, FLEET, Command, Files, Run, Tree, service, texts
 from kargo_fleet import generated
 from kargo_fleet.generated import State
 
@@ -38,11 +38,6 @@ def append(path: Path, text: str = "shard: a\n") -> str:
 def leave(root: Path, *names: str) -> None:
     for name in names:
         shutil.rmtree(root / "services" / name)
-
-
-def texts(root: Path) -> dict[str, bytes]:
-    files = [path for folder in ("values", "argocd") for path in (root / folder).rglob("*") if path.is_file()]
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
 # --- Edited, foreign ---
@@ -344,11 +339,14 @@ def test_a_failing_rename_leaves_the_old_file(fleet: Path, run: Run, monkeypatch
 
 
 def test_a_folder_that_may_not_be_written(fleet: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path, _: bytes) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
+    def refuse(path: str, *flags: int) -> int:
+        if path.startswith(f"{fleet}/values/.nginx"):
+            raise PermissionError(13, "Permission denied", path)
+        return open_(path, *flags)
 
+    open_ = os.open
     (fleet / "services/nginx/kargo.yaml").write_text("shard: eu\n")
-    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert run("generate") == (2, "", f"kargo-fleet: {fleet}/values/nginx.yaml: Permission denied\n")
 
 

@@ -99,6 +99,10 @@ def _add_services(parser: Parser) -> None:
     )
 
 
+def _add_no_cache(parser: Parser) -> None:
+    parser.add_argument("--no-cache", action="store_true", help="rely on nothing that earlier runs found out")
+
+
 def _add_generate(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
         from kargo_fleet.commands.generate import Mode, generate
@@ -113,6 +117,7 @@ def _add_generate(commands: _Commands) -> None:
             force=arguments.force,
             diff=arguments.diff,
             prune=arguments.prune,
+            cached=not arguments.no_cache,
             output=Format(arguments.output),
         )
 
@@ -129,6 +134,7 @@ def _add_generate(commands: _Commands) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
     parser.add_argument("--diff", action="store_true", help="show how each file changes")
     parser.add_argument("--prune", action="store_true", help="remove values files of services that are gone")
+    _add_no_cache(parser)
 
 
 def _add_check(commands: _Commands) -> None:
@@ -136,10 +142,12 @@ def _add_check(commands: _Commands) -> None:
         from kargo_fleet.commands.check import check
         from kargo_fleet.reporters import Format
 
-        return check(root, arguments.services, output=Format(arguments.output))
+        return check(root, arguments.services, cached=not arguments.no_cache, output=Format(arguments.output))
 
     summary = "validate everything and say what is wrong or out of date, writing nothing"
-    _add_services(_add(commands, "check", summary, "kargo-fleet check --output json", run))
+    parser = _add(commands, "check", summary, "kargo-fleet check --output json", run)
+    _add_services(parser)
+    _add_no_cache(parser)
 
 
 def _add_adopt(commands: _Commands) -> None:

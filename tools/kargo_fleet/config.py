@@ -14,6 +14,7 @@ from kargo_fleet import yamlread
 from kargo_fleet.chart import Chart
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.layers import Layer, finding
+from kargo_fleet.reading import Reader
 from kargo_fleet.schema import Schema
 from kargo_fleet.yamlread import KeyPath
 
@@ -180,7 +181,7 @@ def load(root: Path, chart: Chart) -> tuple[Fleet, list[Finding]]:
         fix = f"rename it to {FILE}"
         unread = [Finding(Place(wrong), "KFW201", "this file is not read", fix)] if (root / wrong).exists() else []
         return _fleet(root, {}, ""), unread
-    text = yamlread.read_text(path, FILE)
+    text = yamlread.read_text(Reader(root), FILE)
     if isinstance(text, Finding):
         return unusable(root), [text]
     try:

@@ -36,6 +36,8 @@ def difference(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, 
             result[key] = None
             continue
         new = wanted[key]
+        if new is value:  # as `merge` leaves what no layer speaks of
+            continue
         if isinstance(value, dict) and isinstance(new, dict):
             if inner := difference(value, new):
                 result[key] = inner

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 from kargo_fleet import rules, targets, warnings, yamlread
@@ -16,6 +17,7 @@ from kargo_fleet.config import FILE, Fleet
 from kargo_fleet.findings import Finding, Place, has_errors
 from kargo_fleet.layers import Layer, origin, says, schema_findings
 from kargo_fleet.merge import difference, merge
+from kargo_fleet.reading import Reader
 from kargo_fleet.scan import name_findings
 from kargo_fleet.schema import dotted
 from kargo_fleet.yamlread import KeyPath
@@ -66,15 +68,17 @@ class Unit:
         return has_errors(self.findings)
 
 
-def build(inputs: Inputs, service: str) -> Unit:
+def build(inputs: Inputs, service: str, reader: Reader | None = None) -> Unit:
     """Merge and check the values of one service.
 
-    The result is broken, and without values, when a layer cannot be read or used.
+    The result is broken, and without values, when a layer cannot be read or used. It follows from `inputs` and from what
+    `reader` says, from nothing else.
     """
+    reader = reader or Reader(inputs.fleet.root)
     folder = f"{inputs.fleet.services}/{service}"
     findings = name_findings(inputs.fleet.services, service)
     values, layers, group_broken = inputs.shared(service)
-    own, own_findings = _own_layer(inputs, folder, service)
+    own, own_findings = _own_layer(inputs, reader, folder, service)
     findings += own_findings
     if group_broken:
         findings += _group_findings(inputs.fleet, service)
@@ -89,7 +93,7 @@ def build(inputs: Inputs, service: str) -> Unit:
     findings += _values_findings(inputs, values, layers, default, service)
     if not _stops(findings):
         findings += warnings.find(values, layers, default, service)
-        findings += _target_findings(inputs.fleet, values, layers, service)
+        findings += _target_findings(inputs.fleet, reader, values, layers, service)
     return Unit(service, values, difference(inputs.chart.defaults, values), _sources(layers), tuple(findings))
 
 
@@ -144,17 +148,16 @@ def _identity_findings(layers: list[Layer], service: str) -> list[Finding]:
     return findings
 
 
-def _own_layer(inputs: Inputs, folder: str, service: str) -> tuple[Layer | None, list[Finding]]:
+def _own_layer(inputs: Inputs, reader: Reader, folder: str, service: str) -> tuple[Layer | None, list[Finding]]:
     file = f"{folder}/kargo.yaml"
-    path = inputs.fleet.root / file
-    is_there = path.exists() or path.is_symlink()
+    is_there = reader.exists(file)
     findings = []
-    if path.with_suffix(".yml").exists():
+    if reader.exists(f"{folder}/kargo.yml"):
         fix = "move what it says to kargo.yaml" if is_there else "rename it to kargo.yaml"
         findings.append(Finding(Place(f"{folder}/kargo.yml"), "KFW201", "this file is not read", fix, service))
     if not is_there:
         return None, findings
-    text = yamlread.read_text(path, file, service)
+    text = yamlread.read_text(reader, file, service)
     if isinstance(text, Finding):
         return None, [*findings, text]
     try:
@@ -202,7 +205,9 @@ def _unknown_stage(values: dict[str, Any], layers: list[Layer], path: KeyPath, p
     return place, f"did you mean {close[0]}?" if close else ""
 
 
-def _target_findings(fleet: Fleet, values: dict[str, Any], layers: list[Layer], service: str) -> list[Finding]:
+def _target_findings(
+    fleet: Fleet, reader: Reader, values: dict[str, Any], layers: list[Layer], service: str
+) -> list[Finding]:
     """Check that the values file of every stage exists and holds what its promotions write."""
     findings = []
     for stage in values["stages"]:
@@ -219,21 +224,21 @@ def _target_findings(fleet: Fleet, values: dict[str, Any], layers: list[Layer], 
                 Finding(place, "KFW307", message, "correct promotion.path", "" if place.file == FILE else service)
             )
         keys = [key for key in (promotion.get("tagKey", "image.tag"), promotion.get("digestKey")) if key]
-        findings += _target_file_findings(fleet, file, stage, keys, service)
+        findings += _target_file_findings(reader, file, stage, keys, service)
     return findings
 
 
-def _target_file_findings(fleet: Fleet, file: str, stage: str, keys: list[str], service: str) -> list[Finding]:
-    path = fleet.root / file
+def _target_file_findings(reader: Reader, file: str, stage: str, keys: list[str], service: str) -> list[Finding]:
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = reader.read(file).decode("utf-8")
     except FileNotFoundError:
         fix = f"add it, with {' and '.join(keys)}; or take the stage out with `stages: {{{stage}: null}}` in kargo.yaml"
-        if path.suffix == ".yaml" and path.with_suffix(".yml").exists():
-            fix = f"rename {path.with_suffix('.yml').name}, or set promotion.path"
+        other = PurePosixPath(file).with_suffix(".yml")
+        if file.endswith(".yaml") and reader.exists(str(other)):
+            fix = f"rename {other.name}, or set promotion.path"
         return [Finding(Place(file), "KF401", f"the values file of stage {stage} is missing", fix, service)]
     except (OSError, UnicodeDecodeError):
-        read = yamlread.read_text(path, file, service)
+        read = yamlread.read_text(reader, file, service)
         return [read] if isinstance(read, Finding) else []
     try:
         problem = targets.problem(text, keys)

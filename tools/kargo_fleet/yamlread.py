@@ -14,13 +14,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 from yaml._yaml import CParser  # libyaml; PyYAML's wheels have it
 
 from kargo_fleet.findings import Finding, Place
+from kargo_fleet.reading import Reader
 
 #: A path into a document: keys and list indices from the root.
 KeyPath = tuple[str | int, ...]
@@ -270,10 +270,10 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     raise _node_problem("KF004", node, f"{shown} is no {tag} that Helm can read", fix)
 
 
-def read_text(path: Path, file: str, service: str = "") -> str | Finding:
-    """Return the text of a file, or the finding that says why it cannot be read. `file` is its name for people."""
+def read_text(reader: Reader, file: str, service: str = "") -> str | Finding:
+    """Return the text of a file of the repository, or the finding that says why it cannot be read."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return reader.read(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode("utf-8")
         place = Place(file, *_position(before, len(before)))

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from kargo_fleet import chart as charts
-from kargo_fleet import config, generated, plan, reporters, unit, yamlread
+from kargo_fleet import config, generated, plan, reporters, served, unit, yamlread
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, has_errors
-from kargo_fleet.generated import State
+from kargo_fleet.generated import Output, State
 from kargo_fleet.layers import Layer, schema_findings
 from kargo_fleet.merge import difference, merge
 from kargo_fleet.reporters import Change, Format
@@ -45,7 +45,7 @@ def adopt(root: Path, services: Sequence[str], *, output: Format = Format.TEXT) 
     return 1 if has_errors(findings) else 0
 
 
-def _adopt(inputs: unit.Inputs, item: plan.Output) -> tuple[list[Finding], list[Change]]:
+def _adopt(inputs: unit.Inputs, item: Output) -> tuple[list[Finding], list[Change]]:
     text = item.current or ""
     try:
         said = yamlread.parse(text)
@@ -63,7 +63,7 @@ def _adopt(inputs: unit.Inputs, item: plan.Output) -> tuple[list[Finding], list[
 
 
 def _write(
-    inputs: unit.Inputs, item: plan.Output, file: str, before: str | None, after: str
+    inputs: unit.Inputs, item: Output, file: str, before: str | None, after: str
 ) -> tuple[list[Finding], list[Change]]:
     root = inputs.fleet.root
     generated.write(root / file, after)
@@ -74,11 +74,11 @@ def _write(
         else:
             generated.write(root / file, before)
         return [_moved(finding, file, item) for finding in one.findings], []
-    generated.write(root / item.path, plan.values_text(one))
+    generated.write(root / item.path, served.values_text(one))
     return list(one.findings), [Change("created" if before is None else "updated", file), Change("updated", item.path)]
 
 
-def _moved(finding: Finding, file: str, item: plan.Output) -> Finding:
+def _moved(finding: Finding, file: str, item: Output) -> Finding:
     """Place a finding of the kargo.yaml that was tried in the values file that the edit stands in."""
     if finding.place.file != file:
         return finding

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from kargo_fleet import plan, reporters
 from kargo_fleet.findings import Finding, Place, Severity, has_errors
-from kargo_fleet.generated import State
-from kargo_fleet.progress import track
+from kargo_fleet.generated import Output, State
+from kargo_fleet.progress import PATIENCE, bar
 from kargo_fleet.reporters import Format, plural
 
 
-def check(root: Path, services: Sequence[str], *, output: Format = Format.TEXT) -> int:
+def check(root: Path, services: Sequence[str], *, cached: bool = True, output: Format = Format.TEXT) -> int:
     """Report everything that is wrong or out of date; return 1 when there is such a thing, else 0.
 
-    Warnings alone leave the status at 0.
+    Warnings alone leave the status at 0. What did not change since the last run is not worked out again, if `cached`.
     """
-    made = plan.make(root, services, progress=lambda names: track(names, "checking"))
+    made = plan.make(root, services, cached=cached, progress=partial(bar, what="checking", patience=PATIENCE))
     findings = sorted(
         [*made.findings, *(found for item in [*made.outputs, *made.replaced, *made.orphans] for found in _stale(item))]
     )
@@ -29,7 +30,7 @@ def check(root: Path, services: Sequence[str], *, output: Format = Format.TEXT) 
     return 1 if has_errors(findings) else 0
 
 
-def _stale(item: plan.Output) -> list[Finding]:
+def _stale(item: Output) -> list[Finding]:
     again = "run `kargo-fleet generate` and commit the result"
     code, message, fix = {
         State.MISSING: ("KF501", "is missing", again),

@@ -18,7 +18,7 @@ from kargo_fleet.doctor.repository import Repository
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Severity, has_errors
 from kargo_fleet.kube import Kube
-from kargo_fleet.progress import track
+from kargo_fleet.progress import PATIENCE, bar
 from kargo_fleet.reporters import Format, plural
 
 #: Commands in a fix that go to a cluster, with the option that says to which.
@@ -67,7 +67,7 @@ def _refuse_unknown(described: Repository, live: Cluster) -> None:
 def _drift(kube: Kube, root: Path, described: Repository, live: Cluster) -> dict[str, Finding]:
     """Compare the units that are in the cluster with what Helm renders for them."""
     deployed = [unit for unit in described.units if live.get(cluster.PROJECTS, unit.project)]
-    names = track([unit.service for unit in deployed], "comparing")
+    names = bar([unit.service for unit in deployed], len(deployed), "comparing", PATIENCE)
     findings = {}
     for name, (unit, text) in zip(names, drift.rendered(kube, root, described, deployed), strict=True):
         if text and (finding := drift.compare(live, unit, drift.parse(text))):

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from kargo_fleet import config, generated, plan, reporters
 from kargo_fleet.findings import Finding, Place, has_errors
-from kargo_fleet.generated import State
-from kargo_fleet.progress import track
+from kargo_fleet.generated import Output, State
+from kargo_fleet.progress import PATIENCE, bar
 from kargo_fleet.reporters import Change, Format, plural
 
 
@@ -39,22 +40,27 @@ def generate(
     force: bool = False,
     diff: bool = False,
     prune: bool = False,
+    cached: bool = True,
     output: Format = Format.TEXT,
 ) -> int:
     """Bring the generated files up to date and report what was done; return 1 when something is wrong, else 0.
 
     With `services`, only their values files. A file that a person edited is kept unless `force`; values files of
     services that are gone are removed only with `prune`. Every service that is sound is served, whatever the others are.
+    What did not change since the last run is not worked out again, if `cached`.
     """
     made = plan.make(
         root,
         services,
         image_repository=image_repository,
         git_repo_url=git_repo_url,
-        progress=lambda names: track(names, "checking"),
+        cached=cached,
+        progress=partial(bar, what="checking", patience=PATIENCE),
     )
     tally = _Tally([], [])
-    for item in made.outputs:
+    stale = [item for item in made.outputs if item.state is not State.CURRENT]
+    tally.unchanged = len(made.outputs) - len(stale)
+    for item in bar(stale, len(stale), "writing", PATIENCE):
         _bring_up(root, item, tally, mode, force=force, diff=diff)
     for item in made.replaced:
         _clear(root, item, tally, mode, force=force, diff=diff)
@@ -72,10 +78,7 @@ def generate(
     return 1 if has_errors(findings) else 0
 
 
-def _bring_up(root: Path, item: plan.Output, tally: _Tally, mode: Mode, *, force: bool, diff: bool) -> None:
-    if item.state is State.CURRENT:
-        tally.unchanged += 1
-        return
+def _bring_up(root: Path, item: Output, tally: _Tally, mode: Mode, *, force: bool, diff: bool) -> None:
     if item.state in (State.EDITED, State.FOREIGN) and not force:
         message = (
             "was edited by hand, and is kept"
@@ -93,7 +96,7 @@ def _bring_up(root: Path, item: plan.Output, tally: _Tally, mode: Mode, *, force
     tally.changes.append(_change("created" if item.state is State.MISSING else "updated", item, diff=diff))
 
 
-def _clear(root: Path, item: plan.Output, tally: _Tally, mode: Mode, *, force: bool, diff: bool) -> None:
+def _clear(root: Path, item: Output, tally: _Tally, mode: Mode, *, force: bool, diff: bool) -> None:
     """Remove a file of argocd/ that is no longer generated. Beside the new ones it would claim the same Applications."""
     if item.state is State.EDITED and not force:
         message = "is not generated any more, and was edited by hand"
@@ -104,7 +107,7 @@ def _clear(root: Path, item: plan.Output, tally: _Tally, mode: Mode, *, force: b
     tally.changes.append(_change("removed", item, diff=diff))
 
 
-def _sweep(root: Path, item: plan.Output, tally: _Tally, mode: Mode, *, force: bool, diff: bool, prune: bool) -> None:
+def _sweep(root: Path, item: Output, tally: _Tally, mode: Mode, *, force: bool, diff: bool, prune: bool) -> None:
     is_edited = item.state is State.EDITED
     if prune and (force or not is_edited):
         if mode is Mode.WRITE:
@@ -135,7 +138,7 @@ def _refusal(made: plan.Plan, *, named: bool) -> Finding | None:
     return None
 
 
-def _change(action: str, item: plan.Output, *, diff: bool) -> Change:
+def _change(action: str, item: Output, *, diff: bool) -> Change:
     if not diff:
         return Change(action, item.path)
     old = item.path if item.current is not None else "/dev/null"

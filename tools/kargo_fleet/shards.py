@@ -1,0 +1,40 @@
+"""Which of several Kargo controllers handles which service: rendezvous hashing, the same on every machine.
+
+Every shard gets as many tickets for a service as its weight says, each a hash of shard, ticket and service; the highest
+wins (Thaler and Ravishankar, "A name-based mapping scheme for rendezvous", 1996). Whatever shard is added or taken away,
+the other tickets stay as they are: only services whose winner comes or goes are moved. Argo CD computes the same with
+sprig's `sha256sum` (argocd/appsets.py), which is why there are tickets and no logarithms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: Tickets cost time for every service, and a weight is a ratio.
+HEAVIEST = 20
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A Kargo controller's `shardName`, and its share compared with the others'. Weight 0: only what is pinned to it."""
+
+    name: str
+    weight: int = 1
+
+    @property
+    def tickets(self) -> list[str]:
+        """What stands for the shard in the draw."""
+        return [f"{self.name}#{index}" for index in range(self.weight)]
+
+
+def assign(service: str, shards: Iterable[Shard]) -> str:
+    """Return the name of the shard of a service, "" when no shard has any weight."""
+    best, chosen = "", ""
+    for shard in shards:
+        for ticket in shard.tickets:
+            score = hashlib.sha256(f"{ticket}/{service}".encode()).hexdigest()
+            if score > best:
+                best, chosen = score, shard.name
+    return chosen
