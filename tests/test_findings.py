@@ -231,6 +231,13 @@ CASES = [
         '"devv" is not a stage of this service',
         "did you mean dev?",
     ),
+    Case(
+        "KF308",
+        {"fleet.yaml": f"{FLEET}shards: [east, west]\n", **kargo("shard: eats\n")},
+        "services/nginx/kargo.yaml:1:8",
+        'shard: "eats" is not among the shards of fleet.yaml',
+        "did you mean east?",
+    ),
     # The files that promotions write
     Case(
         "KF401",

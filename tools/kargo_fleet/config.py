@@ -10,15 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kargo_fleet import yamlread
+from kargo_fleet import shards, yamlread
 from kargo_fleet.chart import Chart
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.layers import Layer, finding
 from kargo_fleet.reading import Reader
 from kargo_fleet.schema import Schema
+from kargo_fleet.shards import HEAVIEST, Shard
 from kargo_fleet.yamlread import KeyPath
 
 FILE = "fleet.yaml"
+#: A shard may name ApplicationSets, so it is a DNS label, which is less than Kargo allows.
+_SHARD = r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"
+_SHARD_MESSAGE = "the name of a shard: a-z, 0-9 and -, at most 40 characters"
 _FOLDER = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 
 
@@ -29,6 +33,7 @@ class Group:
     name: str
     pattern: re.Pattern[str]
     layer: Layer
+    registry: str = ""
     broken: bool = False
 
     def has(self, service: str) -> bool:
@@ -48,6 +53,7 @@ class Fleet:
     git: dict[str, str]
     layer: Layer
     groups: tuple[Group, ...]
+    shards: tuple[Shard, ...]
     max_prune_share: float
     broken: bool = False
 
@@ -55,9 +61,10 @@ class Fleet:
         """Return the same fleet with the registry and the Git repository that the command line names instead."""
         fleet = self
         if registry:
-            fleet = replace(
-                fleet, registry=registry.rstrip("/"), data=_with(fleet.data, "image", "registry", registry.rstrip("/"))
-            )
+            registry = registry.rstrip("/")
+            groups = tuple(replace(group, registry="") for group in fleet.groups)
+            data = _with(fleet.data, "image", "registry", registry)
+            fleet = replace(fleet, registry=registry, groups=groups, data=data)
         if git_repo_url:
             fleet = replace(
                 fleet,
@@ -127,6 +134,32 @@ def schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                     }
                 },
             ),
+            "shards": {
+                "description": "Kargo's controllers by their shardName; every service gets one, by a hash of its name.",
+                "type": ["array", "null"],
+                "items": {
+                    "description": "The name of a shard, or its name and weight.",
+                    "type": ["string", "object"],
+                    "pattern": _SHARD,
+                    "patternErrorMessage": _SHARD_MESSAGE,
+                    "additionalProperties": False,
+                    "required": ["name"],
+                    "properties": {
+                        "name": {
+                            "description": "The shardName that a controller of Kargo was started with.",
+                            "type": "string",
+                            "pattern": _SHARD,
+                            "patternErrorMessage": _SHARD_MESSAGE,
+                        },
+                        "weight": {
+                            "description": "Its share compared with the others'. 0: only what is pinned to it. Default: 1.",
+                            "type": "integer",
+                            "minimum": 0,
+                            "maximum": HEAVIEST,
+                        },
+                    },
+                },
+            },
             "values": {"$ref": "#/definitions/values"},
             "groups": {
                 "description": "Values for some of the services, in the order in which they are merged.",
@@ -142,6 +175,10 @@ def schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                             "minItems": 1,
                             "items": {"type": "string", "minLength": 1},
                         },
+                        "image": section(
+                            "Where images of these services are.",
+                            {"registry": {**image, "description": "Images are <registry>/<service>."}},
+                        ),
                         "values": {"$ref": "#/definitions/values"},
                     },
                 },
@@ -193,7 +230,17 @@ def load(root: Path, chart: Chart) -> tuple[Fleet, list[Finding]]:
     findings = [finding(layer, problem) for problem in problems]
     if any(_concerns_everyone(problem.path) for problem in problems):
         return unusable(root), findings
+    findings += _shard_findings(layer)
     return _fleet(root, data, text, frozenset(str(problem.path[1]) for problem in problems)), findings
+
+
+def _shard_findings(layer: Layer) -> list[Finding]:
+    names = [shard.name for shard in shards.read(layer.values)]
+    return [
+        Finding(layer.place(("shards", index)), "KF103", f"shards[{index}]: {name} is listed already", "name it once")
+        for index, name in enumerate(names)
+        if name in names[:index]
+    ]
 
 
 def unusable(root: Path) -> Fleet:
@@ -215,18 +262,24 @@ def _fleet(root: Path, data: dict[str, Any], text: str, broken: frozenset[str] =
         pattern = "|".join(f"(?:{fnmatch.translate(item)})" for item in group["services"])
         values = {} if name in broken else group.get("values") or {}
         layer = Layer(FILE, ("groups", name, "values"), values, text)
-        groups.append(Group(name, re.compile(pattern), layer, name in broken))
+        registry = {} if name in broken else group.get("image") or {}
+        groups.append(Group(name, re.compile(pattern), layer, _registry(registry), name in broken))
     return Fleet(
         root=root,
         data=data,
         text=text,
         services=(data.get("services") or "services"),
-        registry=(section("image").get("registry") or "").rstrip("/"),
+        registry=_registry(section("image")),
         git={key: value for key, value in section("git").items() if value},
         layer=Layer(FILE, ("values",), section("values"), text),
         groups=tuple(groups),
+        shards=shards.read(data),
         max_prune_share=section("prune").get("maxShare", 0.1),
     )
+
+
+def _registry(image: Mapping[str, Any]) -> str:
+    return (image.get("registry") or "").rstrip("/")
 
 
 def group_findings(fleet: Fleet, services: list[str]) -> list[Finding]:

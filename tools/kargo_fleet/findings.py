@@ -62,6 +62,7 @@ CODES = {
     "KF305": "two stages write the same file",
     "KF306": "promotion steps cannot work",
     "KF307": "access rule cannot work",
+    "KF308": "unknown shard",
     "KF401": "values file of a stage is missing",
     "KF402": "values file of a stage cannot be updated",
     "KF501": "generated file is out of date",

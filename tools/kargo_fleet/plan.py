@@ -181,7 +181,8 @@ def _add_argocd(plan: Plan, root: Path, services: list[Served]) -> None:
         for one in services
         if scan.is_name(one.service)
     }
-    problems = argocd.problems(plan.fleet.data, stages)
+    shards = {one.service: one.shard for one in services} if plan.fleet.shards else {}
+    problems = argocd.problems(plan.fleet.data, stages, shards)
     is_said = any(found.code == "KF104" and found.message.startswith("git.repoURL") for found in plan.findings)
     for problem in problems:
         if is_said and problem.message.startswith("git.repoURL"):
@@ -190,7 +191,7 @@ def _add_argocd(plan: Plan, root: Path, services: list[Served]) -> None:
         plan.findings.append(Finding(place, "KF601", problem.message, problem.fix, problem.service))
     if any(not problem.service for problem in problems):
         return  # the last good files stay
-    manifests = argocd.manifests(plan.fleet.data, stages)
+    manifests = argocd.manifests(plan.fleet.data, stages, shards)
     for path, body in manifests.items():
         text = generated.render([HEADER.format(sources=f"{config.FILE} and {plan.fleet.services}/")], body)
         _add_output(plan, root, path, text)

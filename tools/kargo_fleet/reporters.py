@@ -20,11 +20,15 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """Something that a run did to a file, or would do: created, updated, removed, kept."""
+    """Something that a run did to a file, or would do: created, updated, removed, kept.
+
+    `shard` is the service's old and new shard where it moves to another one.
+    """
 
     action: str
     path: str
     diff: str = ""
+    shard: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def show(report: Report, output: Format) -> None:
         print(json.dumps(as_data(report), indent=2, ensure_ascii=False), flush=True)
         return
     for change in report.changes:
-        print(change.diff or f"{change.action:8} {change.path}", end="" if change.diff else "\n")
+        print(change.diff or _line(change), end="" if change.diff else "\n")
     for finding in report.findings:
         print(_annotation(finding) if output is Format.GITHUB else _text(finding, sys.stdout))
     sys.stdout.flush()
@@ -67,10 +71,17 @@ def as_data(report: Report) -> dict[str, Any]:
             for finding in report.findings
         ],
         "changes": [
-            {"action": change.action, "path": change.path} | ({"diff": change.diff} if change.diff else {})
+            {"action": change.action, "path": change.path}
+            | ({"diff": change.diff} if change.diff else {})
+            | ({"shard": dict(zip(("from", "to"), change.shard, strict=True))} if change.shard else {})
             for change in report.changes
         ],
     }
+
+
+def _line(change: Change) -> str:
+    moves = f" (shard {change.shard[0] or 'none'} → {change.shard[1] or 'none'})" if change.shard else ""
+    return f"{change.action:8} {change.path}{moves}"
 
 
 def plural(count: int, noun: str) -> str:

@@ -9,8 +9,10 @@ sprig's `sha256sum` (argocd/appsets.py), which is why there are tickets and no l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 #: Tickets cost time for every service, and a weight is a ratio.
 HEAVIEST = 20
@@ -29,7 +31,14 @@ class Shard:
         return [f"{self.name}#{index}" for index in range(self.weight)]
 
 
-def assign(service: str, shards: Iterable[Shard]) -> str:
+def read(fleet: Mapping[str, Any]) -> tuple[Shard, ...]:
+    """Return the shards of a fleet; `fleet` is the plain and valid content of fleet.yaml."""
+    listed = fleet.get("shards") or ()
+    return tuple(Shard(one) if isinstance(one, str) else Shard(one["name"], one.get("weight", 1)) for one in listed)
+
+
+@cache
+def assign(service: str, shards: tuple[Shard, ...]) -> str:
     """Return the name of the shard of a service, "" when no shard has any weight."""
     best, chosen = "", ""
     for shard in shards:

@@ -20,6 +20,7 @@ from kargo_fleet.merge import difference, merge
 from kargo_fleet.reading import Reader
 from kargo_fleet.scan import name_findings
 from kargo_fleet.schema import dotted
+from kargo_fleet.shards import assign
 from kargo_fleet.yamlread import KeyPath
 
 
@@ -50,6 +51,11 @@ class Inputs:
                 values = merge(values, layer.values)
             self._shared[key] = values
         return self._shared[key], layers, any(group.broken for group in groups)
+
+    def registry(self, service: str) -> str:
+        """Return where the service's images are: what the last of its groups says that says anything, or the fleet's."""
+        said = [group.registry for group in self.fleet.groups if group.registry and group.has(service)]
+        return said[-1] if said else self.fleet.registry
 
 
 @dataclass(frozen=True)
@@ -87,9 +93,10 @@ def build(inputs: Inputs, service: str, reader: Reader | None = None) -> Unit:
     if own is not None:
         values = merge(values, own.values)
         layers = [*layers, own]
-    values = _identified(values, service, inputs.fleet.registry)
+    values = _identified(inputs, values, layers, service)
     default = Place(own.file, 1, 1) if own else Place(folder)
     findings += _identity_findings(layers, service)
+    findings += _shard_findings(inputs.fleet, values, layers, default, service)
     findings += _values_findings(inputs, values, layers, default, service)
     if not _stops(findings):
         findings += warnings.find(values, layers, default, service)
@@ -104,16 +111,45 @@ def _stops(findings: list[Finding]) -> bool:
 
 def inherited(inputs: Inputs, service: str) -> dict[str, Any]:
     """Return the values that a service has before its own kargo.yaml is merged."""
-    values, _, _ = inputs.shared(service)
-    return _identified(values, service, inputs.fleet.registry)
+    values, layers, _ = inputs.shared(service)
+    return _identified(inputs, values, layers, service)
 
 
-def _identified(values: dict[str, Any], service: str, registry: str) -> dict[str, Any]:
+def _identified(inputs: Inputs, values: dict[str, Any], layers: list[Layer], service: str) -> dict[str, Any]:
     """Fill in what follows from the folder's name. The service's name comes from there alone, never from a file."""
     image = values.get("image") or {}
+    registry = inputs.registry(service)
     if not image.get("repoURL") and registry:
         image = {**image, "repoURL": f"{registry}/{service}"}
-    return {**values, "service": {"name": service}, "image": image}
+    values = {**values, "service": {"name": service}, "image": image}
+    if inputs.fleet.shards and not _is_pinned(layers):
+        values["shard"] = assign(service, inputs.fleet.shards)
+    return values
+
+
+def _is_pinned(layers: list[Layer]) -> bool:
+    """Say whether a layer chooses the shard, be it none (""); null takes a weaker layer's choice back."""
+    choices = [layer.values["shard"] for layer in layers if "shard" in layer.values]
+    return bool(choices) and choices[-1] is not None
+
+
+def _shard_findings(
+    fleet: Fleet, values: dict[str, Any], layers: list[Layer], default: Place, service: str
+) -> list[Finding]:
+    """Kargo says nothing of a shard that no controller was started with, and does nothing either."""
+    names = [shard.name for shard in fleet.shards]
+    shard = values.get("shard")
+    if not names or not shard or shard in names:
+        return []
+    place = origin(layers, ("shard",), default)
+    close = difflib.get_close_matches(str(shard), names, n=1)
+    fix = (
+        f"did you mean {close[0]}?"
+        if close
+        else f"choose {rules.enumerate_words(names)}, or add it to shards in {FILE}"
+    )
+    message = f'shard: "{shard}" is not among the shards of {FILE}'
+    return [Finding(place, "KF308", message, fix, "" if place.file == FILE else service)]
 
 
 def _sources(layers: list[Layer]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from kargo_fleet.argocd.health import argocd_cm
 from kargo_fleet.argocd.projects import units_project, workloads_project
 from kargo_fleet.argocd.schema import ARGOCD_SCHEMA
 from kargo_fleet.argocd.settings import DEFAULTS, Fleet, Stage, read, stages_of
+from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.argocd.split import split
 from kargo_fleet.argocd.units import unit_application, unit_set
 from kargo_fleet.argocd.workloads import has_stage, stage_names, workload_set
@@ -38,12 +39,15 @@ Health checks for Kargo's kinds. A patch, not an object to apply:
   kubectl -n {namespace} patch configmap argocd-cm --type merge --patch-file argocd/patches/argocd-cm.yaml"""
 
 
-def manifests(fleet: Mapping[str, Any], services: Mapping[str, Sequence[Stage | str]]) -> dict[str, str]:
+def manifests(
+    fleet: Mapping[str, Any], services: Mapping[str, Sequence[Stage | str]], shards: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the text of every file under argocd/, by its path in the repository.
 
     `fleet` is the plain, valid content of fleet.yaml; `services` has each service's stages in pipeline order, a
     plain string being a Stage without a name of its own in Argo CD. A service that is broken at the moment belongs in
-    it with the stages that it had last, or the workloads' sets treat it as one with the usual pipeline.
+    it with the stages that it had last, or the workloads' sets treat it as one with the usual pipeline. `shards` has the
+    shard of the services that chose one themselves; those of all others follow from their names.
     """
     known = read(fleet)
     stages = {service: stages_of(found) for service, found in services.items()}
@@ -55,20 +59,25 @@ def manifests(fleet: Mapping[str, Any], services: Mapping[str, Sequence[Stage | 
     if known.workloads["enabled"] and known.workloads["appProject"]["create"]:
         project = workloads_project(known, stage_names(known, stages))
         files["argocd/appproject-workloads.yaml"] = dump(project)
-    files.update((path, dump(appset)) for path, appset in _sets(known, stages))
+    files.update((path, dump(appset)) for path, appset in _sets(known, stages, shards or {}))
     return dict(sorted(files.items()))
 
 
-def problems(fleet: Mapping[str, Any], services: Mapping[str, Sequence[Stage | str]]) -> list[Problem]:
+def problems(
+    fleet: Mapping[str, Any], services: Mapping[str, Sequence[Stage | str]], shards: Mapping[str, str] | None = None
+) -> list[Problem]:
     """Return what is wrong with these settings and services taken together; takes what `manifests` takes."""
-    return list(find(read(fleet), {service: stages_of(found) for service, found in services.items()}))
+    known = read(fleet)
+    return list(find(known, {service: stages_of(found) for service, found in services.items()}, shards or {}))
 
 
-def set_names(fleet: Mapping[str, Any], services: Mapping[str, Sequence[Stage | str]]) -> dict[str, str]:
+def set_names(
+    fleet: Mapping[str, Any], services: Mapping[str, Sequence[Stage | str]], shards: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the name of the ApplicationSet in each file; takes what `manifests` takes."""
     known = read(fleet)
     stages = {service: stages_of(found) for service, found in services.items()}
-    return {path: str(appset["metadata"]["name"]) for path, appset in _sets(known, stages)}
+    return {path: str(appset["metadata"]["name"]) for path, appset in _sets(known, stages, shards or {})}
 
 
 def application_name(fleet: Mapping[str, Any], service: str) -> str:
@@ -103,9 +112,13 @@ def handover(fleet: Mapping[str, Any], old_files: Iterable[str]) -> list[str]:
     ]
 
 
-def _sets(fleet: Fleet, services: Mapping[str, Sequence[Stage]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for bucket in split(services, fleet.units["maxApplications"], fleet.units["minSets"]):
-        yield f"argocd/units{bucket.suffix}.yaml", unit_set(fleet, bucket)
+def _sets(
+    fleet: Fleet, services: Mapping[str, Sequence[Stage]], shards: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for share, names in unit_shares(fleet, services, shards):
+        for bucket in split(names, fleet.units["maxApplications"], fleet.units["minSets"]):
+            suffix = (share.suffix if share else "") + bucket.suffix
+            yield f"argocd/units{suffix}.yaml", unit_set(fleet, bucket, share)
     if not fleet.workloads["enabled"]:
         return
     for stage in stage_names(fleet, services):

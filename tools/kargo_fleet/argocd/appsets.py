@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kargo_fleet.argocd.settings import LABELS, Fleet
+from kargo_fleet.argocd.shares import NO_SHARD, Share
 from kargo_fleet.argocd.split import Bucket
 from kargo_fleet.argocd.yamltext import Note
 from kargo_fleet.rules import LONGEST_NAME, RESERVED_NAMES
@@ -24,6 +25,10 @@ _WHY_PRESERVE = "Applications get no finalizer: deleting one leaves what it depl
 
 _WHY_FINALIZER = """\
 When this set is deleted, the controller first lets go of its Applications, so another set can take them over."""
+
+_WHY_SHARD = """\
+Which shard, computed as kargo-fleet does: of all tickets the one whose SHA-256 with the service's name is the highest.
+Services that chose a shard themselves stand in $pinned."""
 
 _WHY_KEEP = 'An Argo CD Application over argocd/ must not prune this set on its own: see docs/argocd.md, "Splits".'
 
@@ -64,12 +69,16 @@ def git_generator(
     settings: Mapping[str, Any],
     bucket: Bucket,
     *,
+    shard: Share | None = None,
     only: Iterable[str] = (),
     without: Iterable[str] = (),
     revision: str = "",
     values: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the generator over the services of `bucket`: those named in `only`, or all but those in `without`."""
+    """Return the generator over the services of `bucket`: those named in `only`, or all but those in `without`.
+
+    With `shard`, only the services of that shard.
+    """
     named = list(only)
     folders = [{"path": _folder(fleet, glob_escape(service))} for service in named]
     git: dict[str, Any] = {
@@ -79,11 +88,16 @@ def git_generator(
         "directories": Note(_WHY_FOLDERS, folders or [*_every_service(fleet), *_excluded(fleet, without)]),
     }
     own = dict(values or {})
-    selector: dict[str, Any] = {}
+    chosen = []
+    if shard:
+        own["shard"] = Note(_WHY_SHARD, shard.expression)
+        chosen.append({"key": "values.shard", "operator": "In", "values": [shard.name or NO_SHARD]})
     if bucket.prefixes:
         own["bucket"] = Note("Which set: the SHA-256 of the service's name, cut off.", bucket.expression)
-        expression = {"key": "values.bucket", "operator": "In", "values": list(bucket.prefixes)}
-        selector = {"selector": Note("Only this set's share of the services.", {"matchExpressions": [expression]})}
+        chosen.append({"key": "values.bucket", "operator": "In", "values": list(bucket.prefixes)})
+    selector = (
+        {"selector": Note("Only this set's share of the services.", {"matchExpressions": chosen})} if chosen else {}
+    )
     return {"git": {**git, **({"values": own} if own else {})}, **selector}
 
 

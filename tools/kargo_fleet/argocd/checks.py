@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kargo_fleet.argocd.settings import Fleet, Stage
+from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.argocd.split import largest, split
 from kargo_fleet.argocd.units import unit_application
 from kargo_fleet.argocd.workloads import has_stage, stage_names, workload_application, workload_namespace
+from kargo_fleet.rules import enumerate_words
 
 Services = Mapping[str, Sequence[Stage]]
 
@@ -25,18 +27,19 @@ class Problem:
     fix: str
 
 
-def find(fleet: Fleet, services: Services) -> Iterator[Problem]:
+def find(fleet: Fleet, services: Services, shards: Mapping[str, str]) -> Iterator[Problem]:
     """Yield every problem, those of fleet.yaml first, then by service."""
     yield from _settings(fleet)
     yield from _applications(fleet, services)
     if fleet.workloads["enabled"]:
         yield from _namespaces(fleet, services)
-    yield from _sizes(fleet, services)
+    yield from _sizes(fleet, services, shards)
 
 
 def _settings(fleet: Fleet) -> Iterator[Problem]:
     if not fleet.repo_url:
         yield Problem("", "git.repoURL is not set: Argo CD does not know where to look for services", "set git.repoURL")
+    yield from _shards(fleet)
     sections = [("units", fleet.units)] + [("workloads", fleet.workloads)] * bool(fleet.workloads["enabled"])
     for key, settings in sections:
         chosen = settings["source"]
@@ -61,6 +64,18 @@ def _settings(fleet: Fleet) -> Iterator[Problem]:
             f"argocd.appProject.name and argocd.workloads.appProject.name are both {name!r}",
             "give them different names: the units' AppProject allows Kargo's kinds only",
         )
+
+
+def _shards(fleet: Fleet) -> Iterator[Problem]:
+    names = [shard.name for shard in fleet.shards]
+    if fleet.units["splitBy"] == "shard" and not names:
+        yield Problem("", "argocd.units.splitBy is shard, and there are no shards", "list them under shards")
+    for name in fleet.units["shards"] or {}:
+        if name not in names:
+            fix = f"choose {enumerate_words(names)}" if names else "list it under shards"
+            yield Problem("", f"argocd.units.shards.{name}: there is no shard of this name", fix)
+    if fleet.units["shards"] and fleet.units["splitBy"] != "shard":
+        yield Problem("", "argocd.units.shards has no effect without splitBy: shard", "set argocd.units.splitBy: shard")
 
 
 def _applications(fleet: Fleet, services: Services) -> Iterator[Problem]:
@@ -112,8 +127,11 @@ def _namespaces(fleet: Fleet, services: Services) -> Iterator[Problem]:
                 )
 
 
-def _sizes(fleet: Fleet, services: Services) -> Iterator[Problem]:
-    sections = [("units", list(services), fleet.units["maxApplications"], fleet.units["minSets"])]
+def _sizes(fleet: Fleet, services: Services, shards: Mapping[str, str]) -> Iterator[Problem]:
+    sections = [
+        ("units", list(names), fleet.units["maxApplications"], fleet.units["minSets"])
+        for _, names in unit_shares(fleet, services, shards)
+    ]
     if fleet.workloads["enabled"]:
         most, fewest = fleet.workloads["maxApplications"], fleet.workloads["minSets"]
         sections += [

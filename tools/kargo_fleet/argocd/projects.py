@@ -39,7 +39,10 @@ _WHY_NAMES = "A unit may make its own namespace and Project, nothing else that i
 def units_project(fleet: Fleet) -> dict[str, Any]:
     """Return the AppProject of the units."""
     settings = fleet.argocd["appProject"]
-    cluster = fleet.argocd["destination"]
+    clusters = [fleet.argocd["destination"]]
+    if fleet.follows_shards:
+        clusters += [fleet.destination(shard.name) for shard in fleet.shards]
+    allowed = [{**cluster, "namespace": "kargo-*"} for n, cluster in enumerate(clusters) if cluster not in clusters[:n]]
     reserved = [f"kargo-{name}" for name in sorted(RESERVED_NAMES)]
     deny = _deny(reserved)
     deny[0] = Note(_WHY_DENY, deny[0])
@@ -48,7 +51,7 @@ def units_project(fleet: Fleet) -> dict[str, Any]:
         "description": "Kargo's configuration of every service: one unit, kargo-<service>, per folder of "
         f"{fleet.services}/. {_generated()}",
         "sourceRepos": _repositories(fleet, fleet.units),
-        "destinations": [{**cluster, "namespace": "kargo-*"}, *deny],
+        "destinations": [*allowed, *deny],
         "clusterResourceWhitelist": Note(_WHY_NAMES, [_named(*kind, "kargo-*") for kind in own]),
         "clusterResourceBlacklist": [_named(*kind, name) for kind in own for name in reserved],
         "namespaceResourceWhitelist": Note(_WHY_KINDS, [{"group": group, "kind": kind} for group, kind in CHART_KINDS]),

@@ -162,6 +162,17 @@ _UNITS = _object(
     {
         "name": _name("Name of the ApplicationSet; after a split, what the names begin with."),
         **_sets("<service>"),
+        "splitBy": {
+            "enum": ["size", "shard"],
+            "description": "size: one set until it outgrows maxApplications. shard: a set for each of `shards`.",
+        },
+        "shards": {
+            "type": "object",
+            "description": "What is different for the units of a shard, with splitBy: shard.",
+            "additionalProperties": _object(
+                "One shard's units.", {"destination": _destination("Cluster of the Kargo that has this shard.")}
+            ),
+        },
         "source": _source("Where the chart is, if not in this repository.", "Folder of the chart. Empty: chart.path."),
     },
 )

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kargo_fleet import shards
+from kargo_fleet.shards import Shard
+
 LABELS = {"app.kubernetes.io/part-of": "kargo-fleet"}
 
 # The chart's own pipeline; `values.stages` of fleet.yaml adds to it and takes from it.
@@ -22,6 +25,8 @@ DEFAULTS: dict[str, Any] = {
     "units": {
         "name": "kargo-units",
         "applicationName": "kargo-<service>",
+        "splitBy": "size",
+        "shards": {},
         "maxApplications": 1500,
         "minSets": 1,
         "requeueAfterSeconds": 600,
@@ -85,12 +90,24 @@ class Fleet:
     services: str
     chart: str
     usual_stages: tuple[str, ...]
+    shards: tuple[Shard, ...]
     argocd: dict[str, Any]
 
     @property
     def units(self) -> dict[str, Any]:
         """The settings of the units' ApplicationSet."""
         found: dict[str, Any] = self.argocd["units"]
+        return found
+
+    @property
+    def follows_shards(self) -> bool:
+        """Whether every shard has an ApplicationSet of units of its own."""
+        return self.units["splitBy"] == "shard" and bool(self.shards)
+
+    def destination(self, shard: str) -> dict[str, Any]:
+        """The cluster that the units of a shard are installed in."""
+        own = (self.units["shards"] or {}).get(shard) or {}
+        found: dict[str, Any] = own.get("destination") or self.argocd["destination"]
         return found
 
     @property
@@ -119,6 +136,7 @@ def read(fleet: Mapping[str, Any]) -> Fleet:
         services=(fleet.get("services") or "services").strip("/"),
         chart=((fleet.get("chart") or {}).get("path") or "charts/kargo-service").strip("/"),
         usual_stages=_usual_stages((fleet.get("values") or {}).get("stages") or {}),
+        shards=shards.read(fleet),
         argocd=argocd,
     )
 

@@ -1,4 +1,4 @@
-"""One ApplicationSet or several: which set holds which service.
+"""One ApplicationSet or several: which set holds which service, by size.
 
 A service belongs to the set whose list has the first hexadecimal digit (above 16 sets, the first two) of the SHA-256
 of its name. Argo CD computes the same with sprig's `sha256sum`. So no set lists its services, a new service changes no

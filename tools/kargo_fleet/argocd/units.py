@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kargo_fleet.argocd.appsets import (
@@ -14,6 +15,7 @@ from kargo_fleet.argocd.appsets import (
     sync_policy,
 )
 from kargo_fleet.argocd.settings import Fleet
+from kargo_fleet.argocd.shares import Share
 from kargo_fleet.argocd.split import Bucket
 from kargo_fleet.argocd.yamltext import Note
 
@@ -35,11 +37,13 @@ call of Kargo's webhook. No CreateNamespace: the chart makes the namespace, with
 _WHY_RETRY = "Kargo's webhook may not know a namespace yet that was created a moment ago; the next try succeeds."
 
 
-def unit_set(fleet: Fleet, bucket: Bucket) -> dict[str, Any]:
-    """Return the ApplicationSet of the units in `bucket`."""
+def unit_set(fleet: Fleet, bucket: Bucket, shard: Share | None = None) -> dict[str, Any]:
+    """Return the ApplicationSet of the units in `bucket`; with `shard`, of those that are its."""
     settings = fleet.units
-    generator = git_generator(fleet, settings, bucket)
-    return application_set(fleet, settings, settings["name"] + bucket.suffix, generator, _template(fleet))
+    generator = git_generator(fleet, settings, bucket, shard=shard)
+    name = settings["name"] + (shard.suffix if shard else "") + bucket.suffix
+    destination = fleet.destination(shard.name if shard else "")
+    return application_set(fleet, settings, name, generator, _template(fleet, destination))
 
 
 def unit_application(fleet: Fleet, service: str) -> str:
@@ -47,14 +51,14 @@ def unit_application(fleet: Fleet, service: str) -> str:
     return str(fleet.units["applicationName"]).replace("<service>", service)
 
 
-def _template(fleet: Fleet) -> dict[str, Any]:
+def _template(fleet: Fleet, destination: Mapping[str, Any]) -> dict[str, Any]:
     settings = fleet.units
     values_file = f"/values/{SERVICE}.yaml"
     origin, paths = source(fleet, settings, fleet.chart, fleet.revision, [values_file], _helm())
     spec: dict[str, Any] = {
         "project": project_of({**fleet.argocd, **settings}),
         **origin,
-        "destination": {**fleet.argocd["destination"], "namespace": f"kargo-{SERVICE}"},
+        "destination": {**destination, "namespace": f"kargo-{SERVICE}"},
     }
     policy = sync_policy(settings)
     for key, why in (("automated", _WHY_AUTOMATED), ("syncOptions", _WHY_OPTIONS), ("retry", _WHY_RETRY)):

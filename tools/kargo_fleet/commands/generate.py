@@ -17,6 +17,9 @@ from kargo_fleet.generated import Output, State
 from kargo_fleet.progress import PATIENCE, bar
 from kargo_fleet.reporters import Change, Format, plural
 
+#: As this tool writes it into values files.
+_SHARD = re.compile(r'^shard: "?([^"\n]*)"?$', re.MULTILINE)
+
 
 class Mode(Enum):
     WRITE = "write"
@@ -139,13 +142,23 @@ def _refusal(made: plan.Plan, *, named: bool) -> Finding | None:
 
 
 def _change(action: str, item: Output, *, diff: bool) -> Change:
+    shard = _move(item)
     if not diff:
-        return Change(action, item.path)
+        return Change(action, item.path, shard=shard)
     old = item.path if item.current is not None else "/dev/null"
     new = item.path if item.wanted is not None else "/dev/null"
     lines = difflib.unified_diff(_lines(item.current), _lines(item.wanted), old, new)
     text = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-    return Change(action, item.path, text)
+    return Change(action, item.path, text, shard)
+
+
+def _move(item: Output) -> tuple[str, str] | None:
+    """Return the old and the new shard of a service whose values file is written anew, None if it stays where it is."""
+    if not item.service or item.wanted is None or item.current is None:
+        return None
+    old, new = (_SHARD.search(text) for text in (item.current, item.wanted))
+    shards = (old[1] if old else "", new[1] if new else "")
+    return None if shards[0] == shards[1] else shards
 
 
 def _lines(text: str | None) -> list[str]:
@@ -160,6 +173,8 @@ def _summary(made: plan.Plan, tally: _Tally, findings: Sequence[Finding], mode: 
     said = ", ".join(f"{count} {action}" for action, count in counts.items() if count) or "nothing written"
     if any(change.action == "removed" and change.path.startswith(plan.VALUES) for change in tally.changes):
         said += " (what was deployed stays in the cluster)"
+    if moves := sum(change.shard is not None for change in tally.changes):
+        said += f"; {plural(moves, 'service')} to another shard"
     errors = f"; {plural(len(made.broken), 'service')} with errors left as before" if made.broken else ""
     prefix = "dry run: " if mode is Mode.DRY_RUN else ""
     return (
