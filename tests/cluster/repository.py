@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from .binaries import ROOT
+from .binaries import ROOT, binary
 from .units import CHART
 
 #: Git as on any machine: without the settings of whoever runs the tests.
@@ -139,6 +140,18 @@ class Platform:
         done = self.fleet("generate", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def handover(self, kubeconfig: Path) -> None:
+        """Generate and push what changed the sets, then run the commands that `generate` prints for it, as they are."""
+        found = re.search(r"once this is pushed: (kubectl .*)", self.generate())
+        assert found, "generate named no handover"
+        self.push("Other sets")
+        path = f"{binary('kubectl').parent}:{os.environ['PATH']}"
+        environment = os.environ | {"KUBECONFIG": str(kubeconfig), "PATH": path}
+        done = subprocess.run(
+            ["sh", "-ec", found[1]], cwd=self.tree, env=environment, text=True, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
 
     def push(self, message: str) -> None:
         self.git("add", "-A")

@@ -14,6 +14,7 @@ from .binaries import ROOT
 from .control_plane import Client, ControlPlane, Object
 from .drift import differences
 from .repository import GitServer, Platform
+from .units import KARGO_KINDS
 
 #: The fixture is for what it does, not for what it is.
 installed = pytest.mark.usefixtures("platform")
@@ -254,6 +255,57 @@ def test_a_folder_that_is_moved_away_deletes_nothing(
     argocd.refresh("kargo-nginx")
     argocd.wait_until_synced(["kargo-nginx"])
     assert uids(argocd) == before
+
+
+def objects(cluster: Client) -> dict[tuple[str, str, str], str]:
+    """The UID of everything that the units are made of."""
+    kinds = f"namespaces,projects.kargo.akuity.io,{KARGO_KINDS}"
+    found = cluster.get(kinds, "--all-namespaces", "-l", "app.kubernetes.io/part-of=kargo-fleet")["items"]
+    return {
+        (item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]): item["metadata"]["uid"]
+        for item in found
+    }
+
+
+SPLITS = {
+    "by size": (
+        "argocd: {units: {minSets: 2}}\n",
+        ["kargo-units-0-7", "kargo-units-8-f"],
+    ),
+    "by shard": (
+        "shards: [a, b]\nargocd: {units: {splitBy: shard}}\n",
+        ["kargo-units-shard-a", "kargo-units-shard-b"],
+    ),
+}
+
+
+def test_a_split_deletes_and_makes_nothing_anew(argocd: ArgoCD, platform: Platform, cluster: Client) -> None:
+    """From one set to two by size, from there to sets that follow the shards, and back to one: always the same objects."""
+    before, made = uids(argocd), objects(cluster)
+    fleet = (platform.tree / "fleet.yaml").read_text()
+    steps = {**SPLITS, "back": ("", ["kargo-units"])}
+    for settings, sets in steps.values():
+        platform.write("fleet.yaml", fleet + settings)
+        platform.handover(cluster.kubeconfig)
+        assert cluster.names("applicationsets.argoproj.io", "-n", NAMESPACE) == sets
+        argocd.look()
+        argocd.wait_for(
+            lambda sets=sets: {owner(application) for application in argocd.applications().values()} == set(sets),
+            f"{sets} to take over",
+        )
+        argocd.refresh(*before)
+        argocd.wait_until_synced(before)
+        assert uids(argocd) == before
+        assert objects(cluster) == made
+        shards = {name: warehouse(cluster, name)["spec"].get("shard", "") for name in SERVICES}
+        by_shard = {name: owner(argocd.application(f"kargo-{name}")).rpartition("-shard-")[2] for name in SERVICES}
+        assert shards == (by_shard if "shards:" in settings else dict.fromkeys(SERVICES, ""))
+
+
+def owner(application: Object) -> str:
+    """The set that an Application belongs to, "" while it belongs to none."""
+    references = application["metadata"].get("ownerReferences") or [{"name": ""}]
+    return str(references[0]["name"])
 
 
 def test_a_removed_service_stays_until_it_is_deleted(argocd: ArgoCD, platform: Platform, cluster: Client) -> None:
