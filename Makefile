@@ -94,6 +94,12 @@ cluster-up: venv-dev ## Start a control plane with a stand-in for Kargo; prints 
 cluster-down: venv-dev ## Stop it
 	@PYTHONPATH=tests $(WITH_TOOLS) python -m cluster down
 
+.PHONY: measure-cluster
+measure-cluster: venv-dev ## How long a large fleet takes on the test cluster: ApplicationSet, split, deploy [SERVICES=1000]
+	@$(BOOT)/go.sh
+	@$(BOOT)/tool.sh helm
+	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m cluster.scale --services $(or $(SERVICES),1000)
+
 .PHONY: lint
 lint: venv-dev ## Check the Python code: ruff, mypy --strict
 	@.venv/bin/ruff check
@@ -137,7 +143,7 @@ clean: ## Remove everything that was built
 
 .PHONY: help
 help: ## Show this
-	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: venv venv-dev
 venv:

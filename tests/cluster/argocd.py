@@ -24,13 +24,17 @@ from .control_plane import Client, Object, tool
 from .processes import Group, free_port
 
 NAMESPACE: Final = "argocd"
+#: docs/argocd.md, "Large fleets".
+_LARGE: Final = {"ARGOCD_K8S_CLIENT_QPS": "500", "ARGOCD_K8S_CLIENT_BURST": "1000"}
 CONTROLLERS: Final = ("argocd-repo-server", "argocd-applicationset-controller", "argocd-application-controller")
 
 
 class ArgoCD:
-    def __init__(self, cluster: Client, folder: Path, *, tied: bool = True) -> None:
+    def __init__(self, cluster: Client, folder: Path, *, tied: bool = True, large: bool = False) -> None:
+        """`large` is for a thousand Applications: more at once, and none looked at without a reason."""
         self.cluster = cluster
         self.folder = folder
+        self.large = large
         self.processes = Group(folder, tied=tied)
 
     def start(self) -> None:
@@ -84,7 +88,9 @@ class ArgoCD:
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(temporary),
             "PATH": f"{wrapper.parent}:{tool('helm').parent}:{os.environ['PATH']}",
+            **(_LARGE if self.large else {}),
         }
+        resync, processors = (3600, 20) if self.large else (10, 4)
         argocd = binaries.binary("argocd")
 
         def start(name: str, *arguments: str) -> None:
@@ -121,13 +127,13 @@ class ArgoCD:
             "--repo-server-plaintext",
             f"--redis={redis}",
             f"--metrics-port={free_port()}",
-            "--app-resync=10",
+            f"--app-resync={resync}",
             "--app-resync-jitter=0",
             "--repo-error-grace-period-seconds=0",
             "--self-heal-timeout-seconds=1",
             "--persist-resource-health",  # what `argocd app get` would show
-            "--status-processors=4",
-            "--operation-processors=4",
+            f"--status-processors={processors}",
+            f"--operation-processors={processors}",
         )
 
     # -- What people do ----------------------------------------------------------------------------------------------

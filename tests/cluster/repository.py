@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from bench.fleet import write
+
 from .binaries import ROOT, binary
 from .units import CHART
 
@@ -105,7 +107,8 @@ class GitServer:
 class Platform:
     """The platform's repository, with this chart and some of the sample's services."""
 
-    def __init__(self, folder: Path, server: GitServer, services: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, server: GitServer, services: tuple[str, ...] = (), *, fleet: int = 0) -> None:
+        """`fleet` services of a generated fleet stand beside the samples named in `services`."""
         bare = folder / "served" / "platform.git"
         self.tree = folder / "platform"
         self.url = f"{server.url}/platform.git"
@@ -115,12 +118,18 @@ class Platform:
         shutil.copytree(CHART, self.tree / "charts" / "kargo-service")
         for service in services:
             shutil.copytree(ROOT / "services" / service, self.tree / "services" / service)
-        fleet = (ROOT / "fleet.yaml").read_text()
-        url = "https://github.com/YOUR_ORG/gitops-platform.git"
-        assert url in fleet
+        if fleet:
+            write(self.tree, fleet)
+        text = (self.tree / "fleet.yaml" if fleet else ROOT / "fleet.yaml").read_text()
+        url = (
+            "https://git.example.com/platform/gitops.git"
+            if fleet
+            else "https://github.com/YOUR_ORG/gitops-platform.git"
+        )
+        assert url in text
         # Of this URL nobody can tell what serves it.
         provider = "\nvalues:\n  promotion: {pullRequest: {provider: github}}\n"
-        self.write("fleet.yaml", fleet.replace(url, self.url).replace("\nvalues:\n", provider))
+        self.write("fleet.yaml", text.replace(url, self.url).replace("\nvalues:\n", provider))
         self.generate()
         self.push("The platform")
 
