@@ -47,6 +47,17 @@ def test_the_secret_for_images(tree: Tree, run: Run) -> None:
     assert secret["stringData"] == {"repoURL": expression, "repoURLIsRegex": "true", "username": "kargo"}
 
 
+def test_the_secret_for_the_registry_of_a_group(tree: Tree, run: Run) -> None:
+    groups = "groups: {Team Data: {services: [data-*], image: {registry: eu.example.com}}, web: {services: [web-*]}}\n"
+    tree({"fleet.yaml": f"image: {{registry: registry.example.com}}\n{GIT}{groups}"})
+    secret = manifest(run("credentials", "image", "--group", "Team Data"))
+    assert secret["metadata"]["name"] == "kargo-fleet-image-team-data"
+    assert secret["stringData"]["repoURL"] == r"^eu\.example\.com/.+$"
+    result = run("credentials", "image", "--group", "web")
+    assert (result.status, result.stdout) == (2, "")
+    assert "no group 'web' with a registry of its own in fleet.yaml; those with one are Team Data" in result.stderr
+
+
 @pytest.mark.parametrize("kind", ["git", "image"])
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_the_password_comes_from_the_environment(

@@ -233,6 +233,7 @@ def _add_credentials(commands: _Commands) -> None:
             namespace=arguments.namespace,
             name=arguments.name,
             from_env=arguments.from_env,
+            group=arguments.group,
         )
 
     summary = "print the Secret that gives Kargo access to the repository or the registry, for all Projects"
@@ -243,6 +244,7 @@ def _add_credentials(commands: _Commands) -> None:
     )
     parser.add_argument("--username", default="kargo", metavar="U", help="user name (default: kargo)")
     parser.add_argument("--from-env", default="", metavar="VAR", help="environment variable that holds the password")
+    parser.add_argument("--group", default="", metavar="G", help="image: the registry of this group of fleet.yaml")
     parser.add_argument("--name", default="", metavar="N", help="name of the Secret")
     parser.add_argument(
         "--namespace", default="kargo-shared-resources", metavar="NS", help="where (default: kargo-shared-resources)"

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from kargo_fleet import emit, plan
+from kargo_fleet.config import Fleet
 from kargo_fleet.errors import FleetError
 
 #: Kargo looks there for every Project (`global.sharedResources.namespace` of its chart).
@@ -21,20 +22,28 @@ class Kind(StrEnum):
 
 
 def credentials(
-    root: Path, kind: Kind, *, username: str = "kargo", namespace: str = SHARED, name: str = "", from_env: str = ""
+    root: Path,
+    kind: Kind,
+    *,
+    username: str = "kargo",
+    namespace: str = SHARED,
+    name: str = "",
+    from_env: str = "",
+    group: str = "",
 ) -> int:
     """Print a Secret manifest and return 0. Nothing is written to disk.
 
     The password is left out, unless `from_env` names an environment variable that holds it; then the manifest is meant
-    for a pipe to `kubectl apply --server-side -f -`, and a terminal does not get to see it. Raises FleetError when fleet.yaml
-    does not say what the credentials are for, or the variable is empty.
+    for a pipe to `kubectl apply --server-side -f -`, and a terminal does not get to see it. With `group`, the registry is that of
+    a group of fleet.yaml. Raises FleetError when fleet.yaml does not say what the credentials are for, or the variable is empty.
 
     Source: https://docs.kargo.io/user-guide/security/managing-secrets, "Repository Credentials".
     """
     _, fleet = plan.load_sound(root)
     data = {"repoURL": fleet.git.get("repoURL", "")}
     if kind is Kind.IMAGE:
-        data = {"repoURL": f"^{_escaped(fleet.registry)}/.+$" if fleet.registry else "", "repoURLIsRegex": "true"}
+        registry = _group_registry(fleet, group) if group else fleet.registry
+        data = {"repoURL": f"^{_escaped(registry)}/.+$" if registry else "", "repoURLIsRegex": "true"}
     if not data["repoURL"]:
         raise FleetError(f"fleet.yaml does not set {'git.repoURL' if kind is Kind.GIT else 'image.registry'}")
     data["username"] = username
@@ -44,7 +53,7 @@ def credentials(
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": name or f"kargo-fleet-{kind}",
+            "name": name or _name(kind, group),
             "namespace": namespace,
             "labels": {"kargo.akuity.io/cred-type": str(kind)},
         },
@@ -57,6 +66,19 @@ def credentials(
             file=sys.stderr,
         )
     return 0
+
+
+def _name(kind: Kind, group: str) -> str:
+    suffix = re.sub(r"[^a-z0-9]+", "-", group.lower()).strip("-")
+    return f"kargo-fleet-{kind}-{suffix}" if suffix else f"kargo-fleet-{kind}"
+
+
+def _group_registry(fleet: Fleet, name: str) -> str:
+    registries = {group.name: group.registry for group in fleet.groups if group.registry}
+    if name not in registries:
+        known = f"those with one are {', '.join(registries)}" if registries else "no group has one"
+        raise FleetError(f"there is no group {name!r} with a registry of its own in fleet.yaml; {known}")
+    return registries[name]
 
 
 def _escaped(text: str) -> str:
