@@ -18,6 +18,7 @@ from kargo_fleet import chart as charts
 from kargo_fleet import crds, generated, manifests, rendering
 from kargo_fleet.chart import Chart
 from kargo_fleet.errors import FleetError
+from kargo_fleet.helm import Helm
 from kargo_fleet.main import main
 from kargo_fleet.release import release_name
 from kargo_fleet.rendering import Rendered
@@ -340,6 +341,27 @@ def test_a_chart_that_helm_cannot_read(own_chart: Callable[[Mapping[str, str]], 
     chart = own_chart({"Chart.yaml": "name: [\n"})
     with pytest.raises(FleetError, match="Helm cannot use the chart"):
         next(rendering.render(chart, plain(*MANY)))
+
+
+def test_a_schema_that_is_none(own_chart: Callable[[Mapping[str, str]], Chart]) -> None:
+    schema = json.loads(open_schema()) | {"type": "nosuch"}
+    chart = own_chart({"values.schema.json": json.dumps(schema)})
+    with pytest.raises(FleetError, match=r"values.schema.json is no JSON Schema"):
+        list(rendering.render(chart, plain(*MANY)))
+
+
+def test_a_disk_that_is_full(chart: Chart, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_helm = Helm.run
+
+    def run(self: Helm, *arguments: str, folder: Path) -> bytes:
+        printed = run_helm(self, *arguments, folder=folder)
+        for archive in folder.glob("*.tgz"):
+            archive.write_bytes(archive.read_bytes()[:5000])
+        return printed
+
+    monkeypatch.setattr(Helm, "run", run)
+    with pytest.raises(FleetError, match="is the disk full"):
+        list(rendering.render(chart, plain(*MANY)))
 
 
 def test_nothing_is_left_behind(chart: Chart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

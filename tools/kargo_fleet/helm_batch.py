@@ -11,11 +11,13 @@ from __future__ import annotations
 import json
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kargo_fleet.errors import FleetError
 from kargo_fleet.helm import Helm
 from kargo_fleet.kube import Failed
 from kargo_fleet.release import release_name
@@ -77,7 +79,8 @@ class Batch:
 def build(helm: Helm, chart: Path, folder: Path) -> Batch | None:
     """Write the batch's chart into `folder`; None when this chart can only be rendered one unit at a time.
 
-    That is one with subcharts, which have values and templates of their own. Raises Failed when Helm cannot use the chart.
+    That is one with subcharts, which have values and templates of their own. Raises Failed when Helm cannot use the chart,
+    FleetError when there is no room for it.
     """
     helm.run("package", str(chart.resolve()), "--destination", str(folder), folder=folder)
     (archive,) = folder.glob("*.tgz")
@@ -96,11 +99,14 @@ def _unpacked(archive: Path) -> tuple[str, dict[str, bytes]]:
     """Return a chart's name and its files, which are those that Helm reads: .helmignore and links are dealt with."""
     files = {}
     name = ""
-    with tarfile.open(archive) as opened:
-        for member in opened:
-            name, _, path = member.name.partition("/")
-            if (content := opened.extractfile(member)) is not None:
-                files[path] = content.read()
+    try:
+        with tarfile.open(archive) as opened:
+            for member in opened:
+                name, _, path = member.name.partition("/")
+                if (content := opened.extractfile(member)) is not None:
+                    files[path] = content.read()
+    except (tarfile.TarError, EOFError, zlib.error):  # Helm does not notice that it cannot write
+        raise FleetError(f"{archive}: Helm could not write all of it; is the disk full?") from None
     return name, files
 
 
