@@ -123,9 +123,11 @@ class _Engine:
 
     def is_exact(self, units: Mapping[str, str]) -> bool:
         """Try with the unit that says most whether a batch prints what `helm template` prints."""
-        service = max(units, key=lambda name: len(units[name]))
-        values, expected = self.values(units[service]), self.alone(service, units[service])
-        return values is None or bool(expected.problems) or self.together({service: values}) == {service: expected}
+        for service in sorted(units, key=lambda name: len(units[name]), reverse=True):
+            if (values := self.values(units[service])) is not None:
+                expected = self.alone(service, units[service])
+                return bool(expected.problems) or self.together({service: values}) == {service: expected}
+        return True
 
     def render(self, units: list[tuple[str, str]]) -> list[Rendered]:
         """Render some units, in batches where that is exact."""
