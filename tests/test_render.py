@@ -310,6 +310,15 @@ def test_a_broken_unit_stops_no_other(chart: Chart, tmp_path: Path, by_themselve
     assert found["zzz"].text == ""
 
 
+def test_what_the_schema_refuses_has_a_place(chart: Chart) -> None:
+    alone = {"a": REFUSED, "b": f"shard: [\n{IDENTITY}", "c": f"{IDENTITY}shard: on\n"}
+    together = list(rendering.render(chart, plain(*MANY) | {"a": REFUSED}))[-1]
+    one, broken, helms = rendering.render(chart, alone)
+    assert one.problems == together.problems
+    assert broken.problems[0].message.startswith("failed to parse values/b.yaml")
+    assert "at '/shard': got boolean" in helms.problems[0].message  # where Helm reads something else, its words stay
+
+
 def test_the_notes_count(own_chart: Callable[[Mapping[str, str]], Chart]) -> None:
     chart = own_chart({"templates/NOTES.txt": '{{ if eq .Release.Name "web-03" }}{{ fail "no notes" }}{{ end }}noted'})
     found = {one.service: one for one in rendering.render(chart, plain(*MANY))}

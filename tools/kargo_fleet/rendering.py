@@ -161,6 +161,14 @@ class _Engine:
             position, _ = yamlread.locate(text, found.path, key=found.at_key)
             yield Problem(found.message, found.fix, *position)
 
+    def located(self, text: str) -> Iterator[Problem]:
+        """Say the same of a values file that Helm has refused; nothing where it is Helm's secret."""
+        try:
+            values = merge(self.chart.defaults, yamlread.parse(text))
+        except yamlread.YamlProblem:
+            return
+        yield from self.refused(values, text)
+
     def divided(self, values: Mapping[str, Mapping[str, Any]], texts: Mapping[str, str]) -> dict[str, Rendered]:
         """Render units together; where that fails, in two halves, until those that cannot be are by themselves."""
         if len(values) > _FEW and (done := self.together(values)) is not None:
@@ -197,7 +205,8 @@ class _Engine:
         try:
             printed = self.helm.run("template", release_name(service), chart, "--values", str(file), folder=self.folder)
         except Failed as failed:
-            return Rendered(service, "", (Problem(failed.message, _fix(failed.message)),))
+            located = tuple(self.located(text)) if "the schema" in failed.message else ()
+            return Rendered(service, "", located or (Problem(failed.message, _fix(failed.message)),))
         finally:
             path.unlink()
         return Rendered(service, printed.decode(errors="replace"))
