@@ -33,6 +33,12 @@ template: ## Print what Helm installs for one service: make template SERVICE=ngi
 	@$(BOOT)/tool.sh helm
 	@.tools/bin/helm template '$(SERVICE)' $(CHART) --values 'values/$(SERVICE).yaml'
 
+.PHONY: render
+render: venv ## Print the manifests of every unit [SERVICE= OUTPUT_DIR=manifests VALIDATE=1]
+	@$(BOOT)/tool.sh helm
+	@$(if $(call on,VALIDATE),$(BOOT)/crds.sh)
+	@$(WITH_HELM) $(FLEET) render $(SERVICE) $(call option,OUTPUT_DIR,--output-dir) $(if $(call on,VALIDATE),--validate)
+
 ##@ The cluster
 
 # kubectl is yours: it has to fit the cluster. A helm that fits is used as it is, else one is built.

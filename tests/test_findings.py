@@ -410,6 +410,8 @@ CASES = [
 ]
 #: These need a cluster: tests/cluster/test_deploy.py brings them about.
 IN_A_CLUSTER = {"KF801", "KF802"}
+#: tests/test_render.py brings these about, with Helm.
+RENDERED = {"KF803", "KF804", "KFW801"}
 #: Beside another finding that is its cause, or follows from it.
 ACCOMPANIED = {"KF205": "KF102", "KF504": "KF203"}
 
@@ -448,9 +450,11 @@ def _findings(run: Run, *arguments: str) -> list[dict[str, Any]]:
 
 
 def test_every_code_is_tested() -> None:
-    assert {case.code for case in CASES} | {"KF504"} | IN_A_CLUSTER == set(CODES)
+    assert {case.code for case in CASES} | {"KF504"} | IN_A_CLUSTER | RENDERED == set(CODES)
     in_a_cluster = (ROOT / "tests/cluster/test_deploy.py").read_text()
     assert all(code in in_a_cluster for code in IN_A_CLUSTER)
+    rendered = (ROOT / "tests/test_render.py").read_text()
+    assert all(code in rendered for code in RENDERED)
 
 
 def test_every_code_is_explained() -> None:

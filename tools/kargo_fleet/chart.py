@@ -29,8 +29,15 @@ class Chart:
 
     @cached_property
     def validator(self) -> Schema:
-        """The schema, compiled. A layer is held to the same schema as complete values: every key is optional in it."""
-        return Schema(self.schema)
+        """The schema, compiled. A layer is held to the same schema as complete values: every key is optional in it.
+
+        Raises ChartError when it is no JSON Schema.
+        """
+        try:
+            return Schema(self.schema)
+        except ValueError as error:
+            reason = str(error).splitlines()[0]
+            raise ChartError(f"{self.path}/values.schema.json is no JSON Schema: {reason}") from None
 
 
 def load(root: Path, path: str | None) -> Chart:

@@ -72,6 +72,8 @@ CODES = {
     "KF601": "Argo CD cannot work with this",
     "KF801": "unit could not be deployed",
     "KF802": "unit could not be deleted",
+    "KF803": "unit could not be rendered",
+    "KF804": "manifest does not fit Kargo's CRDs",
     "KFW101": "group matches no service",
     "KFW201": "file is not read",
     "KFW202": "name is too long for a Helm release",
@@ -88,6 +90,7 @@ CODES = {
     "KFW502": "generated file belongs to no service",
     "KFW503": "file was not generated",
     "KFW601": "ApplicationSets get new names",
+    "KFW801": "rendered file belongs to no service",
 }
 
 

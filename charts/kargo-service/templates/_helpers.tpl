@@ -55,19 +55,15 @@ that the chart sets itself; they win) and wave (an Argo CD sync wave).
 {{- end -}}
 
 {{/*
-The annotations that keep Namespace and Project, as YAML of a map. Takes the root context.
+The annotations that keep Namespace and Project, as JSON of a map. Takes the root context.
 */}}
 {{- define "kargo-service.deletionProtection" -}}
 {{- $protection := .Values.deletionProtection | default dict -}}
-{{- if ne $protection.helm false }}
-helm.sh/resource-policy: keep
-{{- end }}
-{{- if ne $protection.argocd false }}
-argocd.argoproj.io/sync-options: Prune=false,Delete=false
-{{- end }}
-{{- if ne $protection.keepNamespace false }}
-kargo.akuity.io/keep-namespace: "true"
-{{- end }}
+{{- $annotations := dict -}}
+{{- if ne $protection.helm false }}{{ $_ := set $annotations "helm.sh/resource-policy" "keep" }}{{ end -}}
+{{- if ne $protection.argocd false }}{{ $_ := set $annotations "argocd.argoproj.io/sync-options" "Prune=false,Delete=false" }}{{ end -}}
+{{- if ne $protection.keepNamespace false }}{{ $_ := set $annotations "kargo.akuity.io/keep-namespace" "true" }}{{ end -}}
+{{- toJson $annotations -}}
 {{- end -}}
 
 {{/*
@@ -102,11 +98,12 @@ A pattern with <service> and <stage> filled in. Takes a dict: root, stage, text.
 {{- end -}}
 
 {{/*
-How one stage is promoted: `promotion` with the stage's own `promotion` over it, as YAML. Takes a dict: root, stage.
+How one stage is promoted: `promotion` with the stage's own `promotion` over it, as JSON. Takes a dict: root, stage.
 */}}
 {{- define "kargo-service.promotion" -}}
-{{- $stage := get .root.Values.stages .stage | default dict -}}
-{{- mergeOverwrite (deepCopy (.root.Values.promotion | default dict)) (deepCopy ($stage.promotion | default dict)) | toYaml -}}
+{{- $promotion := .root.Values.promotion | default dict -}}
+{{- with (get .root.Values.stages .stage | default dict).promotion }}{{ $promotion = mergeOverwrite (deepCopy $promotion) (deepCopy .) }}{{ end -}}
+{{- toJson $promotion -}}
 {{- end -}}
 
 {{/*

@@ -5,14 +5,12 @@ what is allowed`. templates/validate.yaml fails with all of them at once. kargo-
 */}}
 
 {{/*
-The stages of the pipeline without those that a layer took out with null, as YAML. Takes the root context.
+The stages of the pipeline without those that a layer took out with null, as JSON. Takes the root context.
 */}}
 {{- define "kargo-service.stages" -}}
-{{- range $name, $stage := .Values.stages }}
-{{- if not (kindIs "invalid" $stage) }}
-{{ $name | quote }}: {{ toJson $stage }}
-{{- end }}
-{{- end }}
+{{- $stages := dict -}}
+{{- range $name, $stage := .Values.stages }}{{ if not (kindIs "invalid" $stage) }}{{ $_ := set $stages $name $stage }}{{ end }}{{ end -}}
+{{- toJson $stages -}}
 {{- end -}}
 
 {{/*
@@ -92,7 +90,7 @@ warehouse.subscriptions[{{ $index }}].chart.name: is required; an https:// URL n
 {{- end -}}
 
 {{- define "kargo-service.validate.pipeline" -}}
-{{- $stages := include "kargo-service.stages" . | fromYaml -}}
+{{- $stages := include "kargo-service.stages" . | fromJson -}}
 {{- $names := keys $stages | sortAlpha -}}
 {{- $starts := list -}}
 {{- $waiting := dict -}}
@@ -146,8 +144,8 @@ A regular expression of the Git URLs from which Kargo infers the provider of pul
 {{- $git := .Values.git | default dict -}}
 {{- $writers := dict -}}
 {{- $needsRepo := false -}}
-{{- range $name, $stage := include "kargo-service.stages" . | fromYaml }}
-{{- $promotion := include "kargo-service.promotion" (dict "root" $root "stage" $name) | fromYaml }}
+{{- range $name, $stage := include "kargo-service.stages" . | fromJson }}
+{{- $promotion := include "kargo-service.promotion" (dict "root" $root "stage" $name) | fromJson }}
 {{- $context := dict "root" $root "stage" $name "promotion" $promotion }}
 {{- range $variable, $_ := $stage.vars }}
 {{- if has $variable (include "kargo-service.reservedVars" $root | splitList " ") }}
@@ -225,7 +223,7 @@ Names and aliases of the steps of one stage. Takes a dict: root, stage, promotio
 {{- end -}}
 
 {{- define "kargo-service.validate.rbac" -}}
-{{- $stages := include "kargo-service.stages" . | fromYaml -}}
+{{- $stages := include "kargo-service.stages" . | fromJson -}}
 {{- $names := keys $stages | sortAlpha -}}
 {{- range $key, $given := (.Values.rbac).bindings }}
 {{- if not (kindIs "invalid" $given) }}
