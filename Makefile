@@ -27,6 +27,11 @@ values: venv ## Write values/ and argocd/ from services/ [SERVICE= IMAGE_REPOSIT
 check: venv ## Check every service and that values/ and argocd/ are current; write nothing
 	@$(FLEET) check
 
+.PHONY: plan
+plan: venv ## Say what the fleet asks of the cluster, what breaks first, what to set [SERVICES=5000 INTERVAL=1h SHARDS=2]
+	@$(BOOT)/tool.sh helm
+	@$(WITH_HELM) $(FLEET) plan $(call option,SERVICES,--services) $(call option,INTERVAL,--interval) $(call option,SHARDS,--shards)
+
 .PHONY: template
 template: ## Print what Helm installs for one service: make template SERVICE=nginx
 	@$(BOOT)/service.sh '$(SERVICE)'
@@ -93,6 +98,12 @@ cluster-up: venv-dev ## Start a control plane with a stand-in for Kargo; prints 
 .PHONY: cluster-down
 cluster-down: venv-dev ## Stop it
 	@PYTHONPATH=tests $(WITH_TOOLS) python -m cluster down
+
+.PHONY: measure-etcd
+measure-etcd: venv-dev ## Measure what objects take in etcd, for `kargo-fleet plan`
+	@$(BOOT)/go.sh
+	@$(BOOT)/tool.sh helm
+	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m cluster measure
 
 .PHONY: lint
 lint: venv-dev ## Check the Python code: ruff, mypy --strict

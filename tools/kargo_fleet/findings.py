@@ -69,6 +69,12 @@ CODES = {
     "KF503": "generated file belongs to no service",
     "KF504": "pruning was refused",
     "KF601": "Argo CD cannot work with this",
+    "KF701": "registry is asked too often",
+    "KF702": "controller cannot keep up",
+    "KF703": "branch takes fewer pushes",
+    "KF704": "etcd is too small",
+    "KF705": "ApplicationSets cannot keep up",
+    "KF706": "quota stops promotions",
     "KF801": "unit could not be deployed",
     "KF802": "unit could not be deleted",
     "KFW101": "group matches no service",
@@ -87,6 +93,12 @@ CODES = {
     "KFW502": "generated file belongs to no service",
     "KFW503": "file was not generated",
     "KFW601": "ApplicationSets get new names",
+    "KFW701": "registry is nearly asked too often",
+    "KFW702": "controller is nearly full",
+    "KFW703": "branch is nearly full",
+    "KFW704": "etcd is nearly full",
+    "KFW705": "ApplicationSets are nearly too slow",
+    "KFW706": "quota is nearly full",
 }
 
 
