@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kargo_fleet.capacity import advice, facts, model
@@ -219,15 +219,16 @@ def test_the_smallest_interval_is_enough(fleet: dict[Service, float], assumed: A
         assert again.requests <= assumed.rate_limit * assumed.utilization * (1 + 1e-6)
 
 
+@settings(max_examples=25)  # each tries many ways
 @given(fleets, assumptions)
 def test_advice_is_enough_for_what_it_does_not_give_up(fleet: dict[Service, float], assumed: Assumptions) -> None:
     found = advice.find(fleet, assumed, _limits)
-    settings = found.settings
-    after = _limits(advice.apply(fleet, settings), advice.assumed(assumed, settings), settings)
+    chosen = found.settings
+    after = _limits(advice.apply(fleet, chosen), advice.assumed(assumed, chosen), chosen)
     left = [limit for limit in after if limit.share > assumed.utilization]
     assert left == list(found.remaining)
     wrong = [limit for limit in _limits(fleet, assumed) if limit.share > assumed.utilization]
-    assert bool(wrong) == (bool(settings) or bool(left))
+    assert bool(wrong) == (bool(chosen) or bool(left))
 
 
 # -- Advice ----------------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ import helm
 from bench import fleet as bench
 from conftest import FLEET, Files, Run, Tree, service
 from kargo_fleet import chart as charts
+from kargo_fleet import emit, unit
 from kargo_fleet import plan as plans
-from kargo_fleet import unit
 from kargo_fleet.capacity import objects
 from kargo_fleet.merge import merge
 
@@ -44,17 +44,17 @@ def test_objects_are_counted_as_helm_renders_them(file: Path) -> None:
 
 
 def test_one_of_each_shape_stands_for_the_others(tmp_path: Path) -> None:
-    names = [made.name for made in bench.write(tmp_path, 40)]
+    names = [made.name for made in bench.write(tmp_path, 24)]
     _, fleet = plans.load_sound(tmp_path)
     units = [unit.build(unit.Inputs(fleet, CHART), name) for name in names]
     assert not any(one.broken for one in units)
     groups = objects.representatives(units, CHART)
     assert len(groups) < 10
-    assert sorted(index for indices in groups.values() for index in indices) == list(range(40))
+    assert sorted(index for indices in groups.values() for index in indices) == list(range(24))
     every = {
         document.service: found
         for one in units
-        for found in [list(objects.documents(CHART.path, {one.service: plans.values_text(one)}))]
+        for found in [list(objects.documents(CHART.path, {one.service: emit.document(one.overlay)}))]
         for document in found
     }
     for indices in groups.values():
@@ -89,6 +89,15 @@ def test_the_sample_fleet_fits(capsys: pytest.CaptureFixture[str]) -> None:
     assert out.endswith("set: nothing; every limit is used 70 % or less\n")
     assert "breaks first: registry rate limit, your-registry.io" in out
     assert err == "8 services: fits\n"
+
+
+def test_the_example_in_the_documentation_is_what_it_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    from kargo_fleet.main import main
+
+    page = (ROOT / "docs/scaling.md").read_text()
+    shown = page.partition("$ kargo-fleet plan --services 10000\n")[2].partition("```")[0]
+    assert main(["-C", str(ROOT), "plan", "--services", "10000", "--output", "text"]) == 1
+    assert capsys.readouterr().out == shown, "put what it prints into docs/scaling.md"
 
 
 def _with(files: Files, text: str) -> Files:

@@ -8,6 +8,8 @@ import pytest
 
 from .measure import STORED, measure
 
+pytestmark = pytest.mark.cluster
+
 TOLERANCE = 0.1
 
 

@@ -1,7 +1,8 @@
 """What to set so that a fleet that does not fit does: found by trying, with the same formulas.
 
 Nothing is proposed that was not worked out to be enough. Several settings may be; the order here is what costs least:
-what the registry is asked once instead of every time, a longer interval with webhook receivers, then more controllers.
+what the registry is asked once instead of every time, a longer interval with webhook receivers, more workers, and more
+controllers last.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Settings:
     cache_by_tag: bool = False
     shards: tuple[str, ...] = ()
     webhook_receivers: bool = False
+    max_concurrent_reconciles: int | None = None
     branches: tuple[str, ...] = ()
     quota_backend_bytes: int | None = None
     requeue_after: int | None = None
@@ -110,6 +112,8 @@ def assumed(given: Assumptions, settings: Settings) -> Assumptions:
     changed = given
     if settings.webhook_receivers:
         changed = replace(changed, webhook_receivers=True)
+    if settings.max_concurrent_reconciles:
+        changed = replace(changed, max_concurrent_reconciles=settings.max_concurrent_reconciles)
     if settings.quota_backend_bytes:
         changed = replace(changed, quota_backend_bytes=settings.quota_backend_bytes)
     return changed
@@ -138,11 +142,18 @@ def _for_controllers(fleet: Fleet, given: Assumptions, rest: Settings) -> Iterat
     for shards in [(), *((*named, *more[:count]) for count in range(0 if not named else 1, _MOST_SHARDS))]:
         if len(shards) == 1:
             continue  # which shares nothing
-        for cache in caches:
-            # More controllers are only worth it once the interval is as long as it may be.
-            for interval in intervals[-1:] if shards else intervals:
-                receivers = not given.webhook_receivers and interval is not None and interval > _FELT
-                yield replace(rest, interval=interval, cache_by_tag=cache, shards=shards, webhook_receivers=receivers)
+        # More workers, and then more controllers, are only worth it once the interval is as long as it may be.
+        for workers in [None] if shards else [None, *(factor * given.max_concurrent_reconciles for factor in (2, 4))]:
+            for cache in caches:
+                for interval in intervals[-1:] if shards or workers else intervals:
+                    yield replace(
+                        rest,
+                        interval=interval,
+                        cache_by_tag=cache,
+                        shards=shards,
+                        webhook_receivers=not given.webhook_receivers and interval is not None and interval > _FELT,
+                        max_concurrent_reconciles=workers,
+                    )
 
 
 def _stages(fleet: Fleet) -> tuple[str, ...]:
@@ -176,6 +187,8 @@ def as_values(settings: Settings) -> Mapping[str, object]:
     plan: dict[str, object] = {}
     if settings.webhook_receivers:
         plan["webhookReceivers"] = True
+    if settings.max_concurrent_reconciles:
+        plan["maxConcurrentReconciles"] = settings.max_concurrent_reconciles
     if settings.quota_backend_bytes:
         plan["quotaBackendBytes"] = settings.quota_backend_bytes
     if plan:

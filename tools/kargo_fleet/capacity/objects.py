@@ -21,6 +21,7 @@ from kargo_fleet.capacity.assumptions import Assumptions
 from kargo_fleet.chart import Chart
 from kargo_fleet.errors import FleetError
 from kargo_fleet.kube import Failed, Kube
+from kargo_fleet.release import HISTORY
 from kargo_fleet.unit import Unit
 
 #: How often a Promotion's status is written while it runs: pending, running, each step, the end (pkg/controller/promotions).
@@ -121,10 +122,10 @@ def kinds(found: Iterable[Document], weights: Mapping[str, float], services: flo
         Kind(kind, "chart", count[kind], size[kind] + count[kind] * _overhead(measured["chart"], kind))
         for kind in sorted(count)
     ]
-    beside = [
-        Kind(kind, "beside", services * one["perService"], services * one["perService"] * one["stored"])
-        for kind, one in measured["beside"].items()
-    ]
+    beside = []
+    for kind, one in measured["beside"].items():
+        each = HISTORY if kind == "Secret" else one["perService"]  # Helm's releases become more with every upgrade
+        beside.append(Kind(kind, "beside", services * each, services * each * one["stored"]))
     return chart + beside
 
 

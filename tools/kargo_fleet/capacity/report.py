@@ -76,7 +76,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
         "advice": {
             "needed": bool(settings) or bool(plan.advice.remaining),
             "fleet.yaml": advice.as_values(settings),
-            "outside": list(_outside(plan, settings)),
+            "outside": list(_outside(settings)),
             "remaining": [_limit_data(limit) for limit in plan.advice.remaining],
             "alternative": advice.as_values(other) if other else None,
         },
@@ -200,14 +200,17 @@ def _last(plan: Plan) -> list[str]:
     settings = plan.advice.settings
     if not settings and not plan.advice.remaining:
         return [*lines, f"set: nothing; every limit is used {_percent(plan.given.utilization)} or less"]
-    lines.append("set:" if settings else "set: no setting is enough")
-    lines += [f"  {line}" for line in _yaml(advice.as_values(settings))]
-    lines += [f"  - {line}" for line in _outside(plan, settings)]
+    lines += _set("set", settings) if settings else ["set: no setting is enough"]
     lines += [f"still too much: {_sentence(limit)}; {_beyond(limit)}" for limit in plan.advice.remaining]
     if plan.advice.alternative:
-        lines.append("or, where tags move:")
-        lines += [f"  {line}" for line in _yaml(advice.as_values(plan.advice.alternative))]
+        lines += _set("or set, where tags move,", plan.advice.alternative)
     return lines
+
+
+def _set(words: str, settings: advice.Settings) -> list[str]:
+    lines = [f"{words} in fleet.yaml:", *(f"  {line}" for line in _yaml(advice.as_values(settings)))]
+    outside = [f"  {line}" for line in _outside(settings)]
+    return [*lines, "and elsewhere:", *outside] if outside else lines
 
 
 # -- Sentences -------------------------------------------------------------------------------------------------------
@@ -223,18 +226,20 @@ def _sentence(limit: Limit) -> str:
     return f"{limit.resource}, {limit.where}: {used} ({_percent(limit.share)})"
 
 
-def _outside(plan: Plan, settings: advice.Settings) -> Iterator[str]:
+def _outside(settings: advice.Settings) -> Iterator[str]:
     """Yield what has to be done outside of fleet.yaml."""
     if settings.webhook_receivers:
         yield "webhook receivers in Kargo's ClusterConfig, so that the longer interval is not felt"
+    if settings.max_concurrent_reconciles:
+        yield f"controller.reconcilers.maxConcurrentReconciles: {settings.max_concurrent_reconciles} in the values of Kargo's chart"
     if settings.shards:
         yield f"one Kargo controller per shard, {len(settings.shards)} in all, each with its controller.shardName"
     if settings.branches:
         yield "Argo CD reads every stage from its branch (targetRevision), and Kargo's credentials may push to them"
     if settings.quota_backend_bytes:
         yield f"etcd with --quota-backend-bytes={settings.quota_backend_bytes}"
-    if plan.advice.settings.cache_by_tag and settings.cache_by_tag:
-        yield "cacheByTag only where a tag never moves; a service with tags that do says cacheByTag: false itself"
+    if settings.cache_by_tag:
+        yield "cacheByTag is only for tags that never move; a service with tags that do says image.cacheByTag: false itself"
 
 
 def _fix(plan: Plan, limit: Limit) -> str:
@@ -262,6 +267,8 @@ def _changes(settings: advice.Settings) -> list[str]:
         changes.append(f"warehouse.interval: {advice.duration(settings.interval)}")
     if settings.webhook_receivers:
         changes.append("webhook receivers")
+    if settings.max_concurrent_reconciles:
+        changes.append(f"maxConcurrentReconciles: {settings.max_concurrent_reconciles}")
     return changes + ([f"{len(settings.shards)} shards"] if settings.shards else [])
 
 

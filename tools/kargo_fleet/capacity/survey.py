@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kargo_fleet import plan as plans
-from kargo_fleet import unit
+from kargo_fleet import emit, unit
 from kargo_fleet.argocd import settings as argocd
 from kargo_fleet.capacity import advice, facts, objects
 from kargo_fleet.capacity.model import Fleet
@@ -115,7 +114,7 @@ def _rendered(chart: Chart, units: Sequence[unit.Unit], count: int) -> Units:
         weight = sum(stands_for[index] for index in indices)
         if weight:
             weights[first.service] = float(weight)
-            texts[first.service] = plans.values_text(first)
+            texts[first.service] = emit.document(first.overlay)
     return Units(list(objects.documents(chart.path, texts)), weights)
 
 
