@@ -62,11 +62,12 @@ def survey(
     units = sound or ([] if what_if.services is None else [_example(unit.Inputs(fleet, chart))])
     count = len(units) if what_if.services is None else what_if.services
     shares = facts.pool(fleet.data.get("shards"))
-    if what_if.shards:
-        shares = {f"shard-{index:02d}": 1 / what_if.shards for index in range(1, what_if.shards + 1)}
     found = [
         facts.service(one.values, _follows(one.values, probed, shares)) for one, probed in _probed(chart, fleet, units)
     ]
+    if what_if.shards:
+        found = [replace(one, shard="") if one.shard in shares else one for one in found]
+        shares = {f"shard-{index:02d}": 1 / what_if.shards for index in range(1, what_if.shards + 1)}
     if what_if.interval is not None:
         found = [replace(one, interval=what_if.interval) for one in found]
     as_it_is = what_if.services is None and not what_if.shards
