@@ -56,10 +56,11 @@ def survey(
 
     Raises FleetError when Helm is not there.
     """
-    built = [unit.build(unit.Inputs(fleet, chart), service) for service in progress(services)]
+    inputs = unit.Inputs(fleet, chart)
+    built = [unit.build(inputs, service) for service in progress(services)]
     sound = [one for one in built if not one.broken]
     left_out = tuple(one.service for one in built if one.broken)
-    units = sound or ([] if what_if.services is None else [_example(unit.Inputs(fleet, chart))])
+    units = sound or ([] if what_if.services is None else [_example(inputs)])
     count = len(units) if what_if.services is None else what_if.services
     shares = facts.pool(fleet.data.get("shards"))
     found = [
