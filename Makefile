@@ -27,6 +27,11 @@ values: venv ## Write values/ and argocd/ from services/ [SERVICE= IMAGE_REPOSIT
 check: venv ## Check every service and that values/ and argocd/ are current; write nothing
 	@$(FLEET) check
 
+.PHONY: plan
+plan: venv ## Say what the fleet asks of the cluster, what breaks first, what to set [SERVICES=5000 INTERVAL=1h SHARDS=2]
+	@$(BOOT)/tool.sh helm
+	@$(WITH_HELM) $(FLEET) plan $(call option,SERVICES,--services) $(call option,INTERVAL,--interval) $(call option,SHARDS,--shards)
+
 .PHONY: template
 template: ## Print what Helm installs for one service: make template SERVICE=nginx
 	@$(BOOT)/service.sh '$(SERVICE)'
@@ -105,6 +110,12 @@ measure-cluster: venv-dev ## How long a large fleet takes on the test cluster: A
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm
 	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m cluster.scale --services $(or $(SERVICES),1000)
+
+.PHONY: measure-etcd
+measure-etcd: venv-dev ## Measure what objects take in etcd, for `kargo-fleet plan`
+	@$(BOOT)/go.sh
+	@$(BOOT)/tool.sh helm
+	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m cluster measure
 
 .PHONY: lint
 lint: venv-dev ## Check the Python code: ruff, mypy --strict

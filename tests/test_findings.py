@@ -67,6 +67,16 @@ class Case:
     service: str = field(default="nginx", kw_only=True)
 
 
+def assume(**assumptions: float) -> list[str]:
+    """Options of `plan`."""
+    return [word for key, value in assumptions.items() for word in ("--set", f"{key}={value}")]
+
+
+def quota(promotions: int) -> dict[str, str | bytes | None]:
+    hard = f"hard: {{count/promotions.kargo.akuity.io: {promotions}}}"
+    return kargo(f"resourceQuota: {{enabled: true, {hard}}}\n")
+
+
 CASES = [
     # Files
     Case("KF001", kargo("# ok\n# Zürich".encode("latin-1")), "services/nginx/kargo.yaml:2:4", "not UTF-8", "as UTF-8"),
@@ -407,6 +417,51 @@ CASES = [
         lambda root: (root / "fleet.yaml").write_text(FLEET) and None,
         service="",
     ),
+    # The plan of the fleet
+    *(
+        Case(code, files, "fleet.yaml", message, fix, ("plan", "--services", number, *sets), service="")
+        for code, number, files, message, fix, sets in [
+            ("KF701", "150", {}, "22 of 20 requests/s (108 %)", "set image.cacheByTag: true", assume()),
+            ("KFW701", "120", {}, "17 of 20 requests/s (86 %)", "set image.cacheByTag: true", assume()),
+            (
+                "KF702",
+                "1000",
+                {},
+                "Warehouse reconciler, the default controller: 14 of 4 workers (358 %)",
+                "set image.cacheByTag: true",
+                assume(rateLimit=1000),
+            ),
+            ("KFW702", "250", {}, "3.6 of 4 workers (90 %)", "set image.cacheByTag: true", assume(rateLimit=1000)),
+            (
+                "KF703",
+                "10",
+                {},
+                "Git branch, git.example.com/platform@main: 750 of 360 promotions/h (208 %)",
+                "set stages.dev.branch: env/dev, stages.prod.branch: env/prod",
+                assume(releasesPerServicePerDay=200, secondsPerPush=10, secondsPerPromotion=0.01),
+            ),
+            (
+                "KFW703",
+                "10",
+                {},
+                "750 of 900 promotions/h (83 %)",
+                "stages.staging.branch: env/staging",
+                assume(releasesPerServicePerDay=200, secondsPerPush=4, secondsPerPromotion=0.01),
+            ),
+            ("KF704", "10", {}, "etcd, database:", "--quota-backend-bytes=2147483648", assume(quotaBackendBytes=1000)),
+            ("KF705", "1", {}, "700 of 600 s (117 %)", "requeueAfterSeconds: 1020", assume(secondsPerApplication=700)),
+            ("KFW705", "1", {}, "500 of 600 s (83 %)", "requeueAfterSeconds: 720", assume(secondsPerApplication=500)),
+            ("KF706", "1", quota(50), "Promotions of a service: 60 of 50 objects", "raise resourceQuota.hard", ()),
+            (
+                "KFW706",
+                "1",
+                quota(70),
+                "Promotions of a service: 60 of 70 objects (86 %)",
+                "raise resourceQuota.hard",
+                (),
+            ),
+        ]
+    ),
 ]
 #: These need a cluster: tests/cluster/test_deploy.py brings them about.
 IN_A_CLUSTER = {"KF801", "KF802"}
@@ -449,8 +504,16 @@ def _findings(run: Run, *arguments: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_etcd_is_nearly_full(tree: Tree, run: Run) -> None:
+    tree({})
+    size = json.loads(run("plan", "--output", "json").stdout)["plan"]["etcd"]["databaseBytes"]
+    (warning,) = _findings(run, "plan", "--set", f"quotaBackendBytes={size * 5 // 4}")
+    assert warning["code"] == "KFW704"
+    assert "(80 %)" in warning["message"]
+
+
 def test_every_code_is_tested() -> None:
-    assert {case.code for case in CASES} | {"KF504"} | IN_A_CLUSTER | RENDERED == set(CODES)
+    assert {case.code for case in CASES} | {"KF504", "KFW704"} | IN_A_CLUSTER | RENDERED == set(CODES)
     in_a_cluster = (ROOT / "tests/cluster/test_deploy.py").read_text()
     assert all(code in in_a_cluster for code in IN_A_CLUSTER)
     rendered = (ROOT / "tests/test_render.py").read_text()

@@ -1,4 +1,4 @@
-"""`python -m cluster up|down|build|status`: a control plane that stays until it is stopped."""
+"""`python -m cluster up|down|build|status`: a control plane that stays until it is stopped. `measure`: one that does not."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FOLDER = binaries.HOME / "up"
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cluster", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "build", "status"])
+    parser.add_argument("command", choices=["up", "down", "build", "status", "measure"])
     command = parser.parse_args(argv).command
     try:
-        return {"up": up, "down": down, "build": build, "status": status}[command]()
+        return {"up": up, "down": down, "build": build, "status": status, "measure": measure}[command]()
     except (binaries.BuildError, processes.ProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -61,6 +61,14 @@ def status() -> int:
 
 def build() -> int:
     binaries.build()
+    return 0
+
+
+def measure() -> int:
+    from .measure import STORED, measured
+
+    STORED.write_text(measured())
+    _say(f"wrote {STORED.relative_to(binaries.ROOT)}")
     return 0
 
 

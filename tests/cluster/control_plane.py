@@ -139,6 +139,7 @@ class ControlPlane(Client):
         self.folder = folder
         self.certificates = folder / "certificates"
         self.processes = processes.Group(folder, tied=tied)
+        self.etcd = ""  # its address, once it runs
 
     def start(self) -> None:
         """Build, start, and wait until it answers; what was started is stopped if that fails."""
@@ -156,6 +157,7 @@ class ControlPlane(Client):
         start, wait = self.processes.start, self.processes.wait
         subprocess.run([binaries.binary("certs"), self.certificates], check=True)
         etcd, peer = (f"http://127.0.0.1:{processes.free_port()}" for _ in range(2))
+        self.etcd = etcd
         start(
             "etcd",
             [

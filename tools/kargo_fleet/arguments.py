@@ -61,6 +61,7 @@ def parser() -> Parser:
     _add_delete(commands)
     _add_credentials(commands)
     _add_doctor(commands)
+    _add_plan(commands)
     _add_schema(commands)
     return root
 
@@ -304,6 +305,62 @@ def _add_doctor(commands: _Commands) -> None:
     )
     _add_context(parser)
     parser.add_argument("--drift", action="store_true", help="compare every unit with its values file, too")
+
+
+def _add_plan(commands: _Commands) -> None:
+    def run(arguments: argparse.Namespace, root: Path) -> int:
+        from kargo_fleet.commands.plan import plan
+        from kargo_fleet.reporters import Format
+
+        settings = list(arguments.set)
+        if arguments.releases_per_day is not None:
+            settings.append(f"releasesPerServicePerDay={arguments.releases_per_day}")
+        return plan(
+            root,
+            services=arguments.services,
+            interval=arguments.interval,
+            shards=arguments.shards,
+            settings=settings,
+            output=Format(arguments.output),
+        )
+
+    summary = (
+        "work out what the fleet asks of Kargo, registries, Git, Argo CD and etcd, what breaks first, and what to set"
+    )
+    parser = _add(commands, "plan", summary, "kargo-fleet plan --services 5000 --interval 1h", run)
+    parser.add_argument(
+        "--services", type=_count, metavar="N", help="as if there were N services, in the same proportions"
+    )
+    parser.add_argument(
+        "--interval", type=_seconds, metavar="D", help="as if every Warehouse had this interval, such as 1h"
+    )
+    parser.add_argument("--shards", type=_count, metavar="N", help="as if N controllers shared the units equally")
+    parser.add_argument(
+        "--releases-per-day", metavar="X", help="releases of a service in a day (releasesPerServicePerDay)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="assume this instead of what plan: of fleet.yaml says",
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError("a number from 1 to 1000000")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    import re
+
+    if not re.fullmatch(r"([0-9]+(\.[0-9]+)?(h|m|s))+", text):
+        raise argparse.ArgumentTypeError("a duration such as 15m or 1h")
+    from kargo_fleet.warnings import seconds
+
+    return seconds(text)
 
 
 def _add_schema(commands: _Commands) -> None:

@@ -81,6 +81,7 @@ def _with(data: Mapping[str, Any], section: str, key: str, value: str) -> dict[s
 def schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema of fleet.yaml; `chart_schema` is that of the chart's values, which is the one of every layer."""
     from kargo_fleet.argocd import ARGOCD_SCHEMA
+    from kargo_fleet.capacity.assumptions import PLAN_SCHEMA
 
     values = {key: value for key, value in chart_schema.items() if key not in ("$schema", "definitions", "title")}
     image = chart_schema["properties"]["image"]["properties"]["repoURL"]
@@ -184,6 +185,7 @@ def schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 },
             },
             "argocd": ARGOCD_SCHEMA,
+            "plan": PLAN_SCHEMA,
             "prune": section(
                 "What `generate --prune` may remove.",
                 {

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from kargo_fleet.kube import Kube
 
 _CHART = re.compile(r"kargo-service-\d")
+#: How many revisions of a release Helm keeps, each in a Secret; its own default is 10.
+HISTORY = 5
 _LONGEST = 53  # Helm's own limit for the name of a release
 
 

@@ -18,7 +18,7 @@ from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.kube import Failed, Kube
 from kargo_fleet.progress import bar
-from kargo_fleet.release import foreign, release_name
+from kargo_fleet.release import HISTORY, foreign, release_name
 from kargo_fleet.reporters import Change, Format, Report, plural
 from kargo_fleet.retry import TryAgain, until_it_works
 
@@ -198,7 +198,14 @@ def _install(run: _Run, unit: _Unit) -> str | None:
 def _attempt(run: _Run, unit: _Unit) -> None:
     arguments = ["upgrade", "--install", unit.release, str(run.chart), "--namespace", run.namespace]
     arguments += ["--values", str(run.root / unit.file), "--set-string", f"service.name={unit.service}"]
-    arguments += ["--timeout", f"{_HELM_TIMEOUT}s", "--history-max", "5", "--labels", f"{_DIGEST}={unit.digest}"]
+    arguments += [
+        "--timeout",
+        f"{_HELM_TIMEOUT}s",
+        "--history-max",
+        str(HISTORY),
+        "--labels",
+        f"{_DIGEST}={unit.digest}",
+    ]
     arguments += ["--set", "namespace.create=false"] if run.skip_namespace else []
     arguments += ["--dry-run=server"] if run.dry_run else []
     # What somebody changed by hand belongs to their client; Helm takes it back only when it is told to.

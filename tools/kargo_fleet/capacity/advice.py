@@ -1,0 +1,204 @@
+"""What to set so that a fleet that does not fit does: found by trying, with the same formulas.
+
+Nothing is proposed that was not worked out to be enough. Several settings may be; the order here is what costs least:
+what the registry is asked once instead of every time, a longer interval with webhook receivers, more workers, and more
+controllers last.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from kargo_fleet.capacity.assumptions import Assumptions
+from kargo_fleet.capacity.model import Fleet, Limit, Push, Service
+
+#: Intervals to choose from. Beyond an hour, webhook receivers or not, people ask where their release is.
+_INTERVALS = (300.0, 600.0, 900.0, 1800.0, 3600.0)
+#: Above this, waiting for the interval is felt, and receivers should announce images.
+_FELT = 900.0
+_MOST_SHARDS = 100
+_CONTROLLERS = frozenset(["KF701", "KF702"])
+#: What a service may leave to fleet.yaml.
+INTERVAL, CACHE, SHARD = "warehouse.interval", "image.cacheByTag", "shard"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A way to run the fleet: what to set in fleet.yaml, and outside of it. None or empty leaves a thing as it is."""
+
+    interval: float | None = None
+    cache_by_tag: bool = False
+    shards: tuple[str, ...] = ()
+    webhook_receivers: bool = False
+    max_concurrent_reconciles: int | None = None
+    branches: tuple[str, ...] = ()
+    quota_backend_bytes: int | None = None
+    requeue_after: int | None = None
+
+    def __bool__(self) -> bool:
+        return self != Settings()
+
+
+#: Works out the limits of a fleet; of the settings it takes those that are neither in the fleet nor assumed.
+Limits = Callable[[Fleet, Assumptions, Settings], list[Limit]]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to set. `remaining` are limits that no setting of this kind moves, `alternative` another way that is enough."""
+
+    settings: Settings
+    remaining: tuple[Limit, ...] = ()
+    alternative: Settings | None = None
+
+
+def find(fleet: Fleet, given: Assumptions, limits: Limits) -> Advice:
+    """Return what to set so that no limit is used more than `utilization`; nothing when none is."""
+    wrong = _wrong(fleet, given, limits, Settings())
+    if not wrong:
+        return Advice(Settings())
+    rest = _beside_controllers(fleet, given, wrong)
+    settings, alternative = rest, None
+    if any(limit.code in _CONTROLLERS for limit in wrong):
+        settings = _first(_for_controllers(fleet, given, rest), fleet, given, limits) or rest
+        if settings.cache_by_tag:
+            plain = (one for one in _for_controllers(fleet, given, rest) if not one.cache_by_tag)
+            alternative = _first(plain, fleet, given, limits)
+    return Advice(settings, tuple(_wrong(fleet, given, limits, settings)), alternative)
+
+
+def _beside_controllers(fleet: Fleet, given: Assumptions, wrong: list[Limit]) -> Settings:
+    """Return what to set about everything but the controllers and their registries."""
+    settings = Settings()
+    for limit in wrong:
+        if limit.code == "KF703":
+            settings = replace(settings, branches=_stages(fleet))
+        elif limit.code == "KF704":
+            settings = replace(settings, quota_backend_bytes=_quota(limit.load / given.utilization))
+        elif limit.resource == "ApplicationSet":
+            settings = replace(settings, requeue_after=math.ceil(limit.load / given.utilization / 60) * 60)
+    return settings
+
+
+def apply(fleet: Fleet, settings: Settings) -> dict[Service, float]:
+    """Return the fleet as it is with these settings in fleet.yaml; what a service decides itself stays as it is."""
+    changed: dict[Service, float] = {}
+    for service, count in fleet.items():
+        one = service
+        if settings.interval is not None and INTERVAL in one.follows:
+            one = replace(one, interval=settings.interval)
+        if settings.cache_by_tag and CACHE in one.follows:
+            own, *others = one.images
+            one = replace(one, images=(replace(own, cache_by_tag=True), *others))
+        if settings.branches:
+            pushes = (
+                Push(push.stage, f"{push.branch.rpartition('@')[0]}@env/{push.stage}")
+                if push.stage in settings.branches
+                else push
+                for push in one.pushes
+            )
+            one = replace(one, pushes=tuple(pushes))
+        spread = settings.shards if settings.shards and SHARD in one.follows else (one.shard,)
+        for shard in spread:
+            moved = replace(one, shard=shard)
+            changed[moved] = changed.get(moved, 0) + count / len(spread)
+    return changed
+
+
+def assumed(given: Assumptions, settings: Settings) -> Assumptions:
+    """Return the assumptions with what these settings change outside of the fleet."""
+    changed = given
+    if settings.webhook_receivers:
+        changed = replace(changed, webhook_receivers=True)
+    if settings.max_concurrent_reconciles:
+        changed = replace(changed, max_concurrent_reconciles=settings.max_concurrent_reconciles)
+    if settings.quota_backend_bytes:
+        changed = replace(changed, quota_backend_bytes=settings.quota_backend_bytes)
+    return changed
+
+
+def _wrong(fleet: Fleet, given: Assumptions, limits: Limits, settings: Settings) -> list[Limit]:
+    found = limits(apply(fleet, settings), assumed(given, settings), settings)
+    return [limit for limit in found if limit.share > given.utilization]
+
+
+def _first(ways: Iterator[Settings], fleet: Fleet, given: Assumptions, limits: Limits) -> Settings | None:
+    for way in ways:
+        wrong = _wrong(fleet, given, limits, way)
+        if not any(limit.code in _CONTROLLERS for limit in wrong):
+            return way
+    return None
+
+
+def _for_controllers(fleet: Fleet, given: Assumptions, rest: Settings) -> Iterator[Settings]:
+    """Yield ways to ask registries less and to share the asking, those that cost least first."""
+    slowest = max((one.interval for one in fleet if INTERVAL in one.follows), default=0.0)
+    intervals: list[float | None] = [None, *(each for each in _INTERVALS if each > slowest)]
+    caches = [True, False] if any(CACHE in one.follows for one in fleet) else [False]
+    named = sorted({one.shard for one in fleet if one.shard and SHARD in one.follows})
+    more = [f"shard-{index:02d}" for index in range(1, _MOST_SHARDS + 1) if f"shard-{index:02d}" not in named]
+    for shards in [(), *((*named, *more[:count]) for count in range(0 if not named else 1, _MOST_SHARDS))]:
+        if len(shards) == 1:
+            continue  # which shares nothing
+        # More workers, and then more controllers, are only worth it once the interval is as long as it may be.
+        for workers in [None] if shards else [None, *(factor * given.max_concurrent_reconciles for factor in (2, 4))]:
+            for cache in caches:
+                for interval in intervals[-1:] if shards or workers else intervals:
+                    yield replace(
+                        rest,
+                        interval=interval,
+                        cache_by_tag=cache,
+                        shards=shards,
+                        webhook_receivers=not given.webhook_receivers and interval is not None and interval > _FELT,
+                        max_concurrent_reconciles=workers,
+                    )
+
+
+def _stages(fleet: Fleet) -> tuple[str, ...]:
+    """Return the stages that every service has: naming another one for all would give it to all."""
+    common = [{push.stage for push in service.pushes} for service in fleet if service.pushes]
+    return tuple(sorted(set.intersection(*common))) if common else ()
+
+
+def _quota(wanted: float) -> int:
+    """Return a size for etcd's database, a whole number of GiB; 8 is the most that etcd suggests."""
+    gib = 2**30
+    return min(max(2, int(-(-wanted // gib))), 8) * gib
+
+
+def as_values(settings: Settings) -> Mapping[str, object]:
+    """Return what of these settings goes into fleet.yaml."""
+    data: dict[str, object] = {}
+    values: dict[str, object] = {}
+    if settings.interval is not None:
+        values["warehouse"] = {"interval": duration(settings.interval)}
+    if settings.cache_by_tag:
+        values["image"] = {"cacheByTag": True}
+    if settings.branches:
+        values["stages"] = {stage: {"branch": f"env/{stage}"} for stage in settings.branches}
+    if settings.shards:
+        data["shards"] = list(settings.shards)
+    if values:
+        data["values"] = values
+    if settings.requeue_after:
+        data["argocd"] = {"units": {"requeueAfterSeconds": settings.requeue_after}}
+    plan: dict[str, object] = {}
+    if settings.webhook_receivers:
+        plan["webhookReceivers"] = True
+    if settings.max_concurrent_reconciles:
+        plan["maxConcurrentReconciles"] = settings.max_concurrent_reconciles
+    if settings.quota_backend_bytes:
+        plan["quotaBackendBytes"] = settings.quota_backend_bytes
+    if plan:
+        data["plan"] = plan
+    return data
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people write a duration: 15m, 1h, 3h47m."""
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, left = divmod(rest, 60)
+    parts = ((hours, "h"), (minutes, "m"), (left, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"

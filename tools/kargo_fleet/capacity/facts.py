@@ -1,0 +1,115 @@
+"""What the values of a fleet's services come to for the formulas, and a fleet of another size in the same proportions."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from kargo_fleet import rules
+from kargo_fleet.capacity.model import Image, Other, Push, Service
+from kargo_fleet.warnings import seconds
+
+_PROMOTIONS, _FREIGHT = "count/promotions.kargo.akuity.io", "count/freights.kargo.akuity.io"
+#: What a Warehouse has when nobody says otherwise; Kargo's own defaults for a further subscription.
+_INTERVAL, _LIMIT = "5m", 20
+
+Values = Mapping[str, Any]
+
+
+def service(values: Values, follows: Iterable[str] = ()) -> Service:
+    """Return the facts in a unit's complete and valid values."""
+    warehouse = values.get("warehouse") or {}
+    own, others = [_image(values["image"], 10)], []
+    for subscription in warehouse.get("subscriptions") or []:
+        if image := subscription.get("image"):
+            own.append(_image(image, _LIMIT))
+        elif source := subscription.get("git") or subscription.get("chart"):
+            others.append(Other(urlsplit(source["repoURL"]).hostname or ""))
+    pushes, pull_requests = _pushes(values)
+    quota = values.get("resourceQuota") or {}
+    hard = (quota.get("hard") or {}) if quota.get("enabled") else {}
+    return Service(
+        shard=values.get("shard") or "",
+        interval=seconds(warehouse.get("interval") or _INTERVAL),
+        automatic=(warehouse.get("freightCreationPolicy") or "Automatic") == "Automatic",
+        images=tuple(own),
+        others=tuple(others),
+        stages=len(values["stages"]),
+        pushes=pushes,
+        pull_requests=pull_requests,
+        promotions_quota=_limit(hard, _PROMOTIONS),
+        freight_quota=_limit(hard, _FREIGHT),
+        follows=frozenset(follows),
+    )
+
+
+def registry(repo_url: str) -> str:
+    """Return the host of an image repository as Kargo's client takes it: the first part, if it looks like one."""
+    first, separator, _ = repo_url.partition("/")
+    is_host = separator and ("." in first or ":" in first or first == "localhost")
+    return first if is_host else "index.docker.io"
+
+
+def _image(image: Values, limit: int) -> Image:
+    return Image(
+        registry(image.get("repoURL") or ""),
+        image.get("imageSelectionStrategy") or "SemVer",
+        image.get("discoveryLimit") or limit,
+        bool(image.get("cacheByTag")),
+    )
+
+
+def _pushes(values: Values) -> tuple[tuple[Push, ...], int]:
+    """Return the stages that push to a shared branch, and how many push to a branch of a pull request's own.
+
+    A stage with steps of its own, or a task, may do anything, and is taken to push as well.
+    """
+    pushes, pull_requests = [], 0
+    for stage in values["stages"]:
+        promotion = rules.promotion_of(values, stage)
+        if rules.has_default_steps(promotion) and (promotion.get("pullRequest") or {}).get("enabled"):
+            pull_requests += 1
+            continue
+        repository = (values.get("git") or {}).get("repoURL") or ""
+        url = urlsplit(repository)
+        place = f"{url.hostname or ''}{url.path}".removesuffix(".git") or repository
+        pushes.append(Push(stage, f"{place}@{rules.branch_of(values, stage)}"))
+    return tuple(pushes), pull_requests
+
+
+def _limit(hard: Values, key: str) -> float:
+    """Return a count of a ResourceQuota, which Kubernetes takes as a number or a text such as 1k."""
+    text = str(hard.get(key) or "")
+    number, factor = (text[:-1], 1000) if text.endswith("k") else (text, 1)
+    return float(number) * factor if number.isdigit() else math.inf
+
+
+def scaled(services: Sequence[Service], count: int, pool: Mapping[str, float]) -> dict[Service, float]:
+    """Return a fleet of `count` services in which every service of the present one stands for equally many.
+
+    `pool` are the shards that share the services that are pinned to none, by weight; they are given out by a hash, so as
+    it happens to fall for a few services is not how it falls for thousands.
+    """
+    fleet: Counter[Service] = Counter()
+    present = Counter(services[index * len(services) // count] for index in range(count)) if services else Counter()
+    for one, number in present.items():
+        if pool and one.shard in ("", *pool):
+            for shard, share in pool.items():
+                fleet[replace(one, shard=shard)] += number * share  # type: ignore[assignment]
+        else:
+            fleet[one] += number
+    return {one: number for one, number in fleet.items() if number}
+
+
+def pool(shards: Sequence[Any] | None) -> dict[str, float]:
+    """Return the share of each shard in `shards` of fleet.yaml: names, or maps with name and weight."""
+    weights = {
+        item if isinstance(item, str) else item["name"]: 1.0 if isinstance(item, str) else float(item.get("weight", 1))
+        for item in shards or []
+    }
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items() if weight} if total else {}

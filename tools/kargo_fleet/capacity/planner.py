@@ -1,0 +1,92 @@
+"""The plan of a fleet: everything that was worked out, what breaks first, and what to set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kargo_fleet.argocd.split import largest, split
+from kargo_fleet.capacity import advice, model, objects
+from kargo_fleet.capacity.assumptions import Assumptions
+from kargo_fleet.capacity.model import Fleet, Limit
+from kargo_fleet.capacity.objects import Document, Kind
+
+
+@dataclass(frozen=True)
+class Sets:
+    """How Argo CD installs the units: names of services, and the settings `argocd.units` of fleet.yaml."""
+
+    services: Sequence[str]
+    max_applications: int
+    min_sets: int
+    requeue_after: int
+
+    def sizes(self) -> list[int]:
+        """Return how many services each ApplicationSet holds."""
+        buckets = split(self.services, self.max_applications, self.min_sets)
+        return [largest(self.services, [bucket]) for bucket in buckets]
+
+
+@dataclass(frozen=True)
+class Units:
+    """What was rendered: objects of some services, and how many services each of them stands for."""
+
+    documents: Sequence[Document]
+    weights: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that was worked out of a fleet. `limits` has what is used most first."""
+
+    services: float
+    given: Assumptions
+    kinds: Sequence[Kind]
+    controllers: Sequence[model.Controller]
+    registries: Sequence[model.Registry]
+    branches: Sequence[model.Branch]
+    pull_requests: float
+    without_quota: float
+    retention: model.Retention
+    storage: model.Storage
+    sets: model.ApplicationSets
+    limits: Sequence[Limit]
+    advice: advice.Advice
+
+    @property
+    def namespaces(self) -> float:
+        """Namespaces of the units: one per service, whoever creates it."""
+        return self.services
+
+
+def plan(fleet: Fleet, units: Units, sets: Sets, given: Assumptions) -> Plan:
+    """Work out everything. `units` and `sets` are of the same services as `fleet`."""
+    services = sum(fleet.values())
+    kinds = objects.kinds(units.documents, units.weights, services, given)
+    sizes = sets.sizes()
+    rendered = model.application_sets(sizes, sets.requeue_after, given)
+
+    def limits(fleet: Fleet, given: Assumptions, settings: advice.Settings) -> list[Limit]:
+        every = [*kinds, *objects.history_kinds(model.retention(fleet, given), given)]
+        storage = objects.storage(every, model.controllers(fleet, given), given)
+        again = replace(rendered, requeue_after=settings.requeue_after) if settings.requeue_after else rendered
+        return model.limits(fleet, given, storage=storage, sets=again, max_applications=sets.max_applications)
+
+    kept = model.retention(fleet, given)
+    every = [*kinds, *objects.history_kinds(kept, given)]
+    controllers = model.controllers(fleet, given)
+    return Plan(
+        services=services,
+        given=given,
+        kinds=every,
+        controllers=controllers,
+        registries=model.registries(fleet, given),
+        branches=model.branches(fleet, given),
+        pull_requests=sum(count * one.pull_requests for one, count in fleet.items()) * model.releases(given) * 3600,
+        without_quota=sum(count for one, count in fleet.items() if one.promotions_quota == float("inf")),
+        retention=kept,
+        storage=objects.storage(every, controllers, given),
+        sets=rendered,
+        limits=limits(fleet, given, advice.Settings()),
+        advice=advice.find(fleet, given, limits),
+    )

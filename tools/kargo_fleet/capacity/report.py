@@ -1,0 +1,390 @@
+"""A plan as text for people, as plain data for programs, and as findings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from kargo_fleet.capacity import advice
+from kargo_fleet.capacity.model import Limit
+from kargo_fleet.capacity.planner import Plan
+from kargo_fleet.findings import Finding, Place
+from kargo_fleet.reporters import plural
+
+_SOURCES = {"chart": "the chart's", "beside": "beside them", "releases": "of releases"}
+_FILE = "fleet.yaml"
+
+
+def text(plan: Plan) -> str:
+    """Return the plan in sections, ending with what breaks first and what to set."""
+    sections = [
+        _objects(plan),
+        _etcd(plan),
+        _controllers(plan),
+        _registries(plan),
+        _git(plan),
+        _argocd(plan),
+        _last(plan),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+
+
+def as_data(plan: Plan) -> dict[str, Any]:
+    """Return the plan as plain data; docs/scaling.md describes it. Durations are seconds, rates per second unless named."""
+    settings = plan.advice.settings
+    other = plan.advice.alternative
+    return {
+        "services": _round(plan.services),
+        "namespaces": _round(plan.namespaces),
+        "assumptions": plan.given.as_data(),
+        "objects": [
+            {"kind": one.name, "source": one.source, "count": _round(one.objects), "storedBytes": round(one.stored)}
+            for one in plan.kinds
+        ],
+        "etcd": {
+            "objectsBytes": round(plan.storage.objects),
+            "historyBytes": round(plan.storage.history),
+            "databaseBytes": round(plan.storage.database),
+            "quotaBackendBytes": plan.given.quota_backend_bytes,
+        },
+        "controllers": [_camel(asdict(one)) for one in plan.controllers],
+        "registries": [_camel(asdict(one)) for one in plan.registries],
+        "branches": [
+            {
+                "branch": one.name,
+                "promotionsPerHour": _round(one.promotions),
+                "capacityPerHour": _round(one.capacity),
+                "controllers": one.controllers,
+                "attemptsPerPush": _round(one.attempts),
+            }
+            for one in plan.branches
+        ],
+        "pullRequestsPerHour": _round(plan.pull_requests),
+        "applicationSets": {
+            "sizes": list(plan.sets.sets),
+            "reconcileSeconds": _round(plan.sets.reconcile),
+            "requeueAfterSeconds": plan.sets.requeue_after,
+            "share": _round(plan.sets.share),
+            "firstCreationSeconds": _round(plan.sets.first_creation),
+        },
+        "kept": {"promotions": _round(plan.retention.promotions), "freight": _round(plan.retention.freight)},
+        "servicesWithoutQuota": _round(plan.without_quota),
+        "limits": [_limit_data(limit) for limit in plan.limits],
+        "breaksFirst": _first_data(plan) if plan.limits else None,
+        "advice": {
+            "needed": bool(settings) or bool(plan.advice.remaining),
+            "fleet.yaml": advice.as_values(settings),
+            "outside": list(_outside(settings)),
+            "remaining": [_limit_data(limit) for limit in plan.advice.remaining],
+            "alternative": advice.as_values(other) if other else None,
+        },
+    }
+
+
+def findings(plan: Plan) -> list[Finding]:
+    """Return an error for every limit that is passed and a warning for each that is nearly reached, the worst first."""
+    found = []
+    for limit in plan.limits:
+        if limit.share > plan.given.utilization:
+            code = limit.code if limit.share > 1 else limit.code.replace("KF", "KFW")
+            found.append(Finding(Place(_FILE), code, _sentence(limit), _fix(plan, limit)))
+    return found
+
+
+# -- Sections --------------------------------------------------------------------------------------------------------
+
+
+def _objects(plan: Plan) -> list[str]:
+    total = sum(one.objects for one in plan.kinds)
+    lines = [
+        f"Objects: {_number(total)} in {_number(plan.namespaces)} namespaces, {_bytes(plan.storage.objects)} in etcd"
+    ]
+    for source, said in _SOURCES.items():
+        kinds = [one for one in plan.kinds if one.source == source]
+        if not kinds:
+            continue
+        count, stored = sum(one.objects for one in kinds), sum(one.stored for one in kinds)
+        names = ", ".join(f"{_number(one.objects)} {one.name}" for one in sorted(kinds, key=lambda one: -one.objects))
+        lines += _wrapped(f"  {said:12}  {_number(count)}, {_bytes(stored)}: {names}", 16)
+    return lines
+
+
+def _etcd(plan: Plan) -> list[str]:
+    storage, quota = plan.storage, plan.given.quota_backend_bytes
+    lines = [
+        (
+            f"etcd: a database of {_bytes(storage.database)} of {_bytes(quota)} ({_percent(storage.database / quota)}), "
+            f"{_bytes(storage.history)} of it versions that are not compacted yet"
+        )
+    ]
+    if plan.without_quota:
+        lines.append(
+            f"  {plural(round(plan.without_quota), 'service')} without resourceQuota: nothing ends what a runaway leaves there"
+        )
+    return lines
+
+
+def _controllers(plan: Plan) -> list[str]:
+    given = plan.given
+    head = ["shard", "services", "discoveries/s", f"workers of {given.max_concurrent_reconciles}"]
+    head += [f"API requests/s of {given.kube_api_qps}", "Stage reconciles/s", "smallest interval"]
+    rows = [
+        [
+            one.shard or "(default)",
+            _number(one.services),
+            _number(one.discoveries),
+            _number(one.workers),
+            _number(one.api_requests),
+            _number(one.stage_reconciles),
+            advice.duration(one.smallest_interval),
+        ]
+        for one in plan.controllers
+    ]
+    return ["Kargo's controllers", *_table(head, rows)]
+
+
+def _registries(plan: Plan) -> list[str]:
+    head = ["registry", "shard", "Warehouses", "discoveries/s", f"requests/s of {plan.given.rate_limit}"]
+    head += ["requests each", "smallest interval"]
+    rows = [
+        [
+            one.host,
+            one.shard or "(default)",
+            _number(one.warehouses),
+            _number(one.discoveries),
+            _number(one.requests),
+            _number(one.requests_per_discovery),
+            advice.duration(one.smallest_interval),
+        ]
+        for one in plan.registries
+    ]
+    return ["Registries", *_table(head, rows)]
+
+
+def _git(plan: Plan) -> list[str]:
+    head = ["branch", "promotions/h", "most/h", "controllers", "attempts"]
+    rows = [
+        [one.name, _number(one.promotions), _number(one.capacity), _number(one.controllers), _number(one.attempts)]
+        for one in plan.branches
+    ]
+    lines = ["Git", *(_table(head, rows) if rows else [])]
+    if plan.pull_requests:
+        lines.append(f"  {_number(plan.pull_requests)} pull requests/h, each on a branch of its own")
+    kept = plan.retention
+    lines.append(
+        f"  {_number(plan.given.releases_per_service_per_day)} releases per service and day; Kargo keeps "
+        f"{_number(kept.promotions)} Promotions and {_number(kept.freight)} Freight"
+    )
+    return lines
+
+
+def _argocd(plan: Plan) -> list[str]:
+    sets = plan.sets
+    return [
+        (
+            f"Argo CD: {plural(len(sets.sets), 'ApplicationSet')} of {_number(max(sets.sets, default=0))} Applications at most; "
+            f"first creation {_number(sets.first_creation)} s,"
+        ),
+        f"  then {_number(sets.reconcile)} s every {_number(sets.requeue_after)} s ({_percent(sets.share)} of the time)",
+    ]
+
+
+def _last(plan: Plan) -> list[str]:
+    lines = []
+    if plan.limits:
+        first = plan.limits[0]
+        full = f"; full at {_number(_full_at(plan, first))} services" if first.grows and first.load else ""
+        lines.append(f"breaks first: {_sentence(first)}{full}")
+    settings = plan.advice.settings
+    if not settings and not plan.advice.remaining:
+        return [*lines, f"set: nothing; every limit is used {_percent(plan.given.utilization)} or less"]
+    lines += _set("set", settings) if settings else ["set: no setting is enough"]
+    lines += [f"still too much: {_sentence(limit)}; {_beyond(limit)}" for limit in plan.advice.remaining]
+    if plan.advice.alternative:
+        lines += _set("or set, where tags move,", plan.advice.alternative)
+    return lines
+
+
+def _set(words: str, settings: advice.Settings) -> list[str]:
+    lines = [f"{words} in fleet.yaml:", *(f"  {line}" for line in _yaml(advice.as_values(settings)))]
+    outside = [f"  {line}" for line in _outside(settings)]
+    return [*lines, "and elsewhere:", *outside] if outside else lines
+
+
+# -- Sentences -------------------------------------------------------------------------------------------------------
+
+
+def _sentence(limit: Limit) -> str:
+    if limit.unit == "bytes":
+        used = f"{_bytes(limit.load)} of {_bytes(limit.capacity)}"
+    elif limit.unit == "Applications too many":
+        return f"{limit.resource}, {limit.where}: {_number(limit.load)} Applications more than maxApplications"
+    else:
+        used = f"{_number(limit.load)} of {_number(limit.capacity)} {limit.unit}"
+    return f"{limit.resource}, {limit.where}: {used} ({_percent(limit.share)})"
+
+
+def _outside(settings: advice.Settings) -> Iterator[str]:
+    """Yield what has to be done outside of fleet.yaml."""
+    if settings.webhook_receivers:
+        yield "webhook receivers in Kargo's ClusterConfig, so that the longer interval is not felt"
+    if settings.max_concurrent_reconciles:
+        yield f"controller.reconcilers.maxConcurrentReconciles: {settings.max_concurrent_reconciles} in the values of Kargo's chart"
+    if settings.shards:
+        yield f"one Kargo controller per shard, {len(settings.shards)} in all, each with its controller.shardName"
+    if settings.branches:
+        yield "Argo CD reads every stage from its branch (targetRevision), and Kargo's credentials may push to them"
+    if settings.quota_backend_bytes:
+        yield f"etcd with --quota-backend-bytes={settings.quota_backend_bytes}"
+    if settings.cache_by_tag:
+        yield "cacheByTag is only for tags that never move; a service with tags that do says image.cacheByTag: false itself"
+
+
+def _fix(plan: Plan, limit: Limit) -> str:
+    """Return what to do about one limit, in one line."""
+    settings = plan.advice.settings
+    changes = {
+        "KF701": _changes(settings),
+        "KF702": _changes(settings),
+        "KF703": [f"stages.{stage}.branch: env/{stage}" for stage in settings.branches],
+        "KF704": [f"--quota-backend-bytes={settings.quota_backend_bytes}"] if settings.quota_backend_bytes else [],
+        "KF705": [f"argocd.units.requeueAfterSeconds: {settings.requeue_after}"] if settings.requeue_after else [],
+        "KF706": [],
+    }[limit.code]
+    if (
+        any((left.resource, left.where) == (limit.resource, limit.where) for left in plan.advice.remaining)
+        or not changes
+    ):
+        return _beyond(limit)
+    return "set " + ", ".join(changes)
+
+
+def _changes(settings: advice.Settings) -> list[str]:
+    changes = ["image.cacheByTag: true"] if settings.cache_by_tag else []
+    if settings.interval is not None:
+        changes.append(f"warehouse.interval: {advice.duration(settings.interval)}")
+    if settings.webhook_receivers:
+        changes.append("webhook receivers")
+    if settings.max_concurrent_reconciles:
+        changes.append(f"maxConcurrentReconciles: {settings.max_concurrent_reconciles}")
+    return changes + ([f"{len(settings.shards)} shards"] if settings.shards else [])
+
+
+def _beyond(limit: Limit) -> str:
+    """Return what helps where no setting of the fleet does."""
+    return {
+        "KF701": "services that set interval or cacheByTag themselves have to change, or the registry has to allow more",
+        "KF702": "raise controller.reconcilers.maxConcurrentReconciles and KUBE_API_QPS of Kargo's controller",
+        "KF703": "several repositories, or releases that are bundled: a branch takes one push at a time",
+        "KF704": "several clusters, shorter retention (garbageCollector of Kargo's chart), or resourceQuota for every service",
+        "KF705": "raise argocd.units.maxApplications, or several fleets",
+        "KF706": "raise resourceQuota.hard, or shorten minPromotionDeletionAge and minFreightDeletionAge of Kargo's chart",
+    }[limit.code]
+
+
+def _full_at(plan: Plan, limit: Limit) -> float:
+    """Return how many services, like the present ones, use all of a limit; two digits are as much as is known."""
+    services = plan.services / limit.share
+    step = 10.0 ** max(math.floor(math.log10(services)) - 1, 0)
+    return math.floor(services / step) * step
+
+
+def _limit_data(limit: Limit) -> dict[str, Any]:
+    share = None if math.isinf(limit.share) else _round(limit.share)
+    return {
+        "code": limit.code,
+        "resource": limit.resource,
+        "where": limit.where,
+        "load": _round(limit.load),
+        "capacity": _round(limit.capacity),
+        "unit": limit.unit,
+        "share": share,
+    }
+
+
+def _first_data(plan: Plan) -> dict[str, Any]:
+    first = plan.limits[0]
+    return _limit_data(first) | {"fullAtServices": round(_full_at(plan, first)) if first.grows and first.load else None}
+
+
+# -- Numbers and tables ----------------------------------------------------------------------------------------------
+
+
+def _number(value: float) -> str:
+    """Return a number with as many digits as help: 0.033, 4.7, 12, 1,433."""
+    if value == 0:
+        return "0"
+    if value >= 10 or value == round(value):
+        return f"{value:,.0f}"
+    digits = 1 if value >= 1 else 2 - math.floor(math.log10(value)) - 1
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") if value < 1 else f"{value:.{digits}f}"
+
+
+def _bytes(value: float) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if value >= size:
+            return f"{_number(value / size)} {unit}"
+    return f"{value:.0f} B"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:,.0f} %" if share >= 0.01 or share == 0 else "under 1 %"
+
+
+def _round(value: float) -> float:
+    rounded = round(value, 6)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def _camel(data: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "".join([first, *(word.capitalize() for word in rest)]): _round(value) if isinstance(value, float) else value
+        for (first, *rest), value in ((key.split("_"), value) for key, value in data.items())
+    }
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]], most: int = 12) -> Iterator[str]:
+    """Yield aligned lines; names to the left, numbers to the right. Of very many rows the first are shown."""
+    shown = [head, *rows[:most]]
+    widths = [max(len(row[column]) for row in shown) for column in range(len(head))]
+    words = {column for column in range(len(head)) if not rows or not rows[0][column][:1].isdigit()}
+    for row in shown:
+        cells = (
+            cell.ljust(width) if column in words else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield f"  {'  '.join(cells)}".rstrip()
+    if len(rows) > most:
+        yield f"  … and {len(rows) - most} more"
+
+
+def _wrapped(line: str, indent: int, width: int = 110) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)
+
+
+def _yaml(data: Any, indent: str = "") -> Iterator[str]:
+    """Yield lines of YAML for maps, lists of names, and scalars that need no quotes."""
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield f"{indent}{key}:"
+            yield from _yaml(value, f"{indent}  ")
+        else:
+            yield f"{indent}{key}: {_scalar(value)}"
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(value)}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def summary(plan: Plan, found: Iterable[Finding], left_out: Sequence[str]) -> str:
+    """Return one sentence: how large the fleet is and whether it works."""
+    errors = sum(not finding.code.startswith("KFW") for finding in found)
+    verdict = "cannot work like this" if errors else "nearly full" if list(findings(plan)) else "fits"
+    left = f"; {plural(len(left_out), 'service')} with errors left out, see `kargo-fleet check`" if left_out else ""
+    return f"{plural(round(plan.services), 'service')}: {verdict}{left}"

@@ -1,0 +1,126 @@
+"""The fleet in a repository, as the planner needs it: read, scaled to another size, and rendered where it differs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kargo_fleet import emit, unit
+from kargo_fleet.argocd import settings as argocd
+from kargo_fleet.capacity import advice, facts, objects
+from kargo_fleet.capacity.model import Fleet
+from kargo_fleet.capacity.planner import Sets, Units
+from kargo_fleet.chart import Chart
+from kargo_fleet.config import Fleet as Config
+from kargo_fleet.merge import difference, merge
+
+#: What a fleet without services, or without a registry or a repository, is planned with.
+_EXAMPLE = "service"
+_PLACEHOLDERS = {
+    "image": {"repoURL": f"registry.example.com/{_EXAMPLE}"},
+    "git": {"repoURL": "https://git.example.com/platform.git"},
+}
+#: Values that no layer has: a service that gets them from fleet.yaml leaves that to fleet.yaml.
+_PROBE: dict[str, Any] = {"warehouse": {"interval": "7919h"}, "image": {"cacheByTag": True}}
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What is to be supposed of the fleet that it does not say itself. None leaves it as it is."""
+
+    services: int | None = None
+    interval: float | None = None
+    shards: int | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A fleet in the planner's terms. `left_out` are services that have errors."""
+
+    fleet: Fleet
+    units: Units
+    sets: Sets
+    left_out: tuple[str, ...]
+
+
+def survey(
+    chart: Chart,
+    fleet: Config,
+    services: Sequence[str],
+    what_if: WhatIf,
+    progress: Callable[[Iterable[str]], Iterable[str]] = lambda services: services,
+) -> Survey:
+    """Return the fleet of these services, read and scaled, with one of every shape of unit rendered.
+
+    Raises FleetError when Helm is not there.
+    """
+    inputs = unit.Inputs(fleet, chart)
+    built = [unit.build(inputs, service) for service in progress(services)]
+    sound = [one for one in built if not one.broken]
+    left_out = tuple(one.service for one in built if one.broken)
+    units = sound or ([] if what_if.services is None else [_example(inputs)])
+    count = len(units) if what_if.services is None else what_if.services
+    shares = facts.pool(fleet.data.get("shards"))
+    found = [
+        facts.service(one.values, _follows(one.values, probed, shares)) for one, probed in _probed(chart, fleet, units)
+    ]
+    if what_if.shards:
+        found = [replace(one, shard="") if one.shard in shares else one for one in found]
+        shares = {f"shard-{index:02d}": 1 / what_if.shards for index in range(1, what_if.shards + 1)}
+    if what_if.interval is not None:
+        found = [replace(one, interval=what_if.interval) for one in found]
+    as_it_is = what_if.services is None and not what_if.shards
+    return Survey(
+        fleet=facts.scaled(found, count, {} if as_it_is and all(one.shard for one in found) else shares),
+        units=_rendered(chart, units, count),
+        sets=_sets(fleet, [one.service for one in units], count),
+        left_out=left_out,
+    )
+
+
+def _example(inputs: unit.Inputs) -> unit.Unit:
+    """Return the unit that a first service would have."""
+    values = merge(unit.inherited(inputs, _EXAMPLE), {})
+    for key, placeholder in _PLACEHOLDERS.items():
+        values[key] = merge(placeholder, {name: value for name, value in (values.get(key) or {}).items() if value})
+    return unit.Unit(_EXAMPLE, values, difference(inputs.chart.defaults, values), (), ())
+
+
+def _probed(chart: Chart, fleet: Config, units: Sequence[unit.Unit]) -> Iterable[tuple[unit.Unit, dict[str, Any]]]:
+    """Yield each unit with the values that it would have if `values` of fleet.yaml were others."""
+    probe = replace(fleet, layer=replace(fleet.layer, values=merge(fleet.layer.values, _PROBE)))
+    inputs = unit.Inputs(probe, chart)
+    for one in units:
+        yield one, unit.build(inputs, one.service).values if one.sources else merge(one.values, _PROBE)
+
+
+def _follows(values: dict[str, Any], probed: dict[str, Any], shares: dict[str, float]) -> list[str]:
+    follows = []
+    if (probed.get("warehouse") or {}).get("interval") == _PROBE["warehouse"]["interval"]:
+        follows.append(advice.INTERVAL)
+    if (probed.get("image") or {}).get("cacheByTag") and not values["image"].get("cacheByTag"):
+        follows.append(advice.CACHE)
+    if (values.get("shard") or "") in ("", *shares):
+        follows.append(advice.SHARD)
+    return follows
+
+
+def _rendered(chart: Chart, units: Sequence[unit.Unit], count: int) -> Units:
+    """Render the first unit of every shape, and say how many services it stands for."""
+    stands_for = Counter(index * len(units) // count for index in range(count)) if units else Counter[int]()
+    weights, texts = {}, {}
+    for indices in objects.representatives(units, chart).values():
+        first = units[indices[0]]
+        weight = sum(stands_for[index] for index in indices)
+        if weight:
+            weights[first.service] = float(weight)
+            texts[first.service] = emit.document(first.overlay)
+    return Units(list(objects.documents(chart.path, texts)), weights)
+
+
+def _sets(fleet: Config, services: Sequence[str], count: int) -> Sets:
+    settings = argocd.read(fleet.data).units
+    named = services if len(services) == count else [f"service-{index:05d}" for index in range(count)]
+    return Sets(named, settings["maxApplications"], settings["minSets"], settings["requeueAfterSeconds"])

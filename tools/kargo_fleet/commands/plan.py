@@ -1,0 +1,53 @@
+"""kargo-fleet plan: what the fleet asks of Kargo, registries, Git, Argo CD and etcd, what breaks first, what to set."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kargo_fleet import plan as plans
+from kargo_fleet import reporters, scan
+from kargo_fleet.capacity import assumptions, report
+from kargo_fleet.capacity.planner import plan as work_out
+from kargo_fleet.capacity.survey import WhatIf, survey
+from kargo_fleet.errors import FleetError
+from kargo_fleet.findings import has_errors
+from kargo_fleet.progress import track
+from kargo_fleet.reporters import Format
+
+
+def plan(
+    root: Path,
+    *,
+    services: int | None = None,
+    interval: float | None = None,
+    shards: int | None = None,
+    settings: Sequence[str] = (),
+    output: Format = Format.TEXT,
+) -> int:
+    """Print the plan of the fleet, or of one of `services` services in the same proportions.
+
+    Return 1 when it cannot work, or when services have errors and are left out; else 0. Nothing is written. Raises
+    FleetError for a fleet.yaml that cannot be used, without services to plan for, or without Helm.
+    """
+    chart, fleet = plans.load_sound(root)
+    names, _ = scan.services(root, fleet.services)
+    if not names and services is None:
+        raise FleetError(f"there is no service in {fleet.services}/\nSay how many there will be: --services 1000.")
+    given = assumptions.read(fleet.data.get("plan"), settings)
+    found = survey(chart, fleet, names, WhatIf(services, interval, shards), lambda names: track(names, "reading"))
+    planned = work_out(found.fleet, found.units, found.sets, given)
+    findings = report.findings(planned)
+    summary = report.summary(planned, findings, found.left_out)
+    shown = reporters.Report(findings, [], summary)
+    if output is Format.JSON:
+        data = {"plan": report.as_data(planned), "leftOut": list(found.left_out), **reporters.as_data(shown)}
+        print(json.dumps(data, indent=2, ensure_ascii=False), flush=True)
+    elif output is Format.GITHUB:
+        reporters.show(shown, output)
+    else:
+        print(report.text(planned), end="", flush=True)
+        print(summary, file=sys.stderr)
+    return 1 if found.left_out or has_errors(findings) else 0
