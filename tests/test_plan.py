@@ -36,7 +36,7 @@ def planned(run: Run, *arguments: str) -> tuple[int, dict[str, Any]]:
 
 @pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.name)
 def test_objects_are_counted_as_helm_renders_them(file: Path) -> None:
-    found = list(objects.documents(CHART.path, {"nginx": file.read_text()}))
+    found = list(objects.documents(CHART, {"nginx": file.read_text()}))
     rendered = helm.render("nginx", helm.CHART, file)
     assert Counter(document.kind for document in found) == Counter(document["kind"] for document in rendered)
     sizes = [len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()) for document in rendered]
@@ -54,7 +54,7 @@ def test_one_of_each_shape_stands_for_the_others(tmp_path: Path) -> None:
     every = {
         document.service: found
         for one in units
-        for found in [list(objects.documents(CHART.path, {one.service: emit.document(one.overlay)}))]
+        for found in [list(objects.documents(CHART, {one.service: emit.document(one.overlay)}))]
         for document in found
     }
     for indices in groups.values():

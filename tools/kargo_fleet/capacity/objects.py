@@ -7,20 +7,18 @@ fields, identity. `make measure-etcd` writes it, from a fleet in a real control 
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from kargo_fleet import crds, rendering
 from kargo_fleet.capacity import model
 from kargo_fleet.capacity.assumptions import Assumptions
 from kargo_fleet.chart import Chart
 from kargo_fleet.errors import FleetError
-from kargo_fleet.kube import Failed, Kube
 from kargo_fleet.release import HISTORY
 from kargo_fleet.unit import Unit
 
@@ -46,31 +44,17 @@ class Kind:
     stored: float
 
 
-def documents(chart: Path, values: Mapping[str, str]) -> Iterator[Document]:
+def documents(chart: Chart, values: Mapping[str, str]) -> Iterator[Document]:
     """Render units, given the text of each one's values file, and yield their objects.
 
     Raises FleetError when Helm is not there, or refuses the values.
     """
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    for service, text in _rendered(chart, values):
-        for document in yaml.load_all(text, loader):
-            if document:
-                size = len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
-                yield Document(service, document["kind"], size)
-
-
-def _rendered(chart: Path, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    helm = Kube().helm
-    with tempfile.TemporaryDirectory(prefix="kargo-fleet-") as folder:
-        for service, text in values.items():
-            file = Path(folder) / "values.yaml"
-            file.write_text(text, encoding="utf-8")
-            try:
-                yield service, helm("template", service[:53].rstrip("-"), str(chart), "--values", str(file))
-            except Failed as failed:
-                raise FleetError(f"{service}: Helm cannot render it: {failed.message}") from None
+    for one in rendering.render(chart, values):
+        if one.problems:
+            raise FleetError(f"{one.service}: Helm cannot render it: {one.problems[0].message}")
+        for document in filter(None, crds.parse(one.text)):
+            size = len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
+            yield Document(one.service, document["kind"], size)
 
 
 def representatives(units: Iterable[Unit], chart: Chart) -> dict[str, list[int]]:

@@ -14,17 +14,21 @@ from kargo_fleet.capacity.objects import Document, Kind
 
 @dataclass(frozen=True)
 class Sets:
-    """How Argo CD installs the units: names of services, and the settings `argocd.units` of fleet.yaml."""
+    """How Argo CD installs the units: services by the shard that a set is made for (all together unless sets follow shards), and
+    the settings `argocd.units` of fleet.yaml."""
 
-    services: Sequence[str]
+    shares: Sequence[Sequence[str]]
     max_applications: int
     min_sets: int
     requeue_after: int
 
     def sizes(self) -> list[int]:
         """Return how many services each ApplicationSet holds."""
-        buckets = split(self.services, self.max_applications, self.min_sets)
-        return [largest(self.services, [bucket]) for bucket in buckets]
+        return [
+            largest(services, [bucket])
+            for services in self.shares
+            for bucket in split(services, self.max_applications, self.min_sets)
+        ]
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kargo_fleet import emit, unit
+from kargo_fleet import unit
 from kargo_fleet.argocd import settings as argocd
+from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.capacity import advice, facts, objects
 from kargo_fleet.capacity.model import Fleet
 from kargo_fleet.capacity.planner import Sets, Units
 from kargo_fleet.chart import Chart
 from kargo_fleet.config import Fleet as Config
 from kargo_fleet.merge import difference, merge
+from kargo_fleet.served import values_text
 
 #: What a fleet without services, or without a registry or a repository, is planned with.
 _EXAMPLE = "service"
@@ -48,16 +50,15 @@ class Survey:
 def survey(
     chart: Chart,
     fleet: Config,
-    services: Sequence[str],
+    services: Iterable[str],
     what_if: WhatIf,
-    progress: Callable[[Iterable[str]], Iterable[str]] = lambda services: services,
 ) -> Survey:
     """Return the fleet of these services, read and scaled, with one of every shape of unit rendered.
 
     Raises FleetError when Helm is not there.
     """
     inputs = unit.Inputs(fleet, chart)
-    built = [unit.build(inputs, service) for service in progress(services)]
+    built = [unit.build(inputs, service) for service in services]
     sound = [one for one in built if not one.broken]
     left_out = tuple(one.service for one in built if one.broken)
     units = sound or ([] if what_if.services is None else [_example(inputs)])
@@ -116,11 +117,14 @@ def _rendered(chart: Chart, units: Sequence[unit.Unit], count: int) -> Units:
         weight = sum(stands_for[index] for index in indices)
         if weight:
             weights[first.service] = float(weight)
-            texts[first.service] = emit.document(first.overlay)
-    return Units(list(objects.documents(chart.path, texts)), weights)
+            texts[first.service] = values_text(first)
+    return Units(list(objects.documents(chart, texts)), weights)
 
 
 def _sets(fleet: Config, services: Sequence[str], count: int) -> Sets:
-    settings = argocd.read(fleet.data).units
+    known = argocd.read(fleet.data)
     named = services if len(services) == count else [f"service-{index:05d}" for index in range(count)]
-    return Sets(named, settings["maxApplications"], settings["minSets"], settings["requeueAfterSeconds"])
+    # Pins are left out: they change little, and another number of services has none.
+    shares = [members for _, members in unit_shares(known, named, {})]
+    settings = known.units
+    return Sets(shares, settings["maxApplications"], settings["minSets"], settings["requeueAfterSeconds"])

@@ -14,7 +14,7 @@ from kargo_fleet.capacity.planner import plan as work_out
 from kargo_fleet.capacity.survey import WhatIf, survey
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import has_errors
-from kargo_fleet.progress import track
+from kargo_fleet.progress import PATIENCE, bar
 from kargo_fleet.reporters import Format
 
 
@@ -37,7 +37,8 @@ def plan(
     if not names and services is None:
         raise FleetError(f"there is no service in {fleet.services}/\nSay how many there will be: --services 1000.")
     given = assumptions.read(fleet.data.get("plan"), settings)
-    found = survey(chart, fleet, names, WhatIf(services, interval, shards), lambda names: track(names, "reading"))
+    reading = bar(names, len(names), "reading", PATIENCE)
+    found = survey(chart, fleet, reading, WhatIf(services, interval, shards))
     planned = work_out(found.fleet, found.units, found.sets, given)
     findings = report.findings(planned)
     summary = report.summary(planned, findings, found.left_out)
