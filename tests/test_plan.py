@@ -125,10 +125,8 @@ def test_advice_that_is_followed_works(tree: Tree, run: Run, extra: str, argumen
     advice = before["plan"]["advice"]
     assert advice["remaining"] == []
     for chosen in filter(None, (advice["fleet.yaml"], advice["alternative"])):
-        share = ("--shards", str(len(chosen["shards"]))) if "shards" in chosen else ()
-        written = {key: value for key, value in chosen.items() if key != "shards"}
-        (root / "fleet.yaml").write_text(yaml.safe_dump(merge(yaml.safe_load(FLEET + extra), written)))
-        status, after = planned(run, *size, *share)
+        (root / "fleet.yaml").write_text(yaml.safe_dump(merge(yaml.safe_load(FLEET + extra), chosen)))
+        status, after = planned(run, *size)
         assert (status, after["findings"]) == (0, []), chosen
         assert after["plan"]["advice"]["needed"] is False
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from kargo_fleet.kube import Kube
 
 _CHART = re.compile(r"kargo-service-\d")
-#: How many revisions of a release Helm keeps, each in a Secret; its own default is 10.
-HISTORY = 5
+#: How many revisions of a release Helm keeps: the present one, and one to roll back to. Each is a Secret of 57 KB in etcd.
+HISTORY = 2
 _LONGEST = 53  # Helm's own limit for the name of a release
 
 
