@@ -113,8 +113,8 @@ def _limits(fleet: model.Fleet, assumed: Assumptions, _settings: advice.Settings
 
 def test_a_quota_that_is_full_is_told() -> None:
     assumed = replace(DEFAULTS, releases_per_service_per_day=30)
-    assert _limits({one(): 1}, assumed)[0].code != "KF706"
-    (full,) = [limit for limit in _limits({one(promotions_quota=900): 1}, assumed) if limit.code == "KF706"]
+    assert _limits({one(): 1}, assumed)[0].code != "KF906"
+    (full,) = [limit for limit in _limits({one(promotions_quota=900): 1}, assumed) if limit.code == "KF906"]
     assert full.share == pytest.approx(1260 / 900)
 
 

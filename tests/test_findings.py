@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import FLEET, Files, Run, Tree, service
+from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.findings import CODES, Finding, Place, Severity, has_errors
 
 ROOT = Path(__file__).parents[1]
@@ -421,19 +422,19 @@ CASES = [
     *(
         Case(code, files, "fleet.yaml", message, fix, ("plan", "--services", number, *sets), service="")
         for code, number, files, message, fix, sets in [
-            ("KF701", "150", {}, "22 of 20 requests/s (108 %)", "set image.cacheByTag: true", assume()),
-            ("KFW701", "120", {}, "17 of 20 requests/s (86 %)", "set image.cacheByTag: true", assume()),
+            ("KF901", "150", {}, "22 of 20 requests/s (108 %)", "set image.cacheByTag: true", assume()),
+            ("KFW901", "120", {}, "17 of 20 requests/s (86 %)", "set image.cacheByTag: true", assume()),
             (
-                "KF702",
+                "KF902",
                 "1000",
                 {},
                 "Warehouse reconciler, the default controller: 14 of 4 workers (358 %)",
                 "set image.cacheByTag: true",
                 assume(rateLimit=1000),
             ),
-            ("KFW702", "250", {}, "3.6 of 4 workers (90 %)", "set image.cacheByTag: true", assume(rateLimit=1000)),
+            ("KFW902", "250", {}, "3.6 of 4 workers (90 %)", "set image.cacheByTag: true", assume(rateLimit=1000)),
             (
-                "KF703",
+                "KF903",
                 "10",
                 {},
                 "Git branch, git.example.com/platform@main: 750 of 360 promotions/h (208 %)",
@@ -441,19 +442,19 @@ CASES = [
                 assume(releasesPerServicePerDay=200, secondsPerPush=10, secondsPerPromotion=0.01),
             ),
             (
-                "KFW703",
+                "KFW903",
                 "10",
                 {},
                 "750 of 900 promotions/h (83 %)",
                 "stages.staging.branch: env/staging",
                 assume(releasesPerServicePerDay=200, secondsPerPush=4, secondsPerPromotion=0.01),
             ),
-            ("KF704", "10", {}, "etcd, database:", "--quota-backend-bytes=2147483648", assume(quotaBackendBytes=1000)),
-            ("KF705", "1", {}, "700 of 600 s (117 %)", "requeueAfterSeconds: 1020", assume(secondsPerApplication=700)),
-            ("KFW705", "1", {}, "500 of 600 s (83 %)", "requeueAfterSeconds: 720", assume(secondsPerApplication=500)),
-            ("KF706", "1", quota(50), "Promotions of a service: 60 of 50 objects", "raise resourceQuota.hard", ()),
+            ("KF904", "10", {}, "etcd, database:", "--quota-backend-bytes=2147483648", assume(quotaBackendBytes=1000)),
+            ("KF905", "1", {}, "700 of 600 s (117 %)", "requeueAfterSeconds: 1020", assume(secondsPerApplication=700)),
+            ("KFW905", "1", {}, "500 of 600 s (83 %)", "requeueAfterSeconds: 720", assume(secondsPerApplication=500)),
+            ("KF906", "1", quota(50), "Promotions of a service: 60 of 50 objects", "raise resourceQuota.hard", ()),
             (
-                "KFW706",
+                "KFW906",
                 "1",
                 quota(70),
                 "Promotions of a service: 60 of 70 objects (86 %)",
@@ -508,16 +509,20 @@ def test_etcd_is_nearly_full(tree: Tree, run: Run) -> None:
     tree({})
     size = json.loads(run("plan", "--output", "json").stdout)["plan"]["etcd"]["databaseBytes"]
     (warning,) = _findings(run, "plan", "--set", f"quotaBackendBytes={size * 5 // 4}")
-    assert warning["code"] == "KFW704"
+    assert warning["code"] == "KFW904"
     assert "(80 %)" in warning["message"]
 
 
 def test_every_code_is_tested() -> None:
-    assert {case.code for case in CASES} | {"KF504", "KFW704"} | IN_A_CLUSTER | RENDERED == set(CODES)
+    assert {case.code for case in CASES} | {"KF504", "KFW904"} | IN_A_CLUSTER | RENDERED == set(CODES)
     in_a_cluster = (ROOT / "tests/cluster/test_deploy.py").read_text()
     assert all(code in in_a_cluster for code in IN_A_CLUSTER)
     rendered = (ROOT / "tests/test_render.py").read_text()
     assert all(code in rendered for code in RENDERED)
+
+
+def test_doctor_has_codes_of_its_own() -> None:
+    assert not CODES.keys() & DOCTOR_CODES.keys()
 
 
 def test_every_code_is_explained() -> None:

@@ -136,11 +136,11 @@ def test_ten_thousand_services_are_asked_for_too_often(tree: Tree, run: Run) -> 
     status, said = planned(run, "--services", "10000")
     assert status == 1
     first = said["plan"]["breaksFirst"]
-    assert (first["code"], first["resource"]) == ("KF701", "registry rate limit")
+    assert (first["code"], first["resource"]) == ("KF901", "registry rate limit")
     assert first["load"] == pytest.approx(10000 * 43 / 300, rel=1e-3)
     assert first["fullAtServices"] == 130
     worst = said["findings"][0]
-    assert worst["code"] == "KF701"
+    assert worst["code"] == "KF901"
     assert "registry.example.com from the default controller: 1,433 of 20 requests/s" in worst["message"]
     assert worst["fix"].startswith("set image.cacheByTag: true")
 
@@ -200,7 +200,7 @@ def test_annotations_for_github(tree: Tree, run: Run) -> None:
     tree({})
     result = run("plan", "--services", "5000", "--output", "github")
     assert result.status == 1
-    assert result.stdout.startswith("::error file=fleet.yaml,title=KF701::registry rate limit")
+    assert result.stdout.startswith("::error file=fleet.yaml,title=KF901::registry rate limit")
 
 
 def test_a_plan_writes_nothing(tree: Tree, run: Run) -> None:

@@ -19,7 +19,7 @@ _INTERVALS = (300.0, 600.0, 900.0, 1800.0, 3600.0)
 #: Above this, waiting for the interval is felt, and receivers should announce images.
 _FELT = 900.0
 _MOST_SHARDS = 100
-_CONTROLLERS = frozenset(["KF701", "KF702"])
+_CONTROLLERS = frozenset(["KF901", "KF902"])
 #: What a service may leave to fleet.yaml.
 INTERVAL, CACHE, SHARD = "warehouse.interval", "image.cacheByTag", "shard"
 
@@ -73,9 +73,9 @@ def _beside_controllers(fleet: Fleet, given: Assumptions, wrong: list[Limit]) ->
     """Return what to set about everything but the controllers and their registries."""
     settings = Settings()
     for limit in wrong:
-        if limit.code == "KF703":
+        if limit.code == "KF903":
             settings = replace(settings, branches=_stages(fleet))
-        elif limit.code == "KF704":
+        elif limit.code == "KF904":
             settings = replace(settings, quota_backend_bytes=_quota(limit.load / given.utilization))
         elif limit.resource == "ApplicationSet":
             settings = replace(settings, requeue_after=math.ceil(limit.load / given.utilization / 60) * 60)

@@ -347,10 +347,10 @@ def limits(
         *_registry_limits(registries(fleet, given), given),
         *_controller_limits(controllers(fleet, given), given),
         *(
-            Limit("KF703", "Git branch", one.name, one.promotions, one.capacity, "promotions/h")
+            Limit("KF903", "Git branch", one.name, one.promotions, one.capacity, "promotions/h")
             for one in branches(fleet, given)
         ),
-        Limit("KF704", "etcd", "database", storage.database, given.quota_backend_bytes, "bytes"),
+        Limit("KF904", "etcd", "database", storage.database, given.quota_backend_bytes, "bytes"),
         *_argocd_limits(sets, max_applications),
         *_quota_limits(fleet, given),
     ]
@@ -365,11 +365,11 @@ def _registry_limits(loads: Iterable[Registry], given: Assumptions) -> list[Limi
     together: Counter[str] = Counter()
     for one in loads:
         where = f"{one.host} from {controller_name(one.shard)}"
-        found.append(Limit("KF701", "registry rate limit", where, one.requests, given.rate_limit, "requests/s"))
+        found.append(Limit("KF901", "registry rate limit", where, one.requests, given.rate_limit, "requests/s"))
         together[one.host] += one.requests  # type: ignore[assignment]
     if most := given.registry_requests_per_second:
         found += [
-            Limit("KF701", "registry", f"{host} from all controllers", load, most, "requests/s")
+            Limit("KF901", "registry", f"{host} from all controllers", load, most, "requests/s")
             for host, load in together.items()
         ]
     return found
@@ -382,9 +382,9 @@ def _controller_limits(loads: Iterable[Controller], given: Assumptions) -> list[
         name = controller_name(one.shard)
         promoting = one.promotions * given.seconds_per_promotion
         found += [
-            Limit("KF702", "Warehouse reconciler", name, one.workers, workers, "workers"),
-            Limit("KF702", "Promotion reconciler", name, promoting, workers, "workers"),
-            Limit("KF702", "Kubernetes API", name, one.api_requests, given.kube_api_qps, "requests/s"),
+            Limit("KF902", "Warehouse reconciler", name, one.workers, workers, "workers"),
+            Limit("KF902", "Promotion reconciler", name, promoting, workers, "workers"),
+            Limit("KF902", "Kubernetes API", name, one.api_requests, given.kube_api_qps, "requests/s"),
         ]
     return found
 
@@ -392,10 +392,10 @@ def _controller_limits(loads: Iterable[Controller], given: Assumptions) -> list[
 def _argocd_limits(sets: ApplicationSets, max_applications: int) -> list[Limit]:
     largest = max(sets.sets, default=0)
     return [
-        Limit("KF705", "ApplicationSet", "fullest set", sets.reconcile, sets.requeue_after, "s", grows=False),
+        Limit("KF905", "ApplicationSet", "fullest set", sets.reconcile, sets.requeue_after, "s", grows=False),
         # A set is split before it is fuller than that; 256 sets is the end.
         Limit(
-            "KF705",
+            "KF905",
             "ApplicationSet split",
             "fullest set",
             max(largest - max_applications, 0),
@@ -416,7 +416,7 @@ def _quota_limits(fleet: Fleet, given: Assumptions) -> list[Limit]:
         if limited:
             load, capacity = max(limited, key=lambda pair: pair[0] / pair[1] if pair[1] else math.inf)
             found.append(
-                Limit("KF706", "resourceQuota", f"{kind} of a service", load, capacity, "objects", grows=False)
+                Limit("KF906", "resourceQuota", f"{kind} of a service", load, capacity, "objects", grows=False)
             )
     return found
 

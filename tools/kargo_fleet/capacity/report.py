@@ -246,12 +246,12 @@ def _fix(plan: Plan, limit: Limit) -> str:
     """Return what to do about one limit, in one line."""
     settings = plan.advice.settings
     changes = {
-        "KF701": _changes(settings),
-        "KF702": _changes(settings),
-        "KF703": [f"stages.{stage}.branch: env/{stage}" for stage in settings.branches],
-        "KF704": [f"--quota-backend-bytes={settings.quota_backend_bytes}"] if settings.quota_backend_bytes else [],
-        "KF705": [f"argocd.units.requeueAfterSeconds: {settings.requeue_after}"] if settings.requeue_after else [],
-        "KF706": [],
+        "KF901": _changes(settings),
+        "KF902": _changes(settings),
+        "KF903": [f"stages.{stage}.branch: env/{stage}" for stage in settings.branches],
+        "KF904": [f"--quota-backend-bytes={settings.quota_backend_bytes}"] if settings.quota_backend_bytes else [],
+        "KF905": [f"argocd.units.requeueAfterSeconds: {settings.requeue_after}"] if settings.requeue_after else [],
+        "KF906": [],
     }[limit.code]
     if (
         any((left.resource, left.where) == (limit.resource, limit.where) for left in plan.advice.remaining)
@@ -275,12 +275,12 @@ def _changes(settings: advice.Settings) -> list[str]:
 def _beyond(limit: Limit) -> str:
     """Return what helps where no setting of the fleet does."""
     return {
-        "KF701": "services that set interval or cacheByTag themselves have to change, or the registry has to allow more",
-        "KF702": "raise controller.reconcilers.maxConcurrentReconciles and KUBE_API_QPS of Kargo's controller",
-        "KF703": "several repositories, or releases that are bundled: a branch takes one push at a time",
-        "KF704": "several clusters, shorter retention (garbageCollector of Kargo's chart), or resourceQuota for every service",
-        "KF705": "raise argocd.units.maxApplications, or several fleets",
-        "KF706": "raise resourceQuota.hard, or shorten minPromotionDeletionAge and minFreightDeletionAge of Kargo's chart",
+        "KF901": "services that set interval or cacheByTag themselves have to change, or the registry has to allow more",
+        "KF902": "raise controller.reconcilers.maxConcurrentReconciles and KUBE_API_QPS of Kargo's controller",
+        "KF903": "several repositories, or releases that are bundled: a branch takes one push at a time",
+        "KF904": "several clusters, shorter retention (garbageCollector of Kargo's chart), or resourceQuota for every service",
+        "KF905": "raise argocd.units.maxApplications, or several fleets",
+        "KF906": "raise resourceQuota.hard, or shorten minPromotionDeletionAge and minFreightDeletionAge of Kargo's chart",
     }[limit.code]
 
 
