@@ -26,20 +26,33 @@ _DAY = 24 * 3600
 _KEEP = 30 * _DAY  # what nobody has used for so long is removed
 _NAME = "\0"  # stands for the service's name in a question: services then ask the same ones
 
+#: A stage's name, and that of its Argo CD Application where the service chose one itself.
+Stages = tuple[tuple[str, str | None], ...]
+
 
 class Entry(NamedTuple):
     """What is known of one service: what was asked, what the answers came to, and what followed from them.
 
-    `wanted` is the digest of the values file that it should have, "" where it gets none.
+    `asked` are the questions for any service, as `asked_for` gives them. `wanted` is the digest of the values file that the
+    service should have, "" where it gets none.
     """
 
-    questions: tuple[str, ...]
+    asked: tuple[str, ...]
+    stages: Stages
     fingerprint: str
     wanted: str
     broken: bool
     shard: str
-    stages: tuple[tuple[str, str | None], ...]
     findings: tuple[Finding, ...]
+
+    def questions(self, service: str) -> list[str]:
+        """Return the questions that were asked for this service."""
+        return [question.replace(_NAME, service) for question in self.asked]
+
+
+def asked_for(service: str, questions: Iterable[str]) -> tuple[str, ...]:
+    """Return questions such that they are the same for every service that asks the same."""
+    return tuple(question.replace(service, _NAME) for question in questions)
 
 
 class Cache:
@@ -47,18 +60,30 @@ class Cache:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._entries: dict[str, Entry] = dict(_load(path)) if path else {}
+        self._asked: list[tuple[str, ...]] = []
+        self._stages: list[Stages] = []
+        self._services: dict[str, list[Any]] = {}
+        if path is not None and (data := _load(path)):
+            self._asked = [tuple(asked) for asked in data["asked"]]
+            self._stages = [tuple((name, application) for name, application in found) for found in data["stages"]]
+            self._services = data["services"]
 
-    def get(self, service: str) -> Entry | None:
-        """Return what is known of a service; whether it still holds is for the caller to find out."""
-        return self._entries.get(service)
+    def __contains__(self, service: str) -> bool:
+        return service in self._services
 
     def __getitem__(self, service: str) -> Entry:
-        return self._entries[service]
+        """Return what is known of a service; whether it still holds is for the caller to find out."""
+        asked, stages, *rest, findings = self._services[service]
+        found = tuple([Finding(Place(*place), *details) for place, *details in findings])
+        return Entry._make((self._asked[asked], self._stages[stages], *rest, found))
+
+    def holds(self, services: Iterable[str]) -> bool:
+        """Say whether something is known of exactly these services."""
+        return self._services.keys() == set(services)
 
     def save(self, entries: dict[str, Entry]) -> None:
         """Remember these entries and nothing else. A folder that cannot be written to is no problem."""
-        if self._path is None or entries == self._entries:
+        if self._path is None:
             return
         with suppress(OSError):
             generated.write(self._path, _text(entries))
@@ -88,31 +113,29 @@ def _tool() -> Iterator[str]:
             yield Path(folder, file).read_text(encoding="utf-8")
 
 
-def _load(path: Path) -> Iterator[tuple[str, Entry]]:
+def _load(path: Path) -> dict[str, Any] | None:
     try:
         checksum, _, body = path.read_bytes().partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != checksum:
-            return
-        data = json.loads(body)
+            return None
+        data: dict[str, Any] = json.loads(body)
         if time.time() - path.stat().st_mtime > _DAY:
             os.utime(path)
     except (OSError, ValueError):
-        return
-    asked = data["questions"]
-    for service, (index, fingerprint, wanted, broken, shard, stages, findings) in data["services"].items():
-        questions = tuple([question.replace(_NAME, service) for question in asked[index]])
-        found = tuple([Finding(Place(*place), *rest) for place, *rest in findings])
-        yield service, Entry(questions, fingerprint, wanted, broken, shard, tuple(map(tuple, stages)), found)
+        return None
+    return data
 
 
 def _text(entries: dict[str, Entry]) -> str:
+    # Thousands of services ask the same questions and have the same stages.
     asked: dict[tuple[str, ...], int] = {}
+    stages: dict[Stages, int] = {}
     services: dict[str, list[Any]] = {}
     for service, entry in entries.items():
-        questions = tuple(question.replace(service, _NAME) for question in entry.questions)
+        first = asked.setdefault(entry.asked, len(asked)), stages.setdefault(entry.stages, len(stages))
         findings = [(found.place, found.code, found.message, found.fix, found.service) for found in entry.findings]
-        services[service] = [asked.setdefault(questions, len(asked)), *entry[1:-1], findings]
-    body = json.dumps({"questions": list(asked), "services": services}, separators=(",", ":"))
+        services[service] = [*first, *entry[2:-1], findings]
+    body = json.dumps({"asked": list(asked), "stages": list(stages), "services": services}, separators=(",", ":"))
     return f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}"
 
 

@@ -67,10 +67,8 @@ def make(
     services = _serve(unit.Inputs(fleet, chart), cache, plan.services, progress)
     _add_findings(plan, services)
     plan.outputs += [one.output for one in services if one.output]
-    if not names:
-        cache.save({one.service: one.entry for one in services if one.entry})
-        if plan.services:
-            _add_argocd(plan, root, services)
+    if not names and plan.services:
+        _add_argocd(plan, root, services)
     if names or plan.services:  # where nothing was found at all, nothing is called an orphan
         plan.orphans, found = _orphans(root, names, plan.services)
         plan.findings += found
@@ -82,11 +80,11 @@ def _serve(
     inputs: unit.Inputs, cache: Cache, names: Sequence[str], progress: Callable[[_Answers, int], _Answers]
 ) -> list[Served]:
     """Return what each service comes to: from the cache where that holds, else worked out."""
-    answers = progress(parallel.ordered(served.serving(inputs, cache), names), len(names))
-    return [
-        served.recalled(name, cache[name]) if answer is None else answer
-        for name, answer in zip(names, answers, strict=True)
-    ]
+    answers = list(progress(parallel.ordered(served.serving(inputs, cache), names), len(names)))
+    services = [answer or served.recalled(cache, name) for name, answer in zip(names, answers, strict=True)]
+    if any(answers) or not cache.holds(names):
+        cache.save({one.service: one.entry for one in services if one.entry})
+    return services
 
 
 def _cache(chart: charts.Chart, fleet: config.Fleet) -> Cache:
@@ -176,11 +174,8 @@ def _add_output(plan: Plan, root: Path, path: str, wanted: str) -> None:
 def _add_argocd(plan: Plan, root: Path, services: list[Served]) -> None:
     from kargo_fleet import argocd
 
-    stages = {
-        one.service: [argocd.Stage(name, application) for name, application in one.stages]
-        for one in services
-        if scan.is_name(one.service)
-    }
+    made = {found: [argocd.Stage(*stage) for stage in found] for found in {one.stages for one in services}}
+    stages = {one.service: made[one.stages] for one in services if scan.is_name(one.service)}
     shards = {one.service: one.shard for one in services} if plan.fleet.shards else {}
     problems = argocd.problems(plan.fleet.data, stages, shards)
     is_said = any(found.code == "KF104" and found.message.startswith("git.repoURL") for found in plan.findings)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 MOST = 256
 
@@ -54,6 +55,7 @@ def largest(services: Iterable[str], buckets: Iterable[Bucket]) -> int:
     return max((sum(name in bucket for name in names) for bucket in buckets), default=0)
 
 
+@cache
 def _digest(service: str) -> str:
     return hashlib.sha256(service.encode()).hexdigest()
 
