@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from helm import values_of
 from kargo_fleet import yamlread
 from kargo_fleet.findings import Finding, Place
+from kargo_fleet.reading import Reader
 from kargo_fleet.yamlread import YamlProblem
 
 
@@ -359,7 +360,7 @@ def test_locate_in_texts_without_places() -> None:
 def test_a_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(b"\xef\xbb\xbfgr\xc3\xb6\xc3\x9fe: 1\r\n")
-    assert yamlread.read_text(file, "a.yaml") == "größe: 1\r\n"
+    assert yamlread.read_text(Reader(tmp_path), "a.yaml") == "größe: 1\r\n"
 
 
 @pytest.mark.parametrize(
@@ -373,16 +374,18 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_not_utf_8(tmp_path: Path, data: bytes, line: int, column: int) -> None:
-    file = tmp_path / "a.yaml"
+    file = tmp_path / "services/a/kargo.yaml"
+    file.parent.mkdir(parents=True)
     file.write_bytes(data)
     place = Place("services/a/kargo.yaml", line, column)
     expected = Finding(place, "KF001", "the file is not UTF-8 text", "save it as UTF-8", "a")
-    assert yamlread.read_text(file, "services/a/kargo.yaml", "a") == expected
+    assert yamlread.read_text(Reader(tmp_path), "services/a/kargo.yaml", "a") == expected
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     fix = "check that it is a file that you may read"
+    (tmp_path / "a").mkdir()
     folder = Finding(Place("a"), "KF001", "cannot be read: Is a directory", fix)
-    missing = Finding(Place("a"), "KF001", "cannot be read: No such file or directory", fix)
-    assert yamlread.read_text(tmp_path, "a") == folder
-    assert yamlread.read_text(tmp_path / "b", "a") == missing
+    missing = Finding(Place("b"), "KF001", "cannot be read: No such file or directory", fix)
+    assert yamlread.read_text(Reader(tmp_path), "a") == folder
+    assert yamlread.read_text(Reader(tmp_path), "b") == missing
