@@ -200,6 +200,18 @@ def fill(value: Any, say: Callable[[Parameter], Any]) -> Any:
     return value
 
 
+def references(objects: list[Object]) -> list[str]:
+    """Return the names of the parameters that a layout has."""
+    found: dict[str, None] = {}
+
+    def note(parameter: Parameter) -> str:
+        found[parameter.name] = None
+        return ""
+
+    fill(objects, note)
+    return list(found)
+
+
 def expression(value: Any, scope: str, indent: str = "") -> str:
     """Write objects as JSON with references `<scope>.<parameter>`, which is an expression in Jsonnet, CUE and JavaScript."""
     inner = indent + "  "
