@@ -228,14 +228,17 @@ def expression(value: Any, scope: str, indent: str = "") -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts with parameters are quoted: what takes their place may be anything."""
+    """Writes everything out where it stands: some of what reads it knows no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
 
 
 def yaml_text(objects: list[Object], say: Callable[[Parameter], str]) -> str:
-    """Write objects as a YAML stream, with what `say` says of each parameter in its place."""
+    """Write objects as a YAML stream, with what `say` says of each parameter in its place.
+
+    Texts with parameters are quoted: what takes their place may be anything.
+    """
 
     def text(dumper: _Dumper, value: Text) -> yaml.Node:
         return dumper.represent_scalar("tag:yaml.org,2002:str", fill(value, say), style='"')
@@ -243,10 +246,12 @@ def yaml_text(objects: list[Object], say: Callable[[Parameter], str]) -> str:
     def number(dumper: _Dumper, value: Reference) -> yaml.Node:
         return dumper.represent_scalar("tag:yaml.org,2002:int", say(value.parameter))
 
-    dumper = type("Dumper", (_Dumper,), {})
-    dumper.add_representer(Text, text)
-    dumper.add_representer(Reference, number)
-    written: str = yaml.dump_all(objects, Dumper=dumper, sort_keys=False, width=4096)
+    class Dumper(_Dumper):
+        pass
+
+    Dumper.add_representer(Text, text)
+    Dumper.add_representer(Reference, number)
+    written: str = yaml.dump_all(objects, Dumper=Dumper, sort_keys=False, width=4096)
     return written
 
 

@@ -66,10 +66,6 @@ class Peer(ABC):
         """Return the objects of these services, parsed from what was written."""
         return {service: [o for f in self.outputs(out, service) for o in _documents(f)] for service in services}
 
-    def environment(self) -> dict[str, str]:
-        """What is set for it, beside what is set for all."""
-        return {}
-
 
 def _documents(file: Path) -> list[Object]:
     if file.suffix == ".json":

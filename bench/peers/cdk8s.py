@@ -27,7 +27,9 @@ class Cdk8s(Peer):
     key = "cdk8s"
     title = "cdk8s synth"
     how = "A Chart for each service and an ApiObject for each object, in JavaScript; one process writes a file for each Chart."
-    why_faster = "it is one process of a just-in-time compiled language, and fills parameters into objects without checking any"
+    why_faster = (
+        "it is one process of a just-in-time compiled language, and fills parameters into objects without checking any"
+    )
 
     def missing(self) -> str | None:
         if shutil.which("node") is None:
@@ -38,7 +40,9 @@ class Cdk8s(Peer):
         return f"{programs.node_version('cdk8s')}, Node.js {programs.printed('node', '--version').removeprefix('v')}"
 
     def prepare(self, folder: Path, world: World) -> None:
-        functions = [f"  '{name}': (p) => {expression(objects, 'p', '  ')},\n" for name, objects in world.layouts.items()]
+        functions = [
+            f"  '{name}': (p) => {expression(objects, 'p', '  ')},\n" for name, objects in world.layouts.items()
+        ]
         (folder / "layouts.js").write_text("module.exports = {\n" + "".join(functions) + "};\n")
         services = [{"layout": unit.layout, "parameters": unit.parameters} for unit in world.units]
         (folder / "services.json").write_text(json.dumps(services))

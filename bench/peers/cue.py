@@ -37,7 +37,9 @@ class Cue(Peer):
         "writes one JSON file, a List of the objects of all services; `cue cmd` could write a file for each, and takes several "
         "times as long."
     )
-    why_faster = "it is one process of a compiled language, which fills parameters into objects and writes a single file"
+    why_faster = (
+        "it is one process of a compiled language, which fills parameters into objects and writes a single file"
+    )
 
     def missing(self) -> str | None:
         return programs.why_missing("cue", programs.binary("cue"))
@@ -55,7 +57,19 @@ class Cue(Peer):
         (folder / "services.cue").write_text(f"package fleet\n\nservices: {json.dumps(services)}\n")
 
     def command(self, world: World, out: Path) -> list[str]:  # noqa: ARG002
-        return [str(programs.binary("cue")), "export", "-e", "manifests", "--out", "json", "--outfile", f"{out}/all.json"]
+        return [
+            str(programs.binary("cue")),
+            "export",
+            "-e",
+            "manifests",
+            "--out",
+            "json",
+            "--outfile",
+            f"{out}/all.json",
+        ]
+
+    def outputs(self, out: Path, service: str) -> list[Path]:  # noqa: ARG002
+        return [out / "all.json"]
 
     def read(self, out: Path, services: Sequence[str]) -> dict[str, list[Object]]:
         found: dict[str, list[Object]] = {service: [] for service in services}

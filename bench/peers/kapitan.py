@@ -42,7 +42,14 @@ class Kapitan(Peer):
 
     def command(self, world: World, out: Path) -> list[str]:  # noqa: ARG002
         program = str(programs.HOME / "kapitan" / "bin" / "kapitan")
-        return [program, "compile", "--inventory-backend=reclass-rs", f"--parallelism={JOBS}", "--output-path", str(out)]
+        return [
+            program,
+            "compile",
+            "--inventory-backend=reclass-rs",
+            f"--parallelism={JOBS}",
+            "--output-path",
+            str(out),
+        ]
 
     def outputs(self, out: Path, service: str) -> list[Path]:
         return sorted((out / "compiled" / service).rglob("*.yaml"))
