@@ -110,27 +110,22 @@ def summary(runs: Sequence[Run]) -> Summary | None:
     )
 
 
-def exponent(times: Mapping[int, float]) -> float:
-    """Return how time grows with size, at least in proportion: 1 for twice as much, twice as long; 2 for four times.
+def extrapolated(times: Mapping[int, float], size: int) -> float:
+    """Return the time at a size that was not measured, on the line through the two largest that were.
 
-    From the two largest sizes: what starting costs hides the growth at small ones.
+    A line leaves the time to start out of the growth, and flatters whoever grows faster than in proportion: it is never to
+    a contestant's disadvantage.
     """
     *_, before, last = [0, *sorted(times)]
-    if not before or times[before] <= 0:
-        return 1.0
-    return max(1.0, math.log(times[last] / times[before]) / math.log(last / before))
-
-
-def extrapolated(times: Mapping[int, float], size: int) -> float:
-    """Return the time at a size that was not measured, in proportion to the largest that was.
-
-    In proportion flatters whoever grows faster than that, so it is never to a contestant's disadvantage.
-    """
-    largest = max(times)
-    return times[largest] * size / largest
+    slope = (times[last] - times.get(before, 0.0)) / (last - before)
+    return times[last] + max(0.0, slope) * (size - last)
 
 
 def expected(times: Mapping[int, float], size: int) -> float:
     """Return how long a run will take, to decide whether it is begun: here growth counts."""
-    largest = max(times)
-    return times[largest] * math.pow(size / largest, exponent(times))
+    *_, before, last = [0, *sorted(times)]
+    line = extrapolated(times, size)
+    if not before or times[before] <= 0:
+        return line
+    exponent = math.log(times[last] / times[before]) / math.log(last / before)
+    return max(line, times[last] * math.pow(size / last, exponent)) if exponent > 1 else line

@@ -64,10 +64,10 @@ def draw(lines: Sequence[Line], sizes: Sequence[int], file: Path) -> None:
         }
     )
     from matplotlib import pyplot
-    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     axes: Any
-    figure, axes = pyplot.subplots(figsize=(9, 5.5))
+    figure, axes = pyplot.subplots(figsize=(10, 5.5))
     axes.set(xscale="log", yscale="log", xlabel="services", ylabel="time")
     colours = iter(_COLOURS)
     ends = []
@@ -85,13 +85,16 @@ def draw(lines: Sequence[Line], sizes: Sequence[int], file: Path) -> None:
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds(value) if value >= 0.01 else f"{value:g} s"))
+    low, high = axes.get_ylim()
+    if high < low * 100:  # less than two powers of ten need more marks
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(color=_GREY, alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     if len(sizes) == 1:
         axes.set_xlim(sizes[0] / 2, sizes[0] * 2)
     _name(axes, ends)
-    figure.subplots_adjust(left=0.09, right=0.68, top=0.97, bottom=0.1)
+    figure.subplots_adjust(left=0.08, right=0.62, top=0.97, bottom=0.1)
     figure.savefig(file, transparent=True, metadata={"Date": None, "Creator": None})
     pyplot.close(figure)
     file.write_text("\n".join(line.rstrip() for line in file.read_text().splitlines()) + "\n")

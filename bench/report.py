@@ -337,8 +337,8 @@ def _marks(report: Report) -> Iterator[str]:
     ]
     if found:
         yield (
-            "\\* Extrapolated, not measured: in proportion to the largest size that was measured, which flatters what grows faster "
-            f"than that. Runs that were expected to take longer than {report.settings.limit:,.0f} s were not begun."
+            "\\* Extrapolated, not measured: on the line through the two largest sizes that were measured, which flatters what "
+            f"grows faster than that. Runs that were expected to take longer than {report.settings.limit:,.0f} s were not begun."
         )
 
 

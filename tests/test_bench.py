@@ -63,9 +63,10 @@ def test_summary() -> None:
     ("times", "expected", "extrapolated"),
     [
         ({100: 2.0}, 200, 200),  # nothing is known of its growth
-        ({10: 1.0, 100: 2.0}, 200, 200),  # starting is most of it: growth is never less than in proportion
+        ({10: 1.0, 100: 1.9}, 100.9, 100.9),  # 0.9 s to start, and 10 ms for each service
         ({100: 1.0, 1000: 10.0}, 100, 100),
-        ({100: 1.0, 1000: 100.0}, 10_000, 1_000),  # grows with the square
+        ({100: 1.0, 1000: 100.0}, 10_000, 1_090),  # grows with the square
+        ({100: 1.0, 1000: 0.9}, 0.9, 0.9),  # nothing but noise
     ],
 )
 def test_what_was_not_measured(times: dict[int, float], expected: float, extrapolated: float) -> None:
