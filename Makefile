@@ -117,11 +117,18 @@ measure-etcd: venv-dev ## Measure what objects take in etcd, for `kargo-fleet pl
 	@$(BOOT)/tool.sh helm
 	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m cluster measure
 
+.PHONY: bench
+bench: ## Measure the tool beside others, write docs/benchmarks.md [SIZES="100 1000 10000" ROUNDS=3 LIMIT=60 BENCH_ARGS=]
+	@$(BOOT)/venv.sh bench
+	@$(BOOT)/tool.sh helm
+	@$(BOOT)/bench.sh
+	@.venv/bin/python -m bench run $(if $(SIZES),--sizes $(SIZES)) $(call option,ROUNDS,--rounds) $(call option,LIMIT,--limit) $(BENCH_ARGS)
+
 .PHONY: lint
 lint: venv-dev ## Check the Python code: ruff, mypy --strict
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
-	@.venv/bin/mypy --strict tools/kargo_fleet
+	@.venv/bin/mypy --strict tools/kargo_fleet bench
 
 .PHONY: format
 format: venv-dev ## Format the Python code and fix what ruff can fix

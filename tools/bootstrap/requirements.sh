@@ -16,3 +16,5 @@ pin() {
 pin requirements.txt pyproject.toml --group build "$@"
 pin requirements-dev.txt --group dev --constraints requirements.txt "$@"
 pin tools/cli/requirements.txt --group go "$@"
+pin requirements-bench.txt --group bench --constraints requirements.txt --constraints requirements-dev.txt "$@"
+pin bench/tools/requirements.txt --group kapitan "$@"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# venv.sh run|dev: .venv holds kargo-fleet and what requirements.txt pins; with dev, also what requirements-dev.txt pins.
-# .venv/.run, .dev and .self say what was installed; .busy marks an installation on top that was interrupted.
+# venv.sh run|dev|bench: .venv holds kargo-fleet and what requirements.txt pins; with dev, also what requirements-dev.txt pins,
+# with bench, requirements-bench.txt. .venv/.run, .dev, .bench and .self say what was installed; .busy marks an installation on top that was interrupted.
 . "$(dirname "$0")/lib.sh"
 
 fingerprint() {
@@ -20,7 +20,7 @@ chosen() {
 
 everything() {
   chosen && current run requirements.txt && current self pyproject.toml &&
-    { [ "$1" = run ] || current dev requirements-dev.txt; }
+    { [ "$1" = run ] || current "$1" "requirements-$1.txt"; }
 }
 
 install() { PIP_USER=0 .venv/bin/python -m pip install -q --disable-pip-version-check "$@" >&2; }
@@ -29,8 +29,11 @@ everything "$1" && exit 0
 lock venv
 everything "$1" && exit 0
 
+# stale dev: was it installed, and have its pins changed since?
+stale() { [ -f ".venv/.$1" ] && [ "$(cat ".venv/.$1")" != "$(fingerprint "requirements-$1.txt")" ]; }
+
 # Changed pins mean a new environment, so that nothing is left over from the old ones.
-if ! chosen || ! current run requirements.txt || { [ -f .venv/.dev ] && ! current dev requirements-dev.txt; }; then
+if ! chosen || ! current run requirements.txt || stale dev || stale bench; then
   find_python
   say ".venv: installing what requirements.txt pins, with Python $version"
   rm -rf .venv
@@ -40,10 +43,10 @@ if ! chosen || ! current run requirements.txt || { [ -f .venv/.dev ] && ! curren
   fingerprint requirements.txt >.venv/.run
 fi
 touch .venv/.busy
-if [ "$1" = dev ] && [ ! -f .venv/.dev ]; then
-  say ".venv: installing what requirements-dev.txt pins"
-  install --require-hashes -r requirements-dev.txt
-  fingerprint requirements-dev.txt >.venv/.dev
+if [ "$1" != run ] && [ ! -f ".venv/.$1" ]; then
+  say ".venv: installing what requirements-$1.txt pins"
+  install --require-hashes -r "requirements-$1.txt"
+  fingerprint "requirements-$1.txt" >".venv/.$1"
 fi
 install --no-index --no-deps --no-build-isolation --editable .
 fingerprint pyproject.toml >.venv/.self

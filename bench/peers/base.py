@@ -1,0 +1,81 @@
+"""What a contestant of the rendering lane is."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import yaml
+
+from bench.layouts import Object, Unit
+
+
+@dataclass(frozen=True)
+class World:
+    """What is rendered: the fleet with its values files, its units, and the objects of each layout."""
+
+    fleet: Path
+    units: list[Unit]
+    layouts: dict[str, list[Object]]
+
+    @property
+    def batch(self) -> int:
+        """How many services one shell of a loop takes: several, because starting a shell is not what is measured."""
+        return max(1, min(50, len(self.units) // 4))
+
+
+class Peer(ABC):
+    """A way from the ready inputs to all manifests on disk.
+
+    `prepare` writes the inputs, which nobody measures; `command` is measured, in the project's folder.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    #: How it is run, and why so: for the page.
+    how: ClassVar[str]
+    #: Why it may be faster than ours: printed only where it is.
+    why_faster: ClassVar[str] = ""
+
+    @abstractmethod
+    def missing(self) -> str | None:
+        """Say why it cannot run here, None when it can."""
+
+    @abstractmethod
+    def version(self) -> str:
+        """Its version, and those of what it needs."""
+
+    @abstractmethod
+    def prepare(self, folder: Path, world: World) -> None:
+        """Write the project into `folder`."""
+
+    @abstractmethod
+    def command(self, world: World, out: Path) -> list[str]:
+        """The command that renders everything into the folder `out`."""
+
+    def outputs(self, out: Path, service: str) -> list[Path]:
+        """The files that hold the objects of a service."""
+        return [out / f"{service}.yaml"]
+
+    def read(self, out: Path, services: Sequence[str]) -> dict[str, list[Object]]:
+        """Return the objects of these services, parsed from what was written."""
+        return {service: [o for f in self.outputs(out, service) for o in _documents(f)] for service in services}
+
+
+def _documents(file: Path) -> list[Object]:
+    if file.suffix == ".json":
+        return [json.loads(file.read_bytes())]
+    return [document for document in yaml.load_all(file.read_bytes(), yaml.CSafeLoader) if document]
+
+
+def shell(script: str) -> list[str]:
+    return ["sh", "-ec", script]
+
+
+#: Loops use both cores, as the other contestants may: `xargs -P`.
+JOBS = os.cpu_count() or 1
