@@ -91,6 +91,8 @@ class Results:
     missing: dict[str, str] = field(default_factory=dict)
     #: Contestants and sizes that were not begun or not finished, with the reason.
     left_out: dict[str, dict[int, str]] = field(default_factory=dict)
+    #: Seconds after which a run that had not ended was stopped, by contestant and size.
+    stopped: dict[str, dict[int, float]] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
     #: How many services' objects were compared with the chart's, by contestant and size.
     compared: dict[str, dict[int, int]] = field(default_factory=dict)
@@ -348,6 +350,7 @@ def _measure(
         if used.status == TIMED_OUT:
             reason = f"one run was stopped after {most:.0f} s"
             results.left_out.setdefault(contestant.key, {})[site.size] = reason
+            results.stopped.setdefault(contestant.key, {})[site.size] = most
             say(f"{contestant.key}: not measured at {site.size}: {reason}")
             return
         if used.status:

@@ -18,12 +18,16 @@ _COLOURS = ("#3b82f6", "#10a37f", "#d97706", "#a855f7", "#0ea5b7", "#84a10f", "#
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a plot: what was measured, and what was extrapolated from there."""
+    """One line of a plot: what was measured, and what was extrapolated from there or stopped before its end.
+
+    `mark` stands before the last of the latter.
+    """
 
     title: str
     is_ours: bool
     measured: dict[int, float]
     extrapolated: dict[int, float]
+    mark: str = ""
 
     @property
     def last(self) -> tuple[int, float]:
@@ -36,9 +40,10 @@ def rendering_lines(report: Report) -> list[Line]:
     lines = []
     for key in report.contestants:
         known = {size: found for size in report.sizes if (found := report.time(key, size))}
-        measured = {size: time for size, (time, is_extrapolated) in known.items() if not is_extrapolated}
-        extrapolated = {size: time for size, (time, is_extrapolated) in known.items() if is_extrapolated}
-        lines.append(Line(TITLES[key], key == OURS, measured, extrapolated))
+        measured = {size: time.value for size, time in known.items() if not time.mark}
+        others = {size: time.value for size, time in known.items() if time.mark}
+        mark = known[max(others)].mark if others else ""
+        lines.append(Line(TITLES[key], key == OURS, measured, others, mark))
     return lines
 
 
@@ -117,7 +122,7 @@ def _name(axes: Any, ends: Sequence[tuple[Line, str]]) -> None:
         most = 1.0 if index == len(heights) - 1 else heights[index + 1] - step
         heights[index] = min(heights[index], most) if over else heights[index]
     for wanted, (_, line, colour) in zip(heights, places, strict=True):
-        mark = "≈ " if line.last[0] in line.extrapolated else ""
+        mark = line.mark if line.last[0] in line.extrapolated else ""
         weight = "bold" if line.is_ours else "normal"
         axes.annotate(
             f"{line.title}  {mark}{seconds(line.last[1])}",

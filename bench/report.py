@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 
@@ -40,6 +40,17 @@ _BY_KEY: Final = {peer.key: peer for peer in PEERS}
 Row = Sequence[str]
 
 
+class Time(NamedTuple):
+    """A time in seconds. `mark` is what stands before it on the page: nothing when it was measured."""
+
+    value: float
+    mark: str = ""
+
+
+_EXTRAPOLATED: Final = "≈ "
+_STOPPED: Final = "> "
+
+
 @dataclass(frozen=True)
 class Report:
     """A benchmark as docs/benchmarks.json keeps it."""
@@ -61,15 +72,20 @@ class Report:
         found = self.summary(lane, contestant, size)
         return found.median if found else None
 
-    def time(self, contestant: str, size: int) -> tuple[float, bool] | None:
-        """Return a contestant's time for rendering, and whether it is extrapolated; None when nothing is known."""
+    def time(self, contestant: str, size: int) -> Time | None:
+        """Return a contestant's time for rendering: measured, or what it took before it was stopped, or extrapolated.
+
+        None when nothing is known.
+        """
         median = self.median(RENDERING, contestant, size)
         if median is not None:
-            return median, False
+            return Time(median)
+        if stopped := self.results.stopped.get(contestant, {}).get(size):
+            return Time(stopped, _STOPPED)
         times = self.results.times(RENDERING, contestant)
         if not times or size < max(times):
             return None
-        return measure.extrapolated(times, size), True
+        return Time(measure.extrapolated(times, size), _EXTRAPOLATED)
 
     @property
     def contestants(self) -> list[str]:
@@ -105,6 +121,7 @@ def to_json(report: Report) -> str:
         "settings": asdict(report.settings),
         "missing": results.missing,
         "left_out": results.left_out,
+        "stopped": results.stopped,
         "commands": results.commands,
         "compared": results.compared,
     }
@@ -124,6 +141,7 @@ def from_json(text: str) -> Report:
         [Run(**run) for run in data["runs"]],
         data["missing"],
         by_size(data["left_out"]),
+        by_size(data["stopped"]),
         data["commands"],
         by_size(data["compared"]),
     )
@@ -264,18 +282,22 @@ def _conclusion(report: Report) -> Iterator[str]:
         return
     size = report.sizes[-1]
     known = {key: found for key in report.contestants if (found := report.time(key, size))}
-    fastest = min(known, key=lambda key: known[key][0])
+    fastest = min(known, key=lambda key: known[key].value)
     if OURS not in known:
         why = report.results.missing.get(OURS, "it took too long")
         yield f"**{TITLES[OURS]} was not measured: {why}.**"
         yield f"Of the others, {TITLES[fastest]} is the fastest at {size:,} services: {_time(known[fastest])}."
         return
-    ours = known[OURS][0]
-    slower = [f"{TITLES[key]} {times(time[0] / ours)}" for key, time in _by_time(known) if time[0] > ours]
+    ours = known[OURS].value
+    slower = [
+        f"{TITLES[key]} {'over ' if time.mark == _STOPPED else ''}{times(time.value / ours)}"
+        for key, time in _by_time(known)
+        if time.value > ours
+    ]
     if fastest == OURS:
         text = f"Rendering {size:,} services, {TITLES[OURS]} is the fastest of {len(known)}: {_time(known[OURS])}."
     else:
-        ahead = [f"{TITLES[key]} ({_time(time)})" for key, time in _by_time(known) if time[0] < ours]
+        ahead = [f"{TITLES[key]} ({_time(time)})" for key, time in _by_time(known) if time.value < ours]
         verb = "is" if len(ahead) == 1 else "are"
         text = f"Rendering {size:,} services takes {TITLES[OURS]} {_time(known[OURS])}. {listed(ahead)} {verb} faster."
     yield text + (f" As long as that take: {listed(slower)}." if slower else "")
@@ -292,8 +314,8 @@ def _conclusion(report: Report) -> Iterator[str]:
         )
 
 
-def _by_time(known: dict[str, tuple[float, bool]]) -> list[tuple[str, tuple[float, bool]]]:
-    return sorted(known.items(), key=lambda item: item[1][0])
+def _by_time(known: dict[str, Time]) -> list[tuple[str, Time]]:
+    return sorted(known.items(), key=lambda item: item[1].value)
 
 
 def _ahead(report: Report) -> Iterator[str]:
@@ -302,18 +324,18 @@ def _ahead(report: Report) -> Iterator[str]:
         sizes = []
         for size in report.sizes:
             ours, theirs = report.time(OURS, size), report.time(key, size)
-            if key != OURS and ours and theirs and theirs[0] < ours[0]:
+            if key != OURS and ours and theirs and theirs.value < ours.value:
                 sizes.append(f"{_time(theirs)} against {_time(ours)} at {size:,}")
         if sizes:
             why = _BY_KEY[key].why_faster
             yield f"- {TITLES[key]}: {listed(sizes)}" + (f"; {why}." if why else ".")
 
 
-def _time(found: tuple[float, bool] | None) -> str:
+def _time(found: Time | None) -> str:
     if found is None:
         return ""
-    value, is_extrapolated = found
-    return f"≈ {seconds(value)}\\*" if is_extrapolated else seconds(value)
+    star = "\\*" if found.mark == _EXTRAPOLATED else ""
+    return f"{found.mark}{seconds(found.value)}{star}"
 
 
 def _rendering_table(report: Report) -> str:
@@ -332,10 +354,8 @@ def _scan_table(report: Report) -> str:
 
 def _marks(report: Report) -> Iterator[str]:
     """Say what the asterisk means, if there is one."""
-    found = [
-        (key, size) for key in report.contestants for size in report.sizes if (report.time(key, size) or (0, False))[1]
-    ]
-    if found:
+    found = [report.time(key, size) for key in report.contestants for size in report.sizes]
+    if any(time and time.mark == _EXTRAPOLATED for time in found):
         yield (
             "\\* Extrapolated, not measured: on the line through the two largest sizes that were measured, which flatters what "
             f"grows faster than that. Runs that were expected to take longer than {report.settings.limit:,.0f} s were not begun."

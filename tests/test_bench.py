@@ -181,6 +181,16 @@ def test_a_page_where_others_are_ahead() -> None:
     assert "Extrapolated" not in page
 
 
+def test_a_run_that_was_stopped_is_not_extrapolated() -> None:
+    found = complete()
+    found.results.stopped["helm"] = {10_000: 240.0}
+    page = report.page(found)
+    assert "| helm template loop | 30 s | > 240 s |" in page
+    assert "helm template loop over 20 times" in page
+    assert "\\* Extrapolated" not in page
+    assert report.from_json(report.to_json(found)) == found
+
+
 def test_a_page_without_this_tool() -> None:
     found = made_up(runs(RENDERING, "cue", 100, [2.0]))
     found.results.missing[OURS] = "there is none"

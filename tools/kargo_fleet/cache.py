@@ -12,12 +12,14 @@ import hashlib
 import json
 import os
 import sys
-import sysconfig
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import jsonschema_rs
+import yaml
 
 from kargo_fleet import __version__, generated
 from kargo_fleet.findings import Finding, Place
@@ -95,8 +97,12 @@ def open_cache(root: Path, shared: Iterable[str]) -> Cache:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     if not os.path.isabs(home):
         return Cache()
+    try:
+        parts = [*_tool(), str(root.resolve()), *shared]
+    except OSError:  # the tool is not a folder of files, so nothing tells one version of it from another
+        return Cache()
     key = hashlib.sha256()
-    for part in (*_tool(), str(root.resolve()), *shared):
+    for part in parts:
         key.update(b"%d:" % len(part) + part.encode("utf-8", "surrogatepass"))
     return Cache(Path(home, "kargo-fleet", f"{key.hexdigest()[:32]}.json"))
 
@@ -105,8 +111,8 @@ def _tool() -> Iterator[str]:
     """Yield what says which code runs: in a checkout the version alone does not."""
     yield __version__
     yield sys.version
-    libraries = sysconfig.get_path("purelib")
-    yield "\n".join(sorted(name for name in os.listdir(libraries) if name.endswith("-info")))
+    for libraries in sorted({str(Path(module.__file__ or "").parents[1]) for module in (yaml, jsonschema_rs)}):
+        yield "\n".join(sorted(name for name in os.listdir(libraries) if name.endswith("-info")))
     for folder, _, files in sorted(os.walk(Path(__file__).parent)):
         for file in sorted(name for name in files if name.endswith((".py", ".lua"))):
             yield file
