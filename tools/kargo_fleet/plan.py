@@ -16,9 +16,8 @@ from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.generated import Output, State
 from kargo_fleet.schema import Schema
-from kargo_fleet.served import HEADER, Served
+from kargo_fleet.served import HEADER, VALUES, Served
 
-VALUES = served.VALUES
 ARGOCD = "argocd"
 
 _Answers = Iterable[Served | None]
@@ -153,7 +152,7 @@ def _known(root: Path, fleet: config.Fleet, names: Sequence[str]) -> list[str]:
     """Return those of `names` that are services; the others must have left a values file."""
     known, _ = scan.services(root, fleet.services)
     gone = set(names).difference(known)
-    unknown = [name for name in names if name in gone and not (root / VALUES / f"{name}.yaml").exists()]
+    unknown = [name for name in names if name in gone and not (root / served.values_path(name)).exists()]
     if unknown:
         lines = []
         for name in unknown:

@@ -31,7 +31,7 @@ def adopt(root: Path, services: Sequence[str], *, output: Format = Format.TEXT) 
         if has_errors(made.findings):
             reporters.show(reporters.Report(made.findings, [], "nothing was adopted; correct this first"), output)
             return 1
-        names = ", ".join(f"{plan.VALUES}/{name}.yaml" for name in untouched)
+        names = ", ".join(served.values_path(name) for name in untouched)
         raise FleetError(f"there is nothing to adopt: {names} was not edited")
     chart = charts.load(root, plan.chart_path(root))
     inputs = unit.Inputs(made.fleet, chart)

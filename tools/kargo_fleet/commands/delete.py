@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from kargo_fleet import argocd, config, generated, plan, reporters
+from kargo_fleet import argocd, config, generated, plan, reporters, served
 from kargo_fleet.confirm import confirm
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.generated import State
@@ -192,7 +192,7 @@ def _kubectl_delete(run: _Run, resource: str, which: str, *more: str) -> None:
 
 def _remove_values(run: _Run, service: str) -> list[Change]:
     """Remove the values file of a service that is gone from the repository, if a run generated it."""
-    path = f"{plan.VALUES}/{service}.yaml"
+    path = served.values_path(service)
     if (run.root / run.fleet.services / service).is_dir():
         return []
     state = generated.state(generated.read(run.root / path), None)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from kargo_fleet import plan, reporters, scan
+from kargo_fleet import plan, reporters, scan, served
 from kargo_fleet.confirm import confirm
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Place
@@ -114,7 +114,7 @@ def _units(run: _Run, services: Sequence[str]) -> tuple[list[_Unit], list[Findin
     units, findings = [], []
     chart = _chart_digest(run.chart)
     for name in names:
-        file = f"{plan.VALUES}/{name}.yaml"
+        file = served.values_path(name)
         try:
             content = (run.root / file).read_bytes()
         except FileNotFoundError:

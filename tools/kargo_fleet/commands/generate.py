@@ -11,7 +11,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from kargo_fleet import config, generated, plan, reporters
+from kargo_fleet import config, generated, plan, reporters, served
 from kargo_fleet.findings import Finding, Place, has_errors
 from kargo_fleet.generated import Output, State
 from kargo_fleet.progress import PATIENCE, bar
@@ -128,7 +128,7 @@ def _refusal(made: plan.Plan, *, named: bool) -> Finding | None:
         return None
     if not made.services:
         message = "nothing is pruned, because no service was found"
-        return Finding(Place(plan.VALUES), "KF504", message, f"bring {made.fleet.services}/ back")
+        return Finding(Place(served.VALUES), "KF504", message, f"bring {made.fleet.services}/ back")
     fleet = len(made.services) + len(made.orphans)
     allowed = max(1, int(fleet * made.fleet.max_prune_share))
     if len(made.orphans) > allowed:
@@ -136,7 +136,7 @@ def _refusal(made: plan.Plan, *, named: bool) -> Finding | None:
             f"nothing is pruned: {len(made.orphans)} of {fleet} services would go, and at most {allowed} may at once"
         )
         return Finding(
-            Place(plan.VALUES), "KF504", message, "if that is meant, name them, or raise prune.maxShare in fleet.yaml"
+            Place(served.VALUES), "KF504", message, "if that is meant, name them, or raise prune.maxShare in fleet.yaml"
         )
     return None
 
@@ -171,7 +171,7 @@ def _summary(made: plan.Plan, tally: _Tally, findings: Sequence[Finding], mode: 
         counts[change.action] = counts.get(change.action, 0) + 1
     counts["kept"] = sum(finding.code == "KFW501" for finding in findings)
     said = ", ".join(f"{count} {action}" for action, count in counts.items() if count) or "nothing written"
-    if any(change.action == "removed" and change.path.startswith(plan.VALUES) for change in tally.changes):
+    if any(change.action == "removed" and change.path.startswith(served.VALUES) for change in tally.changes):
         said += " (what was deployed stays in the cluster)"
     if moves := sum(change.shard is not None for change in tally.changes):
         said += f"; {plural(moves, 'service')} to another shard"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kargo_fleet import crds, generated, plan, rendering, reporters, scan
+from kargo_fleet import crds, generated, plan, rendering, reporters, scan, served
 from kargo_fleet.config import Fleet
 from kargo_fleet.crds import Kinds
 from kargo_fleet.errors import FleetError
@@ -93,7 +93,7 @@ def _folder(root: Path, fleet: Fleet, chart: Path, output_dir: str | None) -> Pa
     if output_dir is None:
         return None
     folder = (root / output_dir).resolve()
-    for taken in (root, root / plan.VALUES, root / plan.ARGOCD, root / fleet.services, chart):
+    for taken in (root, root / served.VALUES, root / plan.ARGOCD, root / fleet.services, chart):
         if folder == taken.resolve() or (taken != root and taken.resolve() in folder.parents):
             raise FleetError(f"--output-dir {output_dir}: other files are there; choose a folder of its own")
     return root / output_dir
@@ -103,7 +103,7 @@ def _units(root: Path, names: Iterable[str], outcome: _Outcome) -> dict[str, str
     """Read the values file of each service."""
     units = {}
     for name in names:
-        file = f"{plan.VALUES}/{name}.yaml"
+        file = served.values_path(name)
         try:
             units[name] = (root / file).read_bytes().decode("utf-8", errors="surrogateescape")
         except FileNotFoundError:
@@ -115,7 +115,7 @@ def _units(root: Path, names: Iterable[str], outcome: _Outcome) -> dict[str, str
 
 
 def _finding(service: str, problem: str, fix: str, line: int = 0, column: int = 0) -> Finding:
-    place = Place(f"{plan.VALUES}/{service}.yaml", line, column)
+    place = Place(served.values_path(service), line, column)
     return Finding(place, "KF803", f"{service} was not rendered: {problem}", fix, service)
 
 
@@ -131,7 +131,7 @@ def _sound(results: Iterable[Rendered], kinds: Kinds | None, outcome: _Outcome) 
         outcome.findings += [_finding(one.service, *problem) for problem in one.problems]
         mistakes = kinds.mistakes(one.text) if kinds is not None and not one.problems else []
         for mistake in mistakes:
-            place = Place(f"{plan.VALUES}/{one.service}.yaml")
+            place = Place(served.values_path(one.service))
             message = f"{mistake.where}: {mistake.message}"
             finding = Finding(place, "KF804", message, mistake.fix, one.service)
             key = (message.replace(one.service, "<service>"), mistake.fix)

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from kargo_fleet import plan
+from kargo_fleet import served
 from kargo_fleet.doctor import cluster as c
 from kargo_fleet.doctor.cluster import ACCESS, QUOTAS, Cluster, Resource
 from kargo_fleet.doctor.codes import found
@@ -44,7 +44,7 @@ def rendered(kube: Kube, root: Path, repository: Repository, units: Sequence[Uni
     """Yield what Helm renders of each unit's values file, or nothing where it refuses: `check` says why."""
 
     def render(unit: Unit) -> str:
-        values = str(root / plan.VALUES / f"{unit.service}.yaml")
+        values = str(root / served.values_path(unit.service))
         release = unit.service[:53].rstrip("-")
         try:
             return kube.helm("template", release, str(repository.chart.path), "--values", values)
@@ -73,7 +73,7 @@ def compare(cluster: Cluster, unit: Unit, wanted: Iterable[Object]) -> Finding |
     differences = list(_differences(cluster, unit, list(wanted)))
     if not differences:
         return None
-    file = f"{plan.VALUES}/{unit.service}.yaml"
+    file = served.values_path(unit.service)
     message = f"the cluster differs from {file}: {listed([one.text for one in differences])}"
     again = [] if all(one.fix for one in differences) else [deploy(unit.service, again=True)]
     by_hand = [one.fix for one in differences if one.fix]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kargo_fleet import chart as charts
-from kargo_fleet import config, plan, rules, scan, yamlread
+from kargo_fleet import config, plan, rules, scan, served, yamlread
 from kargo_fleet.argocd import settings
 from kargo_fleet.argocd.units import unit_application
 from kargo_fleet.doctor.codes import found
@@ -135,7 +135,7 @@ def read(root: Path, names: Sequence[str]) -> Repository:
 
 
 def _values(root: Path, chart: charts.Chart, service: str) -> dict[str, Any] | Finding:
-    file = f"{plan.VALUES}/{service}.yaml"
+    file = served.values_path(service)
     try:
         values = merge(chart.defaults, yamlread.parse((root / file).read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
