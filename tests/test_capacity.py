@@ -13,6 +13,7 @@ from kargo_fleet.capacity import advice, facts, model
 from kargo_fleet.capacity.assumptions import PLAN_SCHEMA, Assumptions, attribute, read
 from kargo_fleet.capacity.model import Image, Push, Service
 from kargo_fleet.errors import FleetError
+from kargo_fleet.shards import Shard
 
 HOST = "registry.example.com"
 SEMVER = Image(HOST, "SemVer", 10, cache_by_tag=False)
@@ -312,7 +313,7 @@ def test_a_fleet_is_scaled_in_its_own_proportions() -> None:
 
 
 def test_shards_of_the_fleet_share_by_weight_what_is_pinned_to_none() -> None:
-    shares = facts.pool(["a", {"name": "b", "weight": 3}, {"name": "c", "weight": 0}])
+    shares = facts.pool([Shard("a"), Shard("b", 3), Shard("c", 0)])
     assert shares == {"a": 0.25, "b": 0.75}
     fleet = facts.scaled([one(shard="a"), one(shard="special")], 8, shares)
     assert {service.shard: count for service, count in fleet.items()} == {"a": 1, "b": 3, "special": 4}

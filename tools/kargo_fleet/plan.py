@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -154,12 +153,7 @@ def _known(root: Path, fleet: config.Fleet, names: Sequence[str]) -> list[str]:
     gone = set(names).difference(known)
     unknown = [name for name in names if name in gone and not (root / served.values_path(name)).exists()]
     if unknown:
-        lines = []
-        for name in unknown:
-            close = difflib.get_close_matches(Path(name).name, known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            lines.append(f"there is no service {name!r} in {fleet.services}/{hint}")
-        raise FleetError("\n".join(lines))
+        raise scan.unknown(unknown, known, f"{fleet.services}/")
     return sorted(set(names) - gone)
 
 

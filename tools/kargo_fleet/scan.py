@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
+from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.rules import LONGEST_NAME, RESERVED_NAMES
 
@@ -34,6 +37,17 @@ def services(root: Path, folder: str) -> tuple[list[str], list[Finding]]:
     if not names:
         return [], [_nothing(folder, "there is no folder in it")]
     return names, []
+
+
+def unknown(names: Iterable[str], known: Iterable[str], where: str) -> FleetError:
+    """Return the refusal of names that are no services: none of them is in `where`, and which `known` one may be meant."""
+    known = list(known)
+    lines = []
+    for name in names:
+        close = difflib.get_close_matches(Path(name).name, known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        lines.append(f"there is no service {name!r} in {where}{hint}")
+    return FleetError("\n".join(lines))
 
 
 def is_name(name: str) -> bool:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from kargo_fleet import rules
 from kargo_fleet.capacity.model import Image, Other, Push, Service
+from kargo_fleet.shards import Shard
 from kargo_fleet.warnings import seconds
 
 _PROMOTIONS, _FREIGHT = "count/promotions.kargo.akuity.io", "count/freights.kargo.akuity.io"
@@ -105,11 +106,8 @@ def scaled(services: Sequence[Service], count: int, pool: Mapping[str, float]) -
     return {one: number for one, number in fleet.items() if number}
 
 
-def pool(shards: Sequence[Any] | None) -> dict[str, float]:
-    """Return the share of each shard in `shards` of fleet.yaml: names, or maps with name and weight."""
-    weights = {
-        item if isinstance(item, str) else item["name"]: 1.0 if isinstance(item, str) else float(item.get("weight", 1))
-        for item in shards or []
-    }
+def pool(shards: Sequence[Shard]) -> dict[str, float]:
+    """Return the share of the services that each of a fleet's shards gets; {} when none has any weight."""
+    weights = {shard.name: shard.weight for shard in shards}
     total = sum(weights.values())
-    return {name: weight / total for name, weight in weights.items() if weight} if total else {}
+    return {name: weight / total for name, weight in weights.items() if weight}

@@ -47,12 +47,7 @@ class Survey:
     left_out: tuple[str, ...]
 
 
-def survey(
-    chart: Chart,
-    fleet: Config,
-    services: Iterable[str],
-    what_if: WhatIf,
-) -> Survey:
+def survey(chart: Chart, fleet: Config, services: Iterable[str], what_if: WhatIf) -> Survey:
     """Return the fleet of these services, read and scaled, with one of every shape of unit rendered.
 
     Raises FleetError when Helm is not there.
@@ -63,7 +58,7 @@ def survey(
     left_out = tuple(one.service for one in built if one.broken)
     units = sound or ([] if what_if.services is None else [_example(inputs)])
     count = len(units) if what_if.services is None else what_if.services
-    shares = facts.pool(fleet.data.get("shards"))
+    shares = facts.pool(fleet.shards)
     found = [
         facts.service(one.values, _follows(one.values, probed, shares)) for one, probed in _probed(chart, fleet, units)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 import shutil
@@ -11,11 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kargo_fleet import reporters
+from kargo_fleet import reporters, scan
 from kargo_fleet.doctor import checks, cluster, drift, repository
 from kargo_fleet.doctor.cluster import Cluster
 from kargo_fleet.doctor.repository import Repository
-from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Severity, has_errors
 from kargo_fleet.kube import Kube
 from kargo_fleet.progress import PATIENCE, bar
@@ -54,14 +52,8 @@ def _now() -> datetime:
 def _refuse_unknown(described: Repository, live: Cluster) -> None:
     """Refuse names that are neither in the repository nor in the cluster."""
     there = cluster.fleet_services(live)
-    lines = []
-    for name in described.gone:
-        if name not in there:
-            close = difflib.get_close_matches(Path(name).name, described.services, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            lines.append(f"there is no service {name!r} in {described.fleet.services}/, nor in the cluster{hint}")
-    if lines:
-        raise FleetError("\n".join(lines))
+    if unknown := [name for name in described.gone if name not in there]:
+        raise scan.unknown(unknown, described.services, f"{described.fleet.services}/, nor in the cluster")
 
 
 def _drift(kube: Kube, root: Path, described: Repository, live: Cluster) -> dict[str, Finding]:

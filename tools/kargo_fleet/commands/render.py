@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -75,14 +74,8 @@ def render(
 
 def _names(root: Path, fleet: Fleet, services: Sequence[str]) -> list[str]:
     known, _ = scan.services(root, fleet.services)
-    lines = []
-    for name in dict.fromkeys(services):
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            lines.append(f"there is no service {name!r} in {fleet.services}/{hint}")
-    if lines:
-        raise FleetError("\n".join(lines))
+    if unknown := [name for name in dict.fromkeys(services) if name not in known]:
+        raise scan.unknown(unknown, known, f"{fleet.services}/")
     if not known:
         raise FleetError("there are no services to render")
     return sorted(set(services)) or known
