@@ -99,23 +99,23 @@ test-cluster: venv-dev ## Test on a real API server, under Argo CD's controllers
 .PHONY: cluster-up
 cluster-up: venv-dev ## Start a control plane with a stand-in for Kargo; prints its KUBECONFIG
 	@$(BOOT)/go.sh
-	@PYTHONPATH=tests $(WITH_TOOLS) python -m cluster up
+	@PYTHONPATH=tests $(WITH_TOOLS) python -m on_cluster up
 
 .PHONY: cluster-down
 cluster-down: venv-dev ## Stop it
-	@PYTHONPATH=tests $(WITH_TOOLS) python -m cluster down
+	@PYTHONPATH=tests $(WITH_TOOLS) python -m on_cluster down
 
 .PHONY: measure-cluster
 measure-cluster: venv-dev ## How long a large fleet takes on the test cluster: ApplicationSet, split, deploy [SERVICES=1000]
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm
-	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m cluster.scale --services $(or $(SERVICES),1000)
+	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m on_cluster.scale --services $(or $(SERVICES),1000)
 
 .PHONY: measure-etcd
 measure-etcd: venv-dev ## Measure what objects take in etcd, for `kargo-fleet plan`
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm
-	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m cluster measure
+	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m on_cluster measure
 
 .PHONY: bench
 bench: ## Measure the tool beside others, write docs/benchmarks.md [SIZES="100 1000 10000" ROUNDS=3 LIMIT=60 BENCH_ARGS=]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from contract.fixtures import oracle  # noqa: F401
-from kargo_fleet.main import main
+from kargo_fleet.cli.main import main
 
 # A loaded machine is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,7 +35,7 @@ class Result(NamedTuple):
 
 Run = Callable[..., Result]
 Command = Callable[..., subprocess.CompletedProcess[str]]
-COMMAND = (sys.executable, "-m", "kargo_fleet.main")
+COMMAND = (sys.executable, "-m", "kargo_fleet")
 
 
 def service(name: str, **files: str) -> dict[str, str | bytes | None]:

@@ -13,14 +13,15 @@ import jsonschema
 import pytest
 import yaml
 
-from kargo_fleet import chart as charts
-from kargo_fleet import main as cli
-from kargo_fleet import rules, yamlread
-from kargo_fleet.arguments import parser
+from kargo_fleet.cli import main as cli
+from kargo_fleet.cli.arguments import parser
 from kargo_fleet.commands.schema import contents
 from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.findings import CODES
-from kargo_fleet.merge import merge
+from kargo_fleet.fleet import chart as charts
+from kargo_fleet.fleet.merge import merge
+from kargo_fleet.text import yaml_reader
+from kargo_fleet.unit import rules
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -104,7 +105,7 @@ def test_yaml_examples_are_valid(block: Block) -> None:
     if block.text.startswith(("apiVersion:", "---")):
         assert all({"apiVersion", "kind"} <= set(document) for document in yaml.safe_load_all(block.text))
         return
-    data: dict[str, Any] = yamlread.parse(block.text)
+    data: dict[str, Any] = yaml_reader.parse(block.text)
     usual = "kargo.yaml" if block.page.startswith("charts/") else "fleet.yaml" if "argocd" in data else ""
     title = block.info.get("title", usual)
     assert title, "say which file this is, as in title=kargo.yaml behind the opening fence"

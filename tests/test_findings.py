@@ -464,9 +464,9 @@ CASES = [
         ]
     ),
 ]
-#: These need a cluster: tests/cluster/test_deploy.py brings them about.
+#: These need a cluster: tests/on_cluster/test_deploy.py brings them about.
 IN_A_CLUSTER = {"KF801", "KF802"}
-#: tests/test_render.py brings these about, with Helm.
+#: tests/render/test_render.py brings these about, with Helm.
 RENDERED = {"KF803", "KF804", "KFW801"}
 #: Beside another finding that is its cause, or follows from it.
 ACCOMPANIED = {"KF205": "KF102", "KF504": "KF203"}
@@ -515,9 +515,9 @@ def test_etcd_is_nearly_full(tree: Tree, run: Run) -> None:
 
 def test_every_code_is_tested() -> None:
     assert {case.code for case in CASES} | {"KF504", "KFW904"} | IN_A_CLUSTER | RENDERED == set(CODES)
-    in_a_cluster = (ROOT / "tests/cluster/test_deploy.py").read_text()
+    in_a_cluster = (ROOT / "tests/on_cluster/test_deploy.py").read_text()
     assert all(code in in_a_cluster for code in IN_A_CLUSTER)
-    rendered = (ROOT / "tests/test_render.py").read_text()
+    rendered = (ROOT / "tests/render/test_render.py").read_text()
     assert all(code in rendered for code in RENDERED)
 
 

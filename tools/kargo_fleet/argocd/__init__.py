@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from kargo_fleet.argocd.checks import Problem, find
+from kargo_fleet.argocd.app_projects import units_project, workloads_project
 from kargo_fleet.argocd.health import argocd_cm
-from kargo_fleet.argocd.projects import units_project, workloads_project
-from kargo_fleet.argocd.schema import ARGOCD_SCHEMA
 from kargo_fleet.argocd.settings import DEFAULTS, Fleet, Stage, read, stages_of
 from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.argocd.split import split
-from kargo_fleet.argocd.units import unit_application, unit_set
-from kargo_fleet.argocd.workloads import has_stage, stage_names, workload_set
-from kargo_fleet.argocd.yamltext import dump
+from kargo_fleet.argocd.unit_sets import unit_application, unit_set
+from kargo_fleet.argocd.validate import Problem, find
+from kargo_fleet.argocd.workload_sets import has_stage, stage_names, workload_set
+from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
+from kargo_fleet.text.yaml_comments import dump
 
 __all__ = [
     "ARGOCD_SCHEMA",

@@ -8,8 +8,8 @@ from typing import Any
 from kargo_fleet.argocd.settings import LABELS, Fleet
 from kargo_fleet.argocd.shares import NO_SHARD, Share
 from kargo_fleet.argocd.split import Bucket
-from kargo_fleet.argocd.yamltext import Note
-from kargo_fleet.rules import LONGEST_NAME, RESERVED_NAMES
+from kargo_fleet.text.yaml_comments import Note
+from kargo_fleet.unit.rules import LONGEST_NAME, RESERVED_NAMES
 
 SERVICE = "{{ .path.basename }}"
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kargo_fleet import shards
-from kargo_fleet.shards import Shard
+from kargo_fleet.fleet import shards
+from kargo_fleet.fleet.shards import Shard
 
 LABELS = {"app.kubernetes.io/part-of": "kargo-fleet"}
 

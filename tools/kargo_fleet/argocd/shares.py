@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kargo_fleet.argocd.settings import Fleet
-from kargo_fleet.shards import Shard, assign
+from kargo_fleet.fleet.shards import Shard, assign
 
 #: What the templates call "no shard"; no shard can have this name.
 NO_SHARD = "-"

@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from kargo_fleet.errors import FleetError
-from kargo_fleet.schema import Schema
-from kargo_fleet.warnings import seconds
+from kargo_fleet.text.json_schema import Schema
+from kargo_fleet.unit.warnings import seconds
 
 _DURATION = r"^([0-9]+(\.[0-9]+)?(h|m|s))+$"
 _GIB = 2**30

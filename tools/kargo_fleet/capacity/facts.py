@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from kargo_fleet import rules
 from kargo_fleet.capacity.model import Image, Other, Push, Service
-from kargo_fleet.shards import Shard
-from kargo_fleet.warnings import seconds
+from kargo_fleet.fleet.shards import Shard
+from kargo_fleet.unit import rules
+from kargo_fleet.unit.warnings import seconds
 
 _PROMOTIONS, _FREIGHT = "count/promotions.kargo.akuity.io", "count/freights.kargo.akuity.io"
 #: What a Warehouse has when nobody says otherwise; Kargo's own defaults for a further subscription.

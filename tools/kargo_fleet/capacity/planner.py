@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kargo_fleet.argocd.split import largest, split
-from kargo_fleet.capacity import advice, model, objects
+from kargo_fleet.capacity import advice, model, stored_objects
 from kargo_fleet.capacity.assumptions import Assumptions
 from kargo_fleet.capacity.model import Fleet, Limit
-from kargo_fleet.capacity.objects import Document, Kind
+from kargo_fleet.capacity.stored_objects import Document, Kind
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,18 @@ class Plan:
 def plan(fleet: Fleet, units: Units, sets: Sets, given: Assumptions) -> Plan:
     """Work out everything. `units` and `sets` are of the same services as `fleet`."""
     services = sum(fleet.values())
-    kinds = objects.kinds(units.documents, units.weights, services, given)
+    kinds = stored_objects.kinds(units.documents, units.weights, services, given)
     sizes = sets.sizes()
     rendered = model.application_sets(sizes, sets.requeue_after, given)
 
     def limits(fleet: Fleet, given: Assumptions, settings: advice.Settings) -> list[Limit]:
-        every = [*kinds, *objects.history_kinds(model.retention(fleet, given), given)]
-        storage = objects.storage(every, model.controllers(fleet, given), given)
+        every = [*kinds, *stored_objects.history_kinds(model.retention(fleet, given), given)]
+        storage = stored_objects.storage(every, model.controllers(fleet, given), given)
         again = replace(rendered, requeue_after=settings.requeue_after) if settings.requeue_after else rendered
         return model.limits(fleet, given, storage=storage, sets=again, max_applications=sets.max_applications)
 
     kept = model.retention(fleet, given)
-    every = [*kinds, *objects.history_kinds(kept, given)]
+    every = [*kinds, *stored_objects.history_kinds(kept, given)]
     controllers = model.controllers(fleet, given)
     return Plan(
         services=services,
@@ -89,7 +89,7 @@ def plan(fleet: Fleet, units: Units, sets: Sets, given: Assumptions) -> Plan:
         pull_requests=sum(count * one.pull_requests for one, count in fleet.items()) * model.releases(given) * 3600,
         without_quota=sum(count for one, count in fleet.items() if one.promotions_quota == float("inf")),
         retention=kept,
-        storage=objects.storage(every, controllers, given),
+        storage=stored_objects.storage(every, controllers, given),
         sets=rendered,
         limits=limits(fleet, given, advice.Settings()),
         advice=advice.find(fleet, given, limits),

@@ -11,7 +11,7 @@ from kargo_fleet.capacity import advice
 from kargo_fleet.capacity.model import Limit
 from kargo_fleet.capacity.planner import Plan
 from kargo_fleet.findings import Finding, Place
-from kargo_fleet.reporters import plural
+from kargo_fleet.terminal.reporters import plural
 
 _SOURCES = {"chart": "the chart's", "beside": "beside them", "releases": "of releases"}
 _FILE = "fleet.yaml"

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kargo_fleet import unit
 from kargo_fleet.argocd import settings as argocd
 from kargo_fleet.argocd.shares import unit_shares
-from kargo_fleet.capacity import advice, facts, objects
+from kargo_fleet.capacity import advice, facts, stored_objects
 from kargo_fleet.capacity.model import Fleet
 from kargo_fleet.capacity.planner import Sets, Units
-from kargo_fleet.chart import Chart
-from kargo_fleet.config import Fleet as Config
-from kargo_fleet.merge import difference, merge
-from kargo_fleet.served import values_text
+from kargo_fleet.fleet.chart import Chart
+from kargo_fleet.fleet.config import Fleet as Config
+from kargo_fleet.fleet.merge import difference, merge
+from kargo_fleet.generate.evaluate import values_text
+from kargo_fleet.unit.build import Inputs, Unit, build, inherited
 
 #: What a fleet without services, or without a registry or a repository, is planned with.
 _EXAMPLE = "service"
@@ -52,8 +52,8 @@ def survey(chart: Chart, fleet: Config, services: Iterable[str], what_if: WhatIf
 
     Raises FleetError when Helm is not there.
     """
-    inputs = unit.Inputs(fleet, chart)
-    built = [unit.build(inputs, service) for service in services]
+    inputs = Inputs(fleet, chart)
+    built = [build(inputs, service) for service in services]
     sound = [one for one in built if not one.broken]
     left_out = tuple(one.service for one in built if one.broken)
     units = sound or ([] if what_if.services is None else [_example(inputs)])
@@ -76,20 +76,20 @@ def survey(chart: Chart, fleet: Config, services: Iterable[str], what_if: WhatIf
     )
 
 
-def _example(inputs: unit.Inputs) -> unit.Unit:
+def _example(inputs: Inputs) -> Unit:
     """Return the unit that a first service would have."""
-    values = merge(unit.inherited(inputs, _EXAMPLE), {})
+    values = merge(inherited(inputs, _EXAMPLE), {})
     for key, placeholder in _PLACEHOLDERS.items():
         values[key] = merge(placeholder, {name: value for name, value in (values.get(key) or {}).items() if value})
-    return unit.Unit(_EXAMPLE, values, difference(inputs.chart.defaults, values), (), ())
+    return Unit(_EXAMPLE, values, difference(inputs.chart.defaults, values), (), ())
 
 
-def _probed(chart: Chart, fleet: Config, units: Sequence[unit.Unit]) -> Iterable[tuple[unit.Unit, dict[str, Any]]]:
+def _probed(chart: Chart, fleet: Config, units: Sequence[Unit]) -> Iterable[tuple[Unit, dict[str, Any]]]:
     """Yield each unit with the values that it would have if `values` of fleet.yaml were others."""
     probe = replace(fleet, layer=replace(fleet.layer, values=merge(fleet.layer.values, _PROBE)))
-    inputs = unit.Inputs(probe, chart)
+    inputs = Inputs(probe, chart)
     for one in units:
-        yield one, unit.build(inputs, one.service).values if one.sources else merge(one.values, _PROBE)
+        yield one, build(inputs, one.service).values if one.sources else merge(one.values, _PROBE)
 
 
 def _follows(values: dict[str, Any], probed: dict[str, Any], shares: dict[str, float]) -> list[str]:
@@ -103,17 +103,17 @@ def _follows(values: dict[str, Any], probed: dict[str, Any], shares: dict[str, f
     return follows
 
 
-def _rendered(chart: Chart, units: Sequence[unit.Unit], count: int) -> Units:
+def _rendered(chart: Chart, units: Sequence[Unit], count: int) -> Units:
     """Render the first unit of every shape, and say how many services it stands for."""
     stands_for = Counter(index * len(units) // count for index in range(count)) if units else Counter[int]()
     weights, texts = {}, {}
-    for indices in objects.representatives(units, chart).values():
+    for indices in stored_objects.representatives(units, chart).values():
         first = units[indices[0]]
         weight = sum(stands_for[index] for index in indices)
         if weight:
             weights[first.service] = float(weight)
             texts[first.service] = values_text(first)
-    return Units(list(objects.documents(chart, texts)), weights)
+    return Units(list(stored_objects.documents(chart, texts)), weights)
 
 
 def _sets(fleet: Config, services: Sequence[str], count: int) -> Sets:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from kargo_fleet import plan, reporters
+from kargo_fleet.files.generated import Output, State
 from kargo_fleet.findings import Finding, Place, Severity, has_errors
-from kargo_fleet.generated import Output, State
-from kargo_fleet.progress import PATIENCE, bar
-from kargo_fleet.reporters import Format, plural
+from kargo_fleet.generate import desired
+from kargo_fleet.terminal import reporters
+from kargo_fleet.terminal.progress import PATIENCE, bar
+from kargo_fleet.terminal.reporters import Format, plural
 
 
 def check(root: Path, services: Sequence[str], *, cached: bool = True, output: Format = Format.TEXT) -> int:
@@ -18,7 +19,7 @@ def check(root: Path, services: Sequence[str], *, cached: bool = True, output: F
 
     Warnings alone leave the status at 0. What did not change since the last run is not worked out again, if `cached`.
     """
-    made = plan.make(root, services, cached=cached, progress=partial(bar, what="checking", patience=PATIENCE))
+    made = desired.make(root, services, cached=cached, progress=partial(bar, what="checking", patience=PATIENCE))
     findings = sorted(
         [*made.findings, *(found for item in [*made.outputs, *made.replaced, *made.orphans] for found in _stale(item))]
     )

@@ -8,9 +8,10 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
-from kargo_fleet import emit, plan
-from kargo_fleet.config import Fleet
 from kargo_fleet.errors import FleetError
+from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.generate import desired
+from kargo_fleet.text import yaml_writer
 
 #: Kargo looks there for every Project (`global.sharedResources.namespace` of its chart).
 SHARED = "kargo-shared-resources"
@@ -39,7 +40,7 @@ def credentials(
 
     Source: https://docs.kargo.io/user-guide/security/managing-secrets, "Repository Credentials".
     """
-    _, fleet = plan.load_sound(root)
+    _, fleet = desired.load_sound(root)
     data = {"repoURL": fleet.git.get("repoURL", "")}
     if kind is Kind.IMAGE:
         registry = _group_registry(fleet, group) if group else fleet.registry
@@ -59,7 +60,7 @@ def credentials(
         },
         "stringData": data,
     }
-    print(emit.document(secret), end="")
+    print(yaml_writer.document(secret), end="")
     if not from_env:
         print(
             "the password is missing: add --from-env VARIABLE and pipe to kubectl apply --server-side -f -",

@@ -10,15 +10,19 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from kargo_fleet import argocd, config, generated, plan, reporters, served
-from kargo_fleet.confirm import confirm
+from kargo_fleet import argocd
+from kargo_fleet.clients.kube import Failed, Kube
+from kargo_fleet.clients.retrying import until_it_works
+from kargo_fleet.files import generated
+from kargo_fleet.files.generated import State
 from kargo_fleet.findings import Finding, Place
-from kargo_fleet.generated import State
-from kargo_fleet.kube import Failed, Kube
-from kargo_fleet.progress import bar
-from kargo_fleet.release import foreign
-from kargo_fleet.reporters import Change, Format, Report, plural
-from kargo_fleet.retry import until_it_works
+from kargo_fleet.fleet import config
+from kargo_fleet.fleet.release import foreign
+from kargo_fleet.generate import desired, evaluate
+from kargo_fleet.terminal import reporters
+from kargo_fleet.terminal.confirm import confirm
+from kargo_fleet.terminal.progress import bar
+from kargo_fleet.terminal.reporters import Change, Format, Report, plural
 
 #: What the chart puts on everything that it makes. Helm owns managed-by, so that label says nothing.
 _OURS = ("app.kubernetes.io/part-of", "kargo-fleet")
@@ -71,7 +75,7 @@ def delete(
     """
     kube = Kube(context)
     target = kube.target()
-    _, fleet = plan.load_sound(root)
+    _, fleet = desired.load_sound(root)
     has_argocd = kube.knows(_APPLICATIONS)
     run = _Run(root, kube, fleet, argocd.namespace(fleet.data), has_argocd)
     units, findings = _found(run, services, everything=everything)
@@ -192,7 +196,7 @@ def _kubectl_delete(run: _Run, resource: str, which: str, *more: str) -> None:
 
 def _remove_values(run: _Run, service: str) -> list[Change]:
     """Remove the values file of a service that is gone from the repository, if a run generated it."""
-    path = served.values_path(service)
+    path = evaluate.values_path(service)
     if (run.root / run.fleet.services / service).is_dir():
         return []
     state = generated.state(generated.read(run.root / path), None)

@@ -12,15 +12,17 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from kargo_fleet import plan, reporters, scan, served
-from kargo_fleet.confirm import confirm
+from kargo_fleet.clients.kube import Failed, Kube
+from kargo_fleet.clients.retrying import TryAgain, until_it_works
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Place
-from kargo_fleet.kube import Failed, Kube
-from kargo_fleet.progress import bar
-from kargo_fleet.release import HISTORY, foreign, release_name
-from kargo_fleet.reporters import Change, Format, Report, plural
-from kargo_fleet.retry import TryAgain, until_it_works
+from kargo_fleet.fleet import scan
+from kargo_fleet.fleet.release import HISTORY, foreign, release_name
+from kargo_fleet.generate import desired, evaluate
+from kargo_fleet.terminal import reporters
+from kargo_fleet.terminal.confirm import confirm
+from kargo_fleet.terminal.progress import bar
+from kargo_fleet.terminal.reporters import Change, Format, Report, plural
 
 #: Helm refuses a release that another run left behind as pending. After this long nobody can be working on it any more.
 _HELM_TIMEOUT = 60
@@ -71,7 +73,7 @@ def deploy(
     """
     kube = Kube(context)
     target = kube.target()
-    chart, fleet = plan.load_sound(root)
+    chart, fleet = desired.load_sound(root)
     names, _ = scan.services(root, fleet.services)
     run = _Run(root, kube, chart.path, tuple(names), target.namespace, skip_namespace, dry_run, force)
     units, missing = _units(run, services)
@@ -114,7 +116,7 @@ def _units(run: _Run, services: Sequence[str]) -> tuple[list[_Unit], list[Findin
     units, findings = [], []
     chart = _chart_digest(run.chart)
     for name in names:
-        file = served.values_path(name)
+        file = evaluate.values_path(name)
         try:
             content = (run.root / file).read_bytes()
         except FileNotFoundError:

@@ -10,14 +10,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kargo_fleet import reporters, scan
-from kargo_fleet.doctor import checks, cluster, drift, repository
-from kargo_fleet.doctor.cluster import Cluster
-from kargo_fleet.doctor.repository import Repository
+from kargo_fleet.clients.kube import Kube
+from kargo_fleet.cluster import snapshot
+from kargo_fleet.cluster.snapshot import Cluster
+from kargo_fleet.doctor import diagnosis, drift, expected
+from kargo_fleet.doctor.expected import Repository
 from kargo_fleet.findings import Finding, Severity, has_errors
-from kargo_fleet.kube import Kube
-from kargo_fleet.progress import PATIENCE, bar
-from kargo_fleet.reporters import Format, plural
+from kargo_fleet.fleet import scan
+from kargo_fleet.terminal import reporters
+from kargo_fleet.terminal.progress import PATIENCE, bar
+from kargo_fleet.terminal.reporters import Format, plural
 
 #: Commands in a fix that go to a cluster, with the option that says to which.
 _CLIENTS = (("kubectl", "--context"), ("helm", "--kube-context"), ("kargo-fleet (?:deploy|delete)", "--context"))
@@ -32,14 +34,14 @@ def doctor(
     Nothing is written, anywhere. Raises FleetError when there is no cluster, or nothing of a service that was named.
     """
     kube = Kube(context)
-    described = repository.read(root, services)
+    described = expected.read(root, services)
     if described.fleet.broken:
         findings = described.findings
     else:
         whole = compare or (bool(services) and shutil.which("helm") is not None)
-        live = cluster.read(kube, described, named=bool(services), whole=whole, now=_now())
+        live = snapshot.read(kube, described, named=bool(services), whole=whole, now=_now())
         _refuse_unknown(described, live)
-        findings = checks.find(described, live, _drift(kube, root, described, live) if whole else {})
+        findings = diagnosis.find(described, live, _drift(kube, root, described, live) if whole else {})
     findings = [_for_context(finding, context) for finding in findings]
     reporters.show(reporters.Report(findings, [], _summary(described, findings)), output)
     return 1 if has_errors(findings) else 0
@@ -51,14 +53,14 @@ def _now() -> datetime:
 
 def _refuse_unknown(described: Repository, live: Cluster) -> None:
     """Refuse names that are neither in the repository nor in the cluster."""
-    there = cluster.fleet_services(live)
+    there = snapshot.fleet_services(live)
     if unknown := [name for name in described.gone if name not in there]:
         raise scan.unknown(unknown, described.services, f"{described.fleet.services}/, nor in the cluster")
 
 
 def _drift(kube: Kube, root: Path, described: Repository, live: Cluster) -> dict[str, Finding]:
     """Compare the units that are in the cluster with what Helm renders for them."""
-    deployed = [unit for unit in described.units if live.get(cluster.PROJECTS, unit.project)]
+    deployed = [unit for unit in described.units if live.get(snapshot.PROJECTS, unit.project)]
     names = bar([unit.service for unit in deployed], len(deployed), "comparing", PATIENCE)
     findings = {}
     for name, (unit, text) in zip(names, drift.rendered(kube, root, described, deployed), strict=True):

@@ -11,11 +11,14 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 
-from kargo_fleet import config, generated, plan, reporters, served
+from kargo_fleet.files import generated
+from kargo_fleet.files.generated import Output, State
 from kargo_fleet.findings import Finding, Place, has_errors
-from kargo_fleet.generated import Output, State
-from kargo_fleet.progress import PATIENCE, bar
-from kargo_fleet.reporters import Change, Format, plural
+from kargo_fleet.fleet import config
+from kargo_fleet.generate import desired, evaluate
+from kargo_fleet.terminal import reporters
+from kargo_fleet.terminal.progress import PATIENCE, bar
+from kargo_fleet.terminal.reporters import Change, Format, plural
 
 #: As this tool writes it into values files.
 _SHARD = re.compile(r'^shard: "?([^"\n]*)"?$', re.MULTILINE)
@@ -52,7 +55,7 @@ def generate(
     services that are gone are removed only with `prune`. Every service that is sound is served, whatever the others are.
     What did not change since the last run is not worked out again, if `cached`.
     """
-    made = plan.make(
+    made = desired.make(
         root,
         services,
         image_repository=image_repository,
@@ -122,13 +125,13 @@ def _sweep(root: Path, item: Output, tally: _Tally, mode: Mode, *, force: bool, 
     tally.findings.append(Finding(Place(item.path), "KFW502", message, fix, item.service))
 
 
-def _refusal(made: plan.Plan, *, named: bool) -> Finding | None:
+def _refusal(made: desired.Plan, *, named: bool) -> Finding | None:
     """Say why nothing is pruned: removing values files ends in removing Projects, their namespaces and their history."""
     if named:
         return None
     if not made.services:
         message = "nothing is pruned, because no service was found"
-        return Finding(Place(served.VALUES), "KF504", message, f"bring {made.fleet.services}/ back")
+        return Finding(Place(evaluate.VALUES), "KF504", message, f"bring {made.fleet.services}/ back")
     fleet = len(made.services) + len(made.orphans)
     allowed = max(1, int(fleet * made.fleet.max_prune_share))
     if len(made.orphans) > allowed:
@@ -136,7 +139,10 @@ def _refusal(made: plan.Plan, *, named: bool) -> Finding | None:
             f"nothing is pruned: {len(made.orphans)} of {fleet} services would go, and at most {allowed} may at once"
         )
         return Finding(
-            Place(served.VALUES), "KF504", message, "if that is meant, name them, or raise prune.maxShare in fleet.yaml"
+            Place(evaluate.VALUES),
+            "KF504",
+            message,
+            "if that is meant, name them, or raise prune.maxShare in fleet.yaml",
         )
     return None
 
@@ -165,13 +171,13 @@ def _lines(text: str | None) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text or "")  # splitlines knows more ends of lines than `patch` does
 
 
-def _summary(made: plan.Plan, tally: _Tally, findings: Sequence[Finding], mode: Mode) -> str:
+def _summary(made: desired.Plan, tally: _Tally, findings: Sequence[Finding], mode: Mode) -> str:
     counts = {"unchanged": tally.unchanged}
     for change in tally.changes:
         counts[change.action] = counts.get(change.action, 0) + 1
     counts["kept"] = sum(finding.code == "KFW501" for finding in findings)
     said = ", ".join(f"{count} {action}" for action, count in counts.items() if count) or "nothing written"
-    if any(change.action == "removed" and change.path.startswith(served.VALUES) for change in tally.changes):
+    if any(change.action == "removed" and change.path.startswith(evaluate.VALUES) for change in tally.changes):
         said += " (what was deployed stays in the cluster)"
     if moves := sum(change.shard is not None for change in tally.changes):
         said += f"; {plural(moves, 'service')} to another shard"

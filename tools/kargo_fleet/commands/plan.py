@@ -7,15 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kargo_fleet import plan as plans
-from kargo_fleet import reporters, scan
 from kargo_fleet.capacity import assumptions, report
 from kargo_fleet.capacity.planner import plan as work_out
 from kargo_fleet.capacity.survey import WhatIf, survey
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import has_errors
-from kargo_fleet.progress import PATIENCE, bar
-from kargo_fleet.reporters import Format
+from kargo_fleet.fleet import scan
+from kargo_fleet.generate import desired as plans
+from kargo_fleet.terminal import reporters
+from kargo_fleet.terminal.progress import PATIENCE, bar
+from kargo_fleet.terminal.reporters import Format
 
 
 def plan(

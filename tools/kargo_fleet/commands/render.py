@@ -10,14 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kargo_fleet import crds, generated, plan, rendering, reporters, scan, served
-from kargo_fleet.config import Fleet
-from kargo_fleet.crds import Kinds
 from kargo_fleet.errors import FleetError
+from kargo_fleet.files import generated
 from kargo_fleet.findings import Finding, Place, has_errors
-from kargo_fleet.progress import PATIENCE, bar
-from kargo_fleet.rendering import Rendered
-from kargo_fleet.reporters import Change, Format, Report, plural
+from kargo_fleet.fleet import scan
+from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.generate import desired, evaluate
+from kargo_fleet.render import crds, renderer
+from kargo_fleet.render.crds import Kinds
+from kargo_fleet.render.renderer import Rendered
+from kargo_fleet.terminal import reporters
+from kargo_fleet.terminal.progress import PATIENCE, bar
+from kargo_fleet.terminal.reporters import Change, Format, Report, plural
 
 _MARK = "---\n# Source: "  # how each file of manifests begins
 
@@ -47,13 +51,13 @@ def render(
     `crds_path` (see crds.find), and a unit that does not fit is neither printed nor written. Raises FleetError when there
     is nothing to render, a name is no service, or Helm, the chart or the CRDs are missing.
     """
-    chart, fleet = plan.load_sound(root)
+    chart, fleet = desired.load_sound(root)
     names = _names(root, fleet, services)
     kinds = crds.find(root, crds_path) if validate else None
     folder = _folder(root, fleet, chart.path, output_dir)
     outcome = _Outcome()
     units = _units(root, names, outcome)
-    results = rendering.render(chart, units, note=lambda text: print(f"note: {text}", file=sys.stderr))
+    results = renderer.render(chart, units, note=lambda text: print(f"note: {text}", file=sys.stderr))
     with contextlib.closing(results):
         sound = _sound(_tracked(results, len(units), folder), kinds, outcome)
         if folder is not None:
@@ -86,7 +90,7 @@ def _folder(root: Path, fleet: Fleet, chart: Path, output_dir: str | None) -> Pa
     if output_dir is None:
         return None
     folder = (root / output_dir).resolve()
-    for taken in (root, root / served.VALUES, root / plan.ARGOCD, root / fleet.services, chart):
+    for taken in (root, root / evaluate.VALUES, root / desired.ARGOCD, root / fleet.services, chart):
         if folder == taken.resolve() or (taken != root and taken.resolve() in folder.parents):
             raise FleetError(f"--output-dir {output_dir}: other files are there; choose a folder of its own")
     return root / output_dir
@@ -96,7 +100,7 @@ def _units(root: Path, names: Iterable[str], outcome: _Outcome) -> dict[str, str
     """Read the values file of each service."""
     units = {}
     for name in names:
-        file = served.values_path(name)
+        file = evaluate.values_path(name)
         try:
             units[name] = (root / file).read_bytes().decode("utf-8", errors="surrogateescape")
         except FileNotFoundError:
@@ -108,7 +112,7 @@ def _units(root: Path, names: Iterable[str], outcome: _Outcome) -> dict[str, str
 
 
 def _finding(service: str, problem: str, fix: str, line: int = 0, column: int = 0) -> Finding:
-    place = Place(served.values_path(service), line, column)
+    place = Place(evaluate.values_path(service), line, column)
     return Finding(place, "KF803", f"{service} was not rendered: {problem}", fix, service)
 
 
@@ -124,7 +128,7 @@ def _sound(results: Iterable[Rendered], kinds: Kinds | None, outcome: _Outcome) 
         outcome.findings += [_finding(one.service, *problem) for problem in one.problems]
         mistakes = kinds.mistakes(one.text) if kinds is not None and not one.problems else []
         for mistake in mistakes:
-            place = Place(served.values_path(one.service))
+            place = Place(evaluate.values_path(one.service))
             message = f"{mistake.where}: {mistake.message}"
             finding = Finding(place, "KF804", message, mistake.fix, one.service)
             key = (message.replace(one.service, "<service>"), mistake.fix)

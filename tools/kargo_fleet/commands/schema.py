@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kargo_fleet import chart as charts
-from kargo_fleet import config, generated, plan, reporters
-from kargo_fleet.reporters import Change, Format
+from kargo_fleet.files import generated
+from kargo_fleet.fleet import chart as charts
+from kargo_fleet.fleet import config
+from kargo_fleet.generate import desired
+from kargo_fleet.terminal import reporters
+from kargo_fleet.terminal.reporters import Change, Format
 
 FOLDER = "schemas"
 
@@ -28,7 +31,7 @@ def schema(root: Path, *, output: Format = Format.TEXT) -> int:
 
 def contents(root: Path) -> dict[str, str]:
     """Return the text of each schema by its file name."""
-    chart = charts.load(root, plan.chart_path(root))
+    chart = charts.load(root, desired.chart_path(root))
     own: dict[str, Any] = {
         **chart.schema,
         "title": "kargo.yaml",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kargo_fleet.doctor import cluster as c
-from kargo_fleet.doctor.cluster import Cluster, workload_places
+from kargo_fleet.cluster import snapshot as c
+from kargo_fleet.cluster.objects import Object, annotation, condition, dig, name_of, quoted
+from kargo_fleet.cluster.snapshot import Cluster, workload_places
 from kargo_fleet.doctor.codes import found
-from kargo_fleet.doctor.objects import Object, annotation, condition, dig, name_of, quoted
-from kargo_fleet.doctor.repository import Repository, Unit
+from kargo_fleet.doctor.expected import Repository, Unit
 from kargo_fleet.findings import Finding
 
 _STAGE = "kargo.akuity.io/authorized-stage"

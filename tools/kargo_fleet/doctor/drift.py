@@ -14,15 +14,15 @@ from typing import Any
 
 import yaml
 
-from kargo_fleet import served
-from kargo_fleet.doctor import cluster as c
-from kargo_fleet.doctor.cluster import ACCESS, QUOTAS, Cluster, Resource
+from kargo_fleet.clients.kube import Failed, Kube
+from kargo_fleet.cluster import snapshot as c
+from kargo_fleet.cluster.objects import Object, dig, label, listed
+from kargo_fleet.cluster.snapshot import ACCESS, QUOTAS, Cluster, Resource
 from kargo_fleet.doctor.codes import found
-from kargo_fleet.doctor.objects import Object, dig, label, listed
-from kargo_fleet.doctor.repository import Repository, Unit
-from kargo_fleet.doctor.units import deploy
+from kargo_fleet.doctor.expected import Repository, Unit
+from kargo_fleet.doctor.foundation import deploy
 from kargo_fleet.findings import Finding
-from kargo_fleet.kube import Failed, Kube
+from kargo_fleet.generate import evaluate
 
 _ROLES, _BINDINGS, _ACCOUNTS = ACCESS
 #: The kinds that the chart makes, with the parts of each that are compared.
@@ -44,7 +44,7 @@ def rendered(kube: Kube, root: Path, repository: Repository, units: Sequence[Uni
     """Yield what Helm renders of each unit's values file, or nothing where it refuses: `check` says why."""
 
     def render(unit: Unit) -> str:
-        values = str(root / served.values_path(unit.service))
+        values = str(root / evaluate.values_path(unit.service))
         release = unit.service[:53].rstrip("-")
         try:
             return kube.helm("template", release, str(repository.chart.path), "--values", values)
@@ -73,7 +73,7 @@ def compare(cluster: Cluster, unit: Unit, wanted: Iterable[Object]) -> Finding |
     differences = list(_differences(cluster, unit, list(wanted)))
     if not differences:
         return None
-    file = served.values_path(unit.service)
+    file = evaluate.values_path(unit.service)
     message = f"the cluster differs from {file}: {listed([one.text for one in differences])}"
     again = [] if all(one.fix for one in differences) else [deploy(unit.service, again=True)]
     by_hand = [one.fix for one in differences if one.fix]

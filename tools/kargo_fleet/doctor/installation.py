@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from enum import Enum
 
-from kargo_fleet.doctor import cluster as c
-from kargo_fleet.doctor.cluster import Cluster, Controller
+from kargo_fleet.cluster import snapshot as c
+from kargo_fleet.cluster.objects import Object, age, dig, instant, label, listed
+from kargo_fleet.cluster.snapshot import Cluster, Controller
 from kargo_fleet.doctor.codes import CLUSTER, found
-from kargo_fleet.doctor.objects import Object, age, dig, instant, label, listed
-from kargo_fleet.doctor.repository import Unit
+from kargo_fleet.doctor.expected import Unit
 from kargo_fleet.findings import Finding
 
 OLDEST = (1, 11)

@@ -4,7 +4,7 @@
 // refuse, what they rewrite, and what a Project's namespace is given. That is written here a second time, from Kargo's rules
 // (v1.11.2; the functions name the file where each rule is). It promotes nothing and asks no registry.
 //
-// The tests run against a cluster with the real Kargo as well; then this is not used. See tests/cluster.
+// The tests run against a cluster with the real Kargo as well; then this is not used. See tests/on_cluster.
 package main
 
 import (

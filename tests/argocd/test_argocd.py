@@ -1,0 +1,961 @@
+"""argocd/: the text itself, and what Argo CD's own code makes of it.
+
+Tests marked `argocd` run `tests/upstream/appset`, a small program around Argo CD v3.5's packages. It takes minutes to
+build where Go's build cache is empty, and seconds after that. `KARGO_FLEET_APPSET` names one that is built already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator, Draft202012Validator
+
+from kargo_fleet import argocd
+from kargo_fleet.argocd import Stage
+from kargo_fleet.argocd.split import Bucket, largest, split
+from kargo_fleet.text import yaml_comments
+from kargo_fleet.unit.rules import LONGEST_NAME, RESERVED_NAMES
+
+ROOT = Path(__file__).resolve().parents[2]
+APPSET = ROOT / "tests" / "upstream" / "appset"
+REPO = "https://github.com/YOUR_ORG/gitops-platform.git"
+FLEET: dict[str, Any] = {"git": {"repoURL": REPO, "branch": "main"}, "image": {"registry": "your-registry.io"}}
+Services = Mapping[str, Sequence[Stage | str]]
+USUAL: Sequence[str] = ["dev", "staging", "prod"]
+SERVICES: Services = {
+    "api-gateway": [*USUAL],
+    "nginx": [*USUAL],
+    "reports": ["dev", "prod"],
+    "shop": ["dev", "staging", "prod-eu", "prod-us"],
+    "legacy": [Stage("dev", "legacy-app-dev"), Stage("staging"), Stage("prod", "legacy-app")],
+}
+WORKLOADS: dict[str, Any] = {**FLEET, "argocd": {"workloads": {"enabled": True, "source": {"path": "charts/app"}}}}
+
+Objects = dict[str, dict[str, Any]]
+Run = Callable[..., Any]
+
+
+def parsed(fleet: Mapping[str, Any], services: Mapping[str, Any]) -> Objects:
+    return {path: yaml.safe_load(text) for path, text in argocd.manifests(fleet, services).items()}
+
+
+def fleet_with(**section: Any) -> dict[str, Any]:
+    return {**FLEET, "argocd": section}
+
+
+# --- Argo CD ---
+
+
+def go(*arguments: str) -> str:
+    found = shutil.which("go")
+    if found is None:
+        pytest.skip("go is not on PATH")
+    done = subprocess.run([found, *arguments], cwd=APPSET, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@cache
+def argo_cd_module() -> Path:
+    return Path(json.loads(go("mod", "download", "-json", "github.com/argoproj/argo-cd/v3"))["Dir"])
+
+
+@cache
+def appset_binary() -> Path:
+    given_binary = os.environ.get("KARGO_FLEET_APPSET")
+    if given_binary:
+        return Path(given_binary)
+    sources = b"".join(file.read_bytes() for file in sorted(APPSET.iterdir()))
+    folder = ROOT / ".tools" / "appset"
+    binary = folder / hashlib.sha256(sources).hexdigest()[:16]
+    if not binary.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            built = Path(scratch) / "appset"
+            go("build", "-mod=readonly", "-ldflags=-s -w", "-o", str(built), ".")
+            built.replace(binary)
+        for old in folder.iterdir():
+            if old.is_file() and old != binary:
+                old.unlink(missing_ok=True)
+    return binary
+
+
+@pytest.fixture(scope="session")
+def appset() -> Run:
+    """Run the program: `appset("render", "-repo", folder, file)`; returns the JSON that it prints, line by line."""
+    binary = appset_binary()
+
+    def run(*arguments: str | Path, stdin: str = "") -> Any:
+        command = [str(binary), *map(str, arguments)]
+        done = subprocess.run(command, input=stdin, text=True, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run
+
+
+class Checkout:
+    """A repository's working tree with what is generated for it, as the ApplicationSet controller sees it."""
+
+    def __init__(self, folder: Path, appset: Run) -> None:
+        self.folder = folder
+        self.repo = folder / "repo"
+        self.appset = appset
+
+    def services(self, names: Iterable[str]) -> None:
+        for name in names:
+            (self.repo / "services" / name).mkdir(parents=True, exist_ok=True)
+            (self.repo / "services" / name / "values-dev.yaml").write_text("image: {tag: 1.0.0}\n")
+
+    def render(self, fleet: Mapping[str, Any], services: Mapping[str, Any]) -> list[dict[str, Any]]:
+        files = []
+        for path, text in argocd.manifests(fleet, services).items():
+            if "kind: ApplicationSet" in text:
+                file = self.folder / Path(path).name
+                file.write_text(text)
+                files.append(file)
+        rendered: list[dict[str, Any]] = self.appset("render", "-repo", self.repo, *files)[0]
+        assert not [found["error"] for found in rendered if "error" in found]
+        return rendered
+
+    def applications(self, fleet: Mapping[str, Any], services: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [app for found in self.render(fleet, services) for app in found["applications"] or []]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, appset: Run) -> Checkout:
+    return Checkout(tmp_path, appset)
+
+
+def names_of(applications: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted(app["metadata"]["name"] for app in applications)
+
+
+# --- the text ---
+
+
+def test_files_and_their_order_of_application() -> None:
+    """`kubectl apply -f argocd/` goes by name and not into folders: AppProjects first, the patch not at all."""
+    assert list(argocd.manifests(FLEET, SERVICES)) == [
+        "argocd/appproject.yaml",
+        "argocd/patches/argocd-cm.yaml",
+        "argocd/units.yaml",
+    ]
+    assert list(argocd.manifests(WORKLOADS, SERVICES)) == [
+        "argocd/appproject-workloads.yaml",
+        "argocd/appproject.yaml",
+        "argocd/patches/argocd-cm.yaml",
+        "argocd/units.yaml",
+        "argocd/workloads-dev.yaml",
+        "argocd/workloads-prod-eu.yaml",
+        "argocd/workloads-prod-us.yaml",
+        "argocd/workloads-prod.yaml",
+        "argocd/workloads-staging.yaml",
+    ]
+
+
+def test_nothing_is_needed() -> None:
+    assert argocd.manifests({}, {})
+    assert [problem.fix for problem in argocd.problems({}, {})] == ["set git.repoURL"]
+
+
+def test_same_input_same_bytes() -> None:
+    backwards: Services = dict(reversed(list(SERVICES.items())))
+    assert argocd.manifests(WORKLOADS, SERVICES) == argocd.manifests(WORKLOADS, backwards)
+
+
+def test_a_new_service_changes_nothing() -> None:
+    more = {**SERVICES, "added": USUAL}
+    assert argocd.manifests(WORKLOADS, SERVICES) == argocd.manifests(WORKLOADS, more)
+
+
+def test_units_cannot_delete() -> None:
+    unit = parsed(FLEET, SERVICES)["argocd/units.yaml"]
+    assert unit["spec"]["syncPolicy"] == {"applicationsSync": "create-update", "preserveResourcesOnDeletion": True}
+    assert unit["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
+    assert unit["metadata"]["annotations"] == {"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"}
+    assert unit["spec"]["goTemplateOptions"] == ["missingkey=error"]
+    assert unit["spec"]["generators"][0]["git"]["requeueAfterSeconds"] == 600
+    assert "files" not in unit["spec"]["generators"][0]["git"]
+
+
+def test_every_setting_reaches_its_field() -> None:
+    source = {"repoURL": "https://charts.example", "chart": "kargo-service", "targetRevision": "1.2.3"}
+    section = {
+        "namespace": "gitops",
+        "destination": {"name": "kargo-cluster"},
+        "targetRevision": "release",
+        "appProject": {"name": "units", "roles": [{"name": "ro"}], "syncWindows": [{"kind": "deny"}]},
+        "units": {
+            "name": "all-units",
+            "applicationName": "unit-<service>",
+            "requeueAfterSeconds": 900,
+            "applicationsSync": "create-only",
+            "preserveResourcesOnDeletion": False,
+            "labels": {"team": "platform"},
+            "annotations": {"note": "a {{ b }}"},
+            "preservedFields": {"annotations": [], "labels": ["mine"]},
+            "ignoreApplicationDifferences": [{"jsonPointers": ["/spec/source/targetRevision"]}],
+            "source": source,
+            "automated": {"enabled": False},
+            "syncOptions": ["ServerSideApply=true"],
+            "retry": {"limit": 3},
+            "revisionHistoryLimit": 1,
+        },
+    }
+    files = parsed(fleet_with(**section), SERVICES)
+    project, unit = files["argocd/appproject.yaml"], files["argocd/units.yaml"]
+    assert project["spec"]["sourceRepos"] == [REPO, "https://charts.example"]
+    assert project["spec"]["destinations"][0] == {"name": "kargo-cluster", "namespace": "kargo-*"}
+    assert project["spec"]["roles"] == [{"name": "ro"}]
+    assert project["spec"]["syncWindows"] == [{"kind": "deny"}]
+    assert unit["metadata"]["name"] == "all-units"
+    assert unit["metadata"]["namespace"] == project["metadata"]["namespace"] == "gitops"
+    spec = unit["spec"]
+    assert spec["syncPolicy"] == {"applicationsSync": "create-only", "preserveResourcesOnDeletion": False}
+    assert spec["preservedFields"] == {"labels": ["mine"]}
+    assert spec["ignoreApplicationDifferences"] == [{"jsonPointers": ["/spec/source/targetRevision"]}]
+    assert spec["generators"][0]["git"]["revision"] == "release"
+    assert spec["generators"][0]["git"]["requeueAfterSeconds"] == 900
+    template = spec["template"]
+    assert template["metadata"]["name"] == "unit-{{ .path.basename }}"
+    assert template["metadata"]["labels"]["team"] == "platform"
+    assert template["metadata"]["annotations"]["note"] == 'a {{ "{{" }} b }}'
+    assert template["spec"]["project"] == "units"
+    assert template["spec"]["destination"] == {"name": "kargo-cluster", "namespace": "kargo-{{ .path.basename }}"}
+    chart, values = template["spec"]["sources"]
+    assert chart["helm"]["valueFiles"] == ["$values/values/{{ .path.basename }}.yaml"]
+    assert {**source, "helm": chart["helm"]} == chart
+    assert values == {"repoURL": REPO, "targetRevision": "release", "ref": "values"}
+    assert template["spec"]["revisionHistoryLimit"] == 1
+    retry = {"limit": 3, "refresh": True, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "5m"}}
+    assert template["spec"]["syncPolicy"] == {"syncOptions": ["ServerSideApply=true"], "retry": retry}
+
+
+def test_a_chart_at_another_revision_is_a_source_of_its_own() -> None:
+    """In one source the values files would come from the chart's revision."""
+    units = {"source": {"targetRevision": "v1"}}
+    spec = parsed(fleet_with(units=units), SERVICES)["argocd/units.yaml"]["spec"]["template"]["spec"]
+    assert [source["targetRevision"] for source in spec["sources"]] == ["v1", "main"]
+
+
+def test_null_takes_a_default_away() -> None:
+    template = parsed(fleet_with(units={"retry": None}), {})["argocd/units.yaml"]["spec"]["template"]
+    assert "retry" not in template["spec"]["syncPolicy"]
+
+
+# --- fleet.yaml's section ---
+
+
+def test_schema_is_a_schema_in_both_dialects() -> None:
+    Draft7Validator.check_schema(argocd.ARGOCD_SCHEMA)
+    Draft202012Validator.check_schema(argocd.ARGOCD_SCHEMA)
+
+
+def test_the_defaults_are_valid() -> None:
+    Draft202012Validator(argocd.ARGOCD_SCHEMA).validate(argocd.DEFAULTS)
+
+
+def test_schema_knows_every_default_and_describes_every_key() -> None:
+    def walk(schema: Mapping[str, Any], default: Any, path: str) -> Iterator[str]:
+        for key, inner in schema.get("properties", {}).items():
+            if "description" not in inner:
+                yield f"{path}.{key}: no description"
+            yield from walk(inner, (default or {}).get(key) if isinstance(default, dict) else None, f"{path}.{key}")
+        if schema.get("type") == "object" and "additionalProperties" not in schema:
+            yield f"{path}: open"
+
+    found = list(walk(argocd.ARGOCD_SCHEMA, argocd.DEFAULTS, "argocd"))
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"nmaespace": "argocd"},
+        {"namespace": "Argo"},
+        {"destination": {"server": "https://a", "name": "b"}},
+        {"destination": {"namespace": "x"}},
+        {"units": {"applicationName": "kargo"}},
+        {"units": {"applicationName": "kargo-<svc>"}},
+        {"units": {"maxApplications": 0}},
+        {"units": {"minSets": 3}},
+        {"units": {"requeueAfterSeconds": 1}},
+        {"units": {"applicationsSync": "delete"}},
+        {"units": {"retry": {"backoff": {"duration": "5"}}}},
+        {"units": {"syncOptions": "CreateNamespace=true"}},
+        {"workloads": {"applicationName": "<service>"}},
+        {"workloads": {"stages": {"prod": {"automatic": False}}}},
+        {"workloads": {"stages": {"Prod": {}}}},
+    ],
+)
+def test_schema_refuses(section: dict[str, Any]) -> None:
+    assert not Draft202012Validator(argocd.ARGOCD_SCHEMA).is_valid(section)
+
+
+# --- splits ---
+
+labels = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
+
+
+@given(st.sets(labels, max_size=200), st.integers(1, 60), st.sampled_from([1, 2, 4, 8, 16, 32]))
+def test_every_service_is_in_exactly_one_bucket(names: set[str], most: int, fewest: int) -> None:
+    buckets = split(names, most, fewest)
+    assert len(buckets) >= fewest
+    assert len(buckets).bit_count() == 1
+    assert all(sum(name in bucket for bucket in buckets) == 1 for name in names)
+    assert len(buckets) == 256 or largest(names, buckets) <= most
+    assert len({bucket.suffix for bucket in buckets}) == len(buckets)
+
+
+@given(st.sets(labels, min_size=1, max_size=200), st.integers(1, 20))
+def test_no_more_sets_than_needed(names: set[str], most: int) -> None:
+    buckets = split(names, most)
+    halves = [Bucket(a.prefixes + b.prefixes) for a, b in zip(buckets[::2], buckets[1::2], strict=False)]
+    assert len(buckets) == 1 or largest(names, halves) > most
+
+
+def test_names_of_sets() -> None:
+    """No split shares a name with another, so a set of before cannot be taken for one of now."""
+    found = {count: [bucket.suffix for bucket in split((), 1, count)] for count in (1, 2, 4, 16, 32, 256)}
+    assert found[1] == [""]
+    assert found[2] == ["-0-7", "-8-f"]
+    assert found[4] == ["-0-3", "-4-7", "-8-b", "-c-f"]
+    assert found[16][:2] == ["-0", "-1"]
+    assert found[32][:2] == ["-00-07", "-08-0f"]
+    assert found[256][-1] == "-ff"
+    every = [suffix for suffixes in found.values() for suffix in suffixes]
+    assert len(set(every)) == len(every)
+
+
+def test_a_split_is_followed_by_a_handover() -> None:
+    before, after = {"a": USUAL, "b": USUAL}, {"a": USUAL, "b": USUAL, "c": USUAL}
+    fleet = fleet_with(units={"maxApplications": 2})
+    old, new = argocd.set_names(fleet, before), argocd.set_names(fleet, after)
+    assert old == {"argocd/units.yaml": "kargo-units"}
+    assert new == {"argocd/units-0-7.yaml": "kargo-units-0-7", "argocd/units-8-f.yaml": "kargo-units-8-f"}
+    assert argocd.handover(fleet, old.keys() - new.keys()) == [
+        "kubectl -n argocd delete applicationset kargo-units --cascade=orphan",
+        "kubectl apply --server-side -f argocd/",
+    ]
+    assert argocd.handover(fleet, new.keys() - old.keys())[0].split()[5:7] == ["kargo-units-0-7", "kargo-units-8-f"]
+    assert argocd.handover(fleet, ["argocd/appproject.yaml"]) == []
+
+
+def test_min_sets_keeps_a_split() -> None:
+    assert list(argocd.set_names(fleet_with(units={"minSets": 4}), SERVICES)) == [
+        "argocd/units-0-3.yaml",
+        "argocd/units-4-7.yaml",
+        "argocd/units-8-b.yaml",
+        "argocd/units-c-f.yaml",
+    ]
+
+
+# --- problems ---
+
+
+def found_problems(services: Mapping[str, Any], **workloads: Any) -> list[tuple[str, str]]:
+    settings = {"enabled": True, "source": {"path": "charts/app"}, **workloads}
+    return [(problem.service, problem.message) for problem in argocd.problems(fleet_with(workloads=settings), services)]
+
+
+def test_a_sound_fleet_has_no_problems() -> None:
+    assert argocd.problems(FLEET, SERVICES) == []
+    assert argocd.problems(WORKLOADS, SERVICES) == []
+
+
+def test_two_workloads_with_one_name() -> None:
+    end = "Argo CD then handles one of them at the most"
+    assert found_problems({"a-b": ["c"], "a": ["b-c"]}) == [
+        ("a", f"Argo CD application 'a-b-c' of a at stage b-c is also that of a-b at stage c: {end}"),
+        ("a-b", f"Argo CD application 'a-b-c' of a-b at stage c is also that of a at stage b-c: {end}"),
+    ]
+    assert argocd.problems(FLEET, {"a-b": ["c"], "a": ["b-c"]}) == []  # without workloads it is no problem
+
+
+def test_a_workload_named_as_a_unit() -> None:
+    found = found_problems({"kargo": ["nginx"], "nginx": ["dev"]})
+    assert {service for service, message in found if "'kargo-nginx' of" in message} == {"kargo", "nginx"}
+
+
+def test_an_invalid_name_of_its_own() -> None:
+    assert (
+        "'Shop_Prod', the Argo CD application of shop at stage prod"
+        in found_problems({"shop": [Stage("prod", "Shop_Prod")]})[0][1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("namespace", "message"),
+    [
+        ("kargo-<service>", "'kargo-nginx', which belongs to a control plane"),
+        ("argocd", "'argocd', which belongs to a control plane"),
+        ("x" * 60 + "<service>", "65 characters, 63 are allowed"),
+    ],
+)
+def test_a_namespace_that_is_no_workloads(namespace: str, message: str) -> None:
+    found = found_problems({"nginx": ["dev"]}, destination={"namespace": namespace})
+    assert [(service, message in text) for service, text in found] == [("nginx", True)]
+
+
+def test_settings_that_do_not_go_together() -> None:
+    assert "no chart is named" in found_problems({}, source={})[0][1]
+    assert "not where it is" in found_problems({}, source={"chart": "app"})[0][1]
+    assert "are both 'kargo-units'" in found_problems({}, appProject={"name": "kargo-units"})[0][1]
+
+
+def test_more_services_than_sets_can_hold() -> None:
+    many = {f"svc-{number}": ["dev"] for number in range(600)}
+    found = argocd.problems(fleet_with(units={"maxApplications": 1}), many)
+    assert [problem.service for problem in found] == [""]
+    assert found[0].message.startswith("argocd.units.maxApplications is 1, but even 256 sets hold up to")
+
+
+# --- YAML ---
+
+
+@given(st.dictionaries(st.text(min_size=1), st.one_of(st.text(), st.booleans(), st.integers(), st.lists(st.text()))))
+def test_yaml_holds_what_was_put_in(document: dict[str, Any]) -> None:
+    assert yaml.safe_load(yaml_comments.dump({"top": document})) == {"top": document}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yes",
+        "No",
+        "null",
+        "~",
+        "0",
+        "8e1",
+        "0x1",
+        "1.0",
+        "12:30",
+        "a: b",
+        "a #b",
+        "- a",
+        "",
+        " a",
+        "{{ x }}",
+        "*",
+        "!x",
+    ],
+)
+def test_yaml_quotes_what_is_not_plainly_a_string(text: str) -> None:
+    assert yaml_comments.scalar(text)[0] in "'\""
+
+
+def test_yaml_comments_and_blocks() -> None:
+    note = yaml_comments.Note("why\nand how", [yaml_comments.Note("this one", {"a": "x"}), {"b": "line\nline\n"}])
+    assert yaml_comments.dump({"list": note, "empty": []}, "head") == (
+        "# head\n# why\n# and how\nlist:\n  # this one\n  - a: x\n  - b: |\n      line\n      line\nempty: []\n"
+    )
+
+
+# --- against the CRDs ---
+
+
+@cache
+def crd(kind: str) -> Draft202012Validator:
+    text = (argo_cd_module() / "manifests" / "crds" / f"{kind.lower()}-crd.yaml").read_text()
+    schema = yaml.load(text, Loader=yaml.CSafeLoader)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return Draft202012Validator(closed(schema))
+
+
+def closed(schema: Any) -> Any:
+    """Return `schema` with every object closed that names its properties; a CRD would drop the rest without a word."""
+    if isinstance(schema, list):
+        return [closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: closed(value) for key, value in schema.items()}
+    if isinstance(found.get("properties"), dict) and not found.get("x-kubernetes-preserve-unknown-fields"):
+        found.setdefault("additionalProperties", False)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("fleet", "services"),
+    [
+        ({"git": {"repoURL": REPO}}, {}),
+        (FLEET, SERVICES),
+        (WORKLOADS, SERVICES),
+        (fleet_with(units={"minSets": 32}, workloads={**WORKLOADS["argocd"]["workloads"], "minSets": 2}), SERVICES),
+        (
+            fleet_with(units={"source": {"repoURL": "https://c", "chart": "kargo-service", "targetRevision": "1"}}),
+            SERVICES,
+        ),
+        (fleet_with(destination={"name": "in-cluster"}, units={"automated": {"enabled": False}}), SERVICES),
+    ],
+)
+def test_manifests_are_what_the_crds_describe(fleet: dict[str, Any], services: dict[str, Any]) -> None:
+    for path, manifest in parsed(fleet, services).items():
+        if manifest["kind"] != "ConfigMap":
+            assert [error.message for error in crd(manifest["kind"]).iter_errors(manifest)] == [], path
+
+
+# --- Argo CD renders the sets ---
+
+needs_argocd = pytest.mark.argocd
+
+
+@needs_argocd
+def test_one_application_per_service(checkout: Checkout) -> None:
+    checkout.services(SERVICES)
+    applications = checkout.applications(FLEET, SERVICES)
+    assert names_of(applications) == sorted(f"kargo-{service}" for service in SERVICES)
+    nginx = next(app for app in applications if app["metadata"]["name"] == "kargo-nginx")
+    assert nginx["metadata"]["namespace"] == "argocd"
+    assert nginx["metadata"]["annotations"] == {"argocd.argoproj.io/manifest-generate-paths": ".;/values/nginx.yaml"}
+    assert nginx["metadata"]["labels"] == {
+        "app.kubernetes.io/name": "nginx",
+        "app.kubernetes.io/component": "kargo-unit",
+    }
+    assert "finalizers" not in nginx["metadata"]
+    assert nginx["spec"]["project"] == "kargo-units"
+    assert nginx["spec"]["destination"] == {"server": "https://kubernetes.default.svc", "namespace": "kargo-nginx"}
+    assert nginx["spec"]["source"] == {
+        "repoURL": REPO,
+        "targetRevision": "main",
+        "path": "charts/kargo-service",
+        "helm": {
+            "releaseName": "nginx",
+            "valueFiles": ["/values/nginx.yaml"],
+            "parameters": [{"name": "service.name", "value": "nginx", "forceString": True}],
+        },
+    }
+    assert nginx["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+
+
+@needs_argocd
+def test_folders_that_are_no_services(checkout: Checkout) -> None:
+    longest, too_long = "x" * LONGEST_NAME, "x" * (LONGEST_NAME + 1)
+    fine = ["nginx", "a", "0", "a-b", longest]
+    reserved = sorted(RESERVED_NAMES)
+    checkout.services(
+        [
+            *fine,
+            ".hidden",
+            "_template",
+            "Upper",
+            "under_score",
+            "dot.ted",
+            "-a",
+            "a-",
+            "ümlaut",
+            "a b",
+            too_long,
+            *reserved,
+        ]
+    )
+    checkout.services(["nginx/nested", "nginx/nested/deeper"])
+    (checkout.repo / "services" / "README.md").write_text("no folder\n")
+    assert names_of(checkout.applications(FLEET, {})) == sorted(f"kargo-{name}" for name in fine)
+
+
+@needs_argocd
+def test_what_is_in_the_folders_does_not_matter(checkout: Checkout) -> None:
+    checkout.services(SERVICES)
+    before = checkout.applications(WORKLOADS, SERVICES)
+    (checkout.repo / "values").mkdir()
+    for service in SERVICES:
+        (checkout.repo / "values" / f"{service}.yaml").write_text(
+            "service: {name: api-gateway}\npath: {basename: api-gateway}\n"
+        )
+        (checkout.repo / "services" / service / "values-dev.yaml").write_text("\t{{ .path }}: [broken\n")
+        (checkout.repo / "services" / service / "config.json").write_text('{"path": {"basename": "api-gateway"}}')
+        (checkout.repo / "services" / service / "kargo.yaml").write_bytes(b"\xff\xfe\x00")
+    assert checkout.applications(WORKLOADS, SERVICES) == before
+
+
+@needs_argocd
+@pytest.mark.parametrize("count", [1, 2, 4, 16, 32])
+def test_sets_share_the_services_out(checkout: Checkout, count: int) -> None:
+    names = [f"svc-{number}" for number in range(100)]
+    checkout.services(names)
+    services = dict.fromkeys(names, USUAL)
+    fleet = fleet_with(units={"minSets": count})
+    rendered = checkout.render(fleet, services)
+    assert len(rendered) == count
+    assert names_of(app for found in rendered for app in found["applications"] or []) == sorted(
+        f"kargo-{name}" for name in names
+    )
+    assert {found["repoCalls"] for found in rendered} == {1}
+    buckets = split(names, 1500, count)
+    for found, bucket in zip(rendered, buckets, strict=True):
+        assert names_of(found["applications"] or []) == sorted(f"kargo-{name}" for name in names if name in bucket)
+    # The Applications are the same ones, whatever the number of sets.
+    whole = {app["metadata"]["name"]: app for app in checkout.applications(FLEET, services)}
+    assert all(whole[app["metadata"]["name"]] == app for found in rendered for app in found["applications"] or [])
+
+
+@needs_argocd
+def test_a_service_in_a_folder_that_the_tool_has_not_seen_yet(checkout: Checkout) -> None:
+    checkout.services([*SERVICES, "brand-new"])
+    fleet = fleet_with(units={"minSets": 4})
+    assert "kargo-brand-new" in names_of(checkout.applications(fleet, SERVICES))
+
+
+@needs_argocd
+def test_services_elsewhere(checkout: Checkout) -> None:
+    """A folder of services whose name has characters that globs know."""
+    odd = checkout.repo / "plat[1]" / "services" / "nginx"
+    odd.mkdir(parents=True)
+    (checkout.repo / "plat1" / "services" / "apache").mkdir(parents=True)
+    assert names_of(checkout.applications({**FLEET, "services": "plat[1]/services"}, {})) == ["kargo-nginx"]
+
+
+@needs_argocd
+def test_workloads(checkout: Checkout) -> None:
+    checkout.services(SERVICES)
+    applications = [
+        app for app in checkout.applications(WORKLOADS, SERVICES) if app["spec"]["project"] == "kargo-workloads"
+    ]
+    stages = {
+        app["metadata"]["name"]: app["metadata"]["annotations"]["kargo.akuity.io/authorized-stage"]
+        for app in applications
+    }
+    assert stages == {
+        "api-gateway-dev": "kargo-api-gateway:dev",
+        "api-gateway-staging": "kargo-api-gateway:staging",
+        "api-gateway-prod": "kargo-api-gateway:prod",
+        "legacy-app-dev": "kargo-legacy:dev",
+        "legacy-staging": "kargo-legacy:staging",
+        "legacy-app": "kargo-legacy:prod",
+        "nginx-dev": "kargo-nginx:dev",
+        "nginx-staging": "kargo-nginx:staging",
+        "nginx-prod": "kargo-nginx:prod",
+        "reports-dev": "kargo-reports:dev",
+        "reports-prod": "kargo-reports:prod",
+        "shop-dev": "kargo-shop:dev",
+        "shop-staging": "kargo-shop:staging",
+        "shop-prod-eu": "kargo-shop:prod-eu",
+        "shop-prod-us": "kargo-shop:prod-us",
+    }
+    by_name = {app["metadata"]["name"]: app["spec"] for app in applications}
+    assert by_name["nginx-dev"]["source"]["helm"] == {
+        "releaseName": "nginx",
+        "valueFiles": ["/services/nginx/base-values.yaml", "/services/nginx/values-dev.yaml"],
+    }
+    assert by_name["legacy-app"]["destination"]["namespace"] == "legacy-prod"
+    by_itself = {name for name, spec in by_name.items() if "automated" in spec["syncPolicy"]}
+    assert by_itself == {name for name in stages if "prod" not in stages[name]}
+
+
+@needs_argocd
+def test_workloads_by_stage_and_split(checkout: Checkout) -> None:
+    names = [f"svc-{number}" for number in range(40)]
+    checkout.services([*names, "odd"])
+    services: dict[str, Sequence[Stage | str]] = dict.fromkeys(names, USUAL)
+    services["odd"] = ["dev", Stage("live", "odd")]
+    workloads = {
+        "enabled": True,
+        "source": {"repoURL": "https://charts.example", "chart": "app", "targetRevision": "2.0.0"},
+        "minSets": 4,
+        "stages": {"live": {"destination": {"name": "live-cluster"}, "targetRevision": "live"}, "prod": None},
+    }
+    fleet = {**fleet_with(workloads=workloads), "values": {"stages": {"staging": None, "qa": {}}}}
+    applications = [
+        app for app in checkout.applications(fleet, services) if app["spec"]["project"] == "kargo-workloads"
+    ]
+    expected = [f"{name}-{stage}" for name in names for stage in USUAL] + ["odd-dev", "odd"]
+    assert names_of(applications) == sorted(expected)
+    odd = next(app["spec"] for app in applications if app["metadata"]["name"] == "odd")
+    assert odd["destination"] == {"name": "live-cluster", "namespace": "odd-live"}
+    assert [source["targetRevision"] for source in odd["sources"]] == ["2.0.0", "live"]
+    assert odd["sources"][0]["helm"]["valueFiles"][1] == "$values/services/odd/values-live.yaml"
+    prod = next(app["spec"] for app in applications if app["metadata"]["name"] == "svc-0-prod")
+    assert "automated" not in prod["syncPolicy"]  # `prod*` still says so
+
+
+# --- Argo CD's controller hands Applications over ---
+
+
+@needs_argocd
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 4), (4, 1)])
+def test_a_split_moves_applications_and_makes_none_anew(checkout: Checkout, before: int, after: int) -> None:
+    names = [f"svc-{number}" for number in range(20)]
+    checkout.services(names)
+
+    def sets(count: int) -> dict[Path, Bucket]:
+        files = {}
+        manifests = argocd.manifests(fleet_with(units={"minSets": count}), dict.fromkeys(names, USUAL))
+        for path, bucket in zip(sorted(p for p in manifests if "/units" in p), split(names, 1500, count), strict=True):
+            file = checkout.folder / f"{count}-{Path(path).name}"
+            file.write_text(manifests[path])
+            files[file] = bucket
+        return files
+
+    def owners(count: int) -> dict[str, str]:
+        return {f"kargo-{name}": f"kargo-units{b.suffix}" for b in sets(count).values() for name in names if name in b}
+
+    old = ",".join(map(str, sets(before)))
+    steps = checkout.appset("handover", "-repo", checkout.repo, "-old", old, *sets(after))[0]
+    found = [{name: app["owner"] for name, app in step["applications"].items()} for step in steps]
+    errors = [step["errors"] for step in steps]
+    # While the old sets are there they stay in charge, and the new ones say so.
+    assert found[0] == found[1] == owners(before)
+    assert len(errors[1]) == after
+    assert all("already owned by another ApplicationSet controller" in error for error in errors[1])
+    # Deleted, they let go of everything; the new ones take it.
+    assert set(found[2].values()) == {""}
+    assert found[3] == owners(after)
+    assert [errors[0], errors[2], errors[3]] == [[], [], []]
+    uids = [{name: app["uid"] for name, app in step["applications"].items()} for step in steps]
+    assert all(step == uids[0] for step in uids)
+
+
+# --- Argo CD reads the AppProjects ---
+
+
+def ask(appset: Run, tmp_path: Path, project: Mapping[str, Any], questions: Iterable[Mapping[str, str]]) -> list[bool]:
+    file = tmp_path / "project.yaml"
+    file.write_text(json.dumps(project))
+    lines = "\n".join(json.dumps(question) for question in questions)
+    answers: list[bool] = appset("permits", "-project", file, stdin=lines)
+    return answers
+
+
+SERVER, ELSEWHERE = "https://kubernetes.default.svc", "https://elsewhere.example"
+
+
+@needs_argocd
+@pytest.mark.parametrize("destination", [{"server": SERVER}, {"name": "in-cluster"}])
+def test_where_units_may_go(appset: Run, tmp_path: Path, destination: dict[str, str]) -> None:
+    project = parsed(fleet_with(destination=destination), {})["argocd/appproject.yaml"]
+    here = {"server": SERVER, "clusterName": "in-cluster"}
+    there = {"server": ELSEWHERE, "clusterName": "elsewhere"}
+    allowed = [{**here, "namespace": "kargo-nginx"}, {**here, "namespace": "kargo-a"}]
+    refused = [
+        *({**here, "namespace": name} for name in ("kargo", "kube-system", "default", "argocd", "nginx")),
+        *({**cluster, "namespace": f"kargo-{name}"} for name in RESERVED_NAMES for cluster in (here, there)),
+        {**there, "namespace": "kargo-nginx"},
+        {**there, "namespace": "default"},
+    ]
+    assert ask(appset, tmp_path, project, allowed) == [True] * len(allowed)
+    assert ask(appset, tmp_path, project, refused) == [False] * len(refused)
+
+
+@needs_argocd
+def test_a_negated_namespace_would_open_the_project(appset: Run, tmp_path: Path) -> None:
+    """Why the AppProject denies by `server: "!**"`. When this fails, argoproj/argo-cd#21264 is mended."""
+    project = parsed(FLEET, {})["argocd/appproject.yaml"]
+    project["spec"]["destinations"][1:] = [{"server": SERVER, "namespace": "!kargo-shared-resources"}]
+    answers = ask(
+        appset,
+        tmp_path,
+        project,
+        [{"server": SERVER, "namespace": name} for name in ("kargo-shared-resources", "kube-system")],
+    )
+    assert answers == [False, True]
+
+
+@needs_argocd
+def test_what_units_may_hold(appset: Run, tmp_path: Path) -> None:
+    project = parsed(FLEET, {})["argocd/appproject.yaml"]
+
+    def thing(kind: str, group: str = "", name: str = "x", namespace: str = "kargo-nginx") -> dict[str, str]:
+        return {"server": SERVER, "kind": kind, "group": group, "name": name, "namespace": namespace}
+
+    kargo, rbac = "kargo.akuity.io", "rbac.authorization.k8s.io"
+    allowed = [
+        thing("Namespace", name="kargo-nginx", namespace=""),
+        thing("Project", kargo, "kargo-nginx", ""),
+        *(thing(kind, kargo) for kind in ("ProjectConfig", "Warehouse", "Stage")),
+        thing("Role", rbac),
+        thing("RoleBinding", rbac),
+        thing("ServiceAccount"),
+        thing("ResourceQuota"),
+    ]
+    refused = [
+        thing("Namespace", name="nginx", namespace=""),
+        thing("Namespace", name="kargo-shared-resources", namespace=""),
+        thing("Project", kargo, "kargo-cluster-secrets", ""),
+        thing("Project", kargo, "nginx", ""),
+        thing("ClusterRole", rbac, namespace=""),
+        thing("ClusterRoleBinding", rbac, namespace=""),
+        thing("ClusterPromotionTask", kargo, namespace=""),
+        thing("Secret"),
+        thing("ConfigMap"),
+        thing("Pod"),
+        thing("Freight", kargo),
+        thing("Promotion", kargo),
+        thing("Application", "argoproj.io"),
+        thing("Role", rbac, namespace="default"),
+        thing("ServiceAccount", namespace="kargo-shared-resources"),
+    ]
+    assert ask(appset, tmp_path, project, allowed) == [True] * len(allowed)
+    assert ask(appset, tmp_path, project, refused) == [False] * len(refused)
+    repos = [
+        {"repoURL": REPO},
+        {"repoURL": REPO.removesuffix(".git")},
+        {"repoURL": "https://github.com/YOUR_ORG/other.git"},
+    ]
+    assert ask(appset, tmp_path, project, repos) == [True, True, False]
+
+
+@needs_argocd
+def test_what_workloads_may_do(appset: Run, tmp_path: Path) -> None:
+    project = parsed(WORKLOADS, SERVICES)["argocd/appproject-workloads.yaml"]
+    places = ("nginx-dev", "shop-prod-us", "kargo-nginx", "kargo-dev", "kube-dev", "argocd", "nginx", "kargo")
+    answers = ask(appset, tmp_path, project, [{"server": SERVER, "namespace": name} for name in places])
+    assert answers == [True, True, False, False, False, False, False, False]
+    kinds = [
+        {"server": SERVER, "kind": "Deployment", "group": "apps", "name": "nginx", "namespace": "nginx-dev"},
+        {"server": SERVER, "kind": "Namespace", "name": "nginx-dev"},
+        {"server": SERVER, "kind": "Namespace", "name": "nginx"},
+        {"server": SERVER, "kind": "ResourceQuota", "name": "x", "namespace": "nginx-dev"},
+        {"server": SERVER, "kind": "ClusterRole", "group": "rbac.authorization.k8s.io", "name": "x"},
+    ]
+    assert ask(appset, tmp_path, project, kinds) == [True, True, False, False, False]
+
+
+# --- Argo CD runs the health checks ---
+
+
+def condition(kind: str, status: str, reason: str = "", message: str = "", generation: int = 2) -> dict[str, Any]:
+    return {"type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": generation}
+
+
+# What Kargo v1.11 writes, from pkg/controller and pkg/controller/management in its module.
+DISCOVERING = [
+    condition("Reconciling", "True", "ScheduledDiscovery", "Discovering artifacts for 1 subscriptions"),
+    condition("Ready", "False", "DiscoveryInProgress", "Waiting for discovery to complete"),
+    condition(
+        "Healthy", "Unknown", "Pending", "Health status cannot be determined until artifact discovery is finished"
+    ),
+]
+DISCOVERED = [
+    condition("Healthy", "True", "ReconciliationSucceeded"),
+    condition("Ready", "True", "ArtifactsDiscovered"),
+]
+HEALTH: list[tuple[str, dict[str, Any] | None, str, str]] = [
+    ("Project", None, "Progressing", "Waiting for Kargo"),
+    ("Project", {"conditions": []}, "Progressing", "Waiting for Kargo"),
+    ("Project", {"conditions": [condition("Ready", "True", "Synced", "ready for use")]}, "Healthy", "ready for use"),
+    (
+        "Project",
+        {"conditions": [condition("Ready", "True", "Synced", generation=1)]},
+        "Progressing",
+        "Waiting for Kargo",
+    ),
+    ("Project", {"conditions": [condition("Ready", "False", "Syncing", "Ensuring")]}, "Progressing", "Ensuring"),
+    ("Project", {"conditions": [condition("Ready", "False", "EnsuringNamespaceFailed", "no")]}, "Degraded", "no"),
+    (
+        "Project",
+        {
+            "conditions": [
+                condition("Ready", "False", "EnsuringNamespaceFailed", "failed"),
+                condition("Stalled", "True", "ExistingNamespaceMissingLabel", "missing label"),
+            ]
+        },
+        "Degraded",
+        "missing label",
+    ),
+    ("ProjectConfig", None, "Progressing", "Waiting for Kargo"),
+    ("ProjectConfig", {"conditions": [condition("Ready", "True", "Synced")]}, "Healthy", ""),
+    (
+        "ProjectConfig",
+        {"conditions": [condition("Ready", "False", "SyncingWebhooks", "Syncing")]},
+        "Progressing",
+        "Syncing",
+    ),
+    (
+        "ProjectConfig",
+        {"conditions": [condition("Ready", "False", "SyncWebhookReceiversFailed", "secret not found")]},
+        "Degraded",
+        "secret not found",
+    ),
+    ("Warehouse", None, "Progressing", "Waiting for Kargo"),
+    ("Warehouse", {"conditions": DISCOVERING}, "Progressing", "Discovering artifacts"),
+    ("Warehouse", {"conditions": DISCOVERED, "observedGeneration": 2}, "Healthy", ""),
+    # Once found, looking again does not show: thousands of Applications would flicker.
+    ("Warehouse", {"conditions": DISCOVERING, "observedGeneration": 2}, "Healthy", ""),
+    # What was found for another spec does not count.
+    ("Warehouse", {"conditions": DISCOVERING, "observedGeneration": 1}, "Progressing", "Discovering artifacts"),
+    (
+        "Warehouse",
+        {"conditions": [condition("Healthy", "True", generation=1)], "observedGeneration": 1},
+        "Progressing",
+        "Waiting for Kargo",
+    ),
+    (
+        "Warehouse",
+        {
+            "conditions": [
+                condition("Reconciling", "True", "ScheduledDiscovery", "Discovering"),
+                condition("Healthy", "False", "DiscoveryFailed", "Unable to discover artifacts: 401"),
+            ],
+            "observedGeneration": 2,
+        },
+        "Degraded",
+        "Unable to discover artifacts: 401",
+    ),
+    ("Stage", None, "Progressing", "Waiting for Kargo"),
+    (
+        "Stage",
+        {"conditions": [condition("Ready", "False", "NoFreight", "Stage has no current Freight")]},
+        "Healthy",
+        "no current Freight",
+    ),
+    ("Stage", {"conditions": [condition("Ready", "False", "ActivePromotion", "Promoting")]}, "Healthy", "Promoting"),
+    (
+        "Stage",
+        {"conditions": [condition("Ready", "False", "LastPromotionErrored", "step 3 failed")]},
+        "Healthy",
+        "step 3 failed",
+    ),
+    ("Stage", {"conditions": [condition("Ready", "False", "LastPromotionFailed", "no")]}, "Healthy", "no"),
+    ("Stage", {"conditions": [condition("Ready", "False", "Unhealthy", "Stage is unhealthy")]}, "Healthy", "unhealthy"),
+    ("Stage", {"conditions": [condition("Ready", "False", "VerificationFailed", "no")]}, "Healthy", "no"),
+    (
+        "Stage",
+        {"conditions": [condition("Ready", "False", "ReconcileError", "cannot list")]},
+        "Degraded",
+        "cannot list",
+    ),
+    # A control flow Stage.
+    ("Stage", {"conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}]}, "Healthy", ""),
+    ("Stage", {"conditions": [condition("Ready", "False", "FreightRetrievalFailed", "no")]}, "Degraded", "no"),
+]
+
+
+@needs_argocd
+def test_health(appset: Run, tmp_path: Path) -> None:
+    config = tmp_path / "argocd-cm.yaml"
+    config.write_text(argocd.manifests(FLEET, {})["argocd/patches/argocd-cm.yaml"])
+    files = []
+    for number, (kind, status, _, _) in enumerate(HEALTH):
+        manifest = {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": kind, "metadata": {"name": "x", "generation": 2}}
+        files.append(tmp_path / f"{number:02}.yaml")
+        files[-1].write_text(json.dumps({**manifest, **({"status": status} if status is not None else {})}))
+    verdicts = appset("health", "-config", config, *files)[0]
+    wrong = [
+        (sample, verdict["status"], verdict["message"])
+        for sample, verdict in zip(HEALTH, verdicts, strict=True)
+        if verdict["status"] != sample[2] or sample[3] not in verdict["message"]
+    ]
+    assert wrong == []
+
+
+@needs_argocd
+def test_health_of_nothing_else(appset: Run, tmp_path: Path) -> None:
+    config, other = tmp_path / "argocd-cm.yaml", tmp_path / "freight.yaml"
+    config.write_text(argocd.manifests(FLEET, {})["argocd/patches/argocd-cm.yaml"])
+    other.write_text(
+        json.dumps({"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Freight", "metadata": {"name": "x"}})
+    )
+    assert appset("health", "-config", config, other)[0][0]["status"] == ""

@@ -1,0 +1,240 @@
+"""The tool and the chart say the same about values that span keys, in the same words."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helm import CHART, template
+from kargo_fleet.fleet import chart as charts
+from kargo_fleet.fleet.merge import merge
+from kargo_fleet.text import yaml_writer
+from kargo_fleet.unit import rules
+
+MINIMAL: dict[str, Any] = {
+    "service": {"name": "nginx"},
+    "image": {"repoURL": "registry.example.com/nginx"},
+    "git": {"repoURL": "https://github.com/example/gitops.git"},
+}
+
+CASES: dict[str, dict[str, Any]] = {
+    "sound": {},
+    "reserved name": {"service": {"name": "shared-resources"}},
+    "no image": {"image": {"repoURL": None}},
+    "no repository": {"git": {"repoURL": None}},
+    "no repository needed": {
+        "git": {"repoURL": None},
+        "promotion": {"steps": {"replace": [{"uses": "http"}]}},
+    },
+    "bad constraint": {"image": {"constraint": "latest"}},
+    "quoted constraint": {"image": {"constraint": 'a"b\\c'}},
+    "no constraint": {"image": {"constraint": ""}},
+    "digest without a tag": {"image": {"imageSelectionStrategy": "Digest"}},
+    "digest without anything": {"image": {"imageSelectionStrategy": "Digest", "constraint": None}},
+    "digest": {"image": {"imageSelectionStrategy": "Digest", "constraint": "latest"}},
+    "lexical ignores the constraint": {"image": {"imageSelectionStrategy": "Lexical", "constraint": "latest"}},
+    "bad regexes": {"image": {"allowTagsRegexes": ["(?=x)", "a)|(b", "x"], "ignoreTagsRegexes": ["[", "*a", "a\\"]}},
+    "good regexes": {"image": {"allowTagsRegexes": ["(?i)^v[0-9]+$", r"\pL", r"\Qabc"]}},
+    "own image twice": {
+        "warehouse": {
+            "subscriptions": [{"git": {"repoURL": "https://x/y"}}, {"image": {"repoURL": "registry.example.com/nginx"}}]
+        }
+    },
+    "bad constraints of others": {
+        "warehouse": {
+            "subscriptions": [
+                {"image": {"repoURL": "registry.example.com/other", "constraint": "x y"}},
+                {"chart": {"repoURL": "oci://registry.example.com/c", "semverConstraint": "latest"}},
+                {"git": {"repoURL": "https://x/y", "semverConstraint": "main"}},
+                {
+                    "image": {
+                        "repoURL": "registry.example.com/third",
+                        "constraint": "latest",
+                        "imageSelectionStrategy": "Digest",
+                    }
+                },
+            ]
+        }
+    },
+    "no stages": {"stages": {"dev": None, "staging": None, "prod": None}},
+    "stage taken out": {"stages": {"staging": None}},
+    "unknown upstream": {"stages": {"prod": {"upstream": ["staging", "stagin"]}}},
+    "own upstream": {"stages": {"staging": {"upstream": ["dev", "staging"]}}},
+    "cycle": {"stages": {"dev": {"upstream": ["prod"]}}},
+    "cycle beside the pipeline": {
+        "stages": {"a": {"upstream": ["b"]}, "b": {"upstream": ["a", "dev"]}, "c": {"upstream": ["b"]}}
+    },
+    "direct": {"stages": {"prod": {"direct": True}}},
+    "match upstream": {"stages": {"prod": {"selectionPolicy": "MatchUpstream"}}},
+    "match two upstreams": {"stages": {"prod": {"selectionPolicy": "MatchUpstream", "upstream": ["dev", "staging"]}}},
+    "match no upstream": {"stages": {"dev": {"selectionPolicy": "MatchUpstream"}}},
+    "match upstream and direct": {"stages": {"prod": {"selectionPolicy": "MatchUpstream", "direct": True}}},
+    "same file": {"promotion": {"path": "services/<service>/values.yaml"}},
+    "same file on other branches": {
+        "promotion": {"path": "values/<service>.yaml"},
+        "stages": {"staging": {"branch": "staging"}, "prod": {"branch": "prod"}},
+    },
+    "same file by one stage": {"stages": {"prod": {"promotion": {"path": "services/<service>/values-dev.yaml"}}}},
+    "writes nothing": {"promotion": {"tagKey": ""}},
+    "writes a digest": {"promotion": {"tagKey": "", "digestKey": "image.digest"}},
+    "reserved variable": {"stages": {"dev": {"vars": {"branch": "x", "mine": "y"}}}},
+    "author without address": {"git": {"author": {"name": "kargo"}}},
+    "address without author": {"git": {"author": {"email": "kargo@example.com"}}},
+    "replace and task": {"promotion": {"steps": {"replace": [{"uses": "http"}]}, "task": {"name": "t"}}},
+    "unknown step": {"promotion": {"steps": {"before": [{"uses": "git-clonee"}], "after": [{"uses": "mine"}]}}},
+    "custom step": {"promotion": {"steps": {"after": [{"uses": "mine"}]}, "customSteps": ["mine"]}},
+    "unknown step in one stage": {"stages": {"prod": {"promotion": {"steps": {"beforeCommit": [{"uses": "yq"}]}}}}},
+    "aliases": {
+        "promotion": {
+            "steps": {
+                "before": [
+                    {"uses": "http", "as": "commit"},
+                    {"uses": "http", "as": "step-1"},
+                    {"uses": "http", "as": "x"},
+                ],
+                "after": [{"uses": "http", "as": "x"}, {"uses": "http", "as": "wait-for-pr"}],
+            }
+        }
+    },
+    "aliases of a pull request": {
+        "promotion": {"pullRequest": {"enabled": True}, "steps": {"after": [{"uses": "http", "as": "wait-for-pr"}]}}
+    },
+    "aliases of a merged pull request": {
+        "promotion": {
+            "pullRequest": {"enabled": True, "merge": True},
+            "steps": {"after": [{"uses": "http", "as": "merge-pr"}]},
+        }
+    },
+    "aliases beside a task": {
+        "promotion": {"task": {"name": "t"}, "steps": {"after": [{"uses": "http", "as": "commit"}]}}
+    },
+    "a task is not configured here": {
+        "promotion": {
+            "steps": {
+                "after": [
+                    {"task": {"name": "t"}, "if": "${{ always() }}", "config": {"x": "y"}},
+                    {"task": {"name": "t"}, "as": "fine", "vars": {"x": "y"}},
+                ]
+            }
+        }
+    },
+    "pull request by SSH": {
+        "git": {"repoURL": "git@github.com:example/gitops.git"},
+        "promotion": {"pullRequest": {"enabled": True}},
+    },
+    "pull request at an unknown host": {
+        "git": {"repoURL": "https://git.example.com/gitops.git"},
+        "stages": {"prod": {"promotion": {"pullRequest": {"enabled": True}}}},
+    },
+    "pull request at a host with a name": {
+        "git": {"repoURL": "https://git.example.com/gitops.git"},
+        "promotion": {"pullRequest": {"enabled": True, "provider": "gitea"}},
+    },
+    "names of charts": {
+        "warehouse": {
+            "subscriptions": [
+                {"chart": {"repoURL": "oci://registry.example.com/charts/c", "name": "c"}},
+                {"chart": {"repoURL": "https://charts.example.com"}},
+                {"chart": {"repoURL": "https://charts.example.com", "name": "c"}},
+            ]
+        }
+    },
+    "bindings": {
+        "rbac": {
+            "bindings": {
+                "a": {"role": "admin"},
+                "b": {"groups": ["x"]},
+                "c": {"role": "admin", "roleRef": {"kind": "Role", "name": "r"}, "users": ["u"]},
+                "d": {"role": "admin", "stages": ["dev"], "groups": ["x"]},
+                "e": {"role": "promoter", "stages": ["dev", "qa"], "claims": {"groups": "x"}},
+                "f": {"roleRef": {"kind": "ClusterRole", "name": "view"}, "serviceAccounts": [{"name": "ci"}]},
+            }
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def chart() -> charts.Chart:
+    return charts.load(CHART.parents[1], None)
+
+
+def said_by_chart(values: dict[str, Any], tmp_path: Path) -> list[str]:
+    (tmp_path / "values.yaml").write_text(yaml_writer.document(values))
+    result = template("nginx", CHART, tmp_path / "values.yaml")
+    if result.returncode == 0:
+        return []
+    assert "these values cannot work:" in result.stderr, result.stderr
+    return [line[2:] for line in result.stderr.splitlines() if line.startswith("  ")]
+
+
+def said_by_tool(values: dict[str, Any], chart: charts.Chart) -> list[str]:
+    merged = merge(chart.defaults, values)
+    assert chart.validator.problems(merged) == []
+    return [str(problem) for problem in rules.problems(merged)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_same_words(name: str, chart: charts.Chart, tmp_path: Path) -> None:
+    values = _over(MINIMAL, CASES[name])
+    assert said_by_tool(values, chart) == said_by_chart(values, tmp_path)
+
+
+def test_the_cases_break_every_rule(chart: charts.Chart) -> None:
+    sound = {
+        "sound",
+        "no repository needed",
+        "no constraint",
+        "digest",
+        "lexical ignores the constraint",
+        "good regexes",
+    }
+    sound |= {
+        "stage taken out",
+        "direct",
+        "match upstream",
+        "same file on other branches",
+        "writes a digest",
+        "custom step",
+    }
+    sound |= {"aliases beside a task", "pull request at a host with a name"}
+    broken = {name for name, case in CASES.items() if said_by_tool(_over(MINIMAL, case), chart)}
+    assert broken == set(CASES) - sound | {"stage taken out"}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_pipelines(seed: int, chart: charts.Chart, tmp_path: Path) -> None:
+    dice = random.Random(seed)
+    names = ["a", "b", "c", "d", "e"][: dice.randint(1, 5)]
+    stages: dict[str, Any] = {"dev": None, "staging": None, "prod": None}
+    for name in names:
+        upstream = dice.sample([*names, "nowhere"], dice.randint(0, 2))
+        stages[name] = {"upstream": upstream} if dice.random() < 0.8 else {"upstream": upstream, "direct": True}
+    values = {**MINIMAL, "stages": stages}
+    assert said_by_tool(values, chart) == said_by_chart(values, tmp_path)
+
+
+def test_lists_of_the_chart_and_the_tool_are_the_same() -> None:
+    steps = (CHART / "templates" / "_steps.tpl").read_text()
+    for define, known in (("builtinSteps", rules.BUILTIN_STEPS), ("reservedVars", rules.RESERVED_VARS)):
+        body = steps.split(f'define "kargo-service.{define}" -}}}}')[1].split("{{- end -}}")[0]
+        assert set(body.split()) == known
+
+
+def test_pipeline_order() -> None:
+    stages = {"prod": {"upstream": ["staging"]}, "dev": {}, "staging": {"upstream": ["dev"]}}
+    assert rules.pipeline_order(stages) == ["dev", "staging", "prod"]
+    assert sorted(rules.pipeline_order({"a": {"upstream": ["b"]}, "b": {"upstream": ["a"]}})) == ["a", "b"]
+
+
+def _over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """Lay a change over values, keeping its nulls for Helm."""
+    result = dict(base)
+    for key, value in change.items():
+        result[key] = (
+            _over(result[key], value) if isinstance(value, dict) and isinstance(result.get(key), dict) else value
+        )
+    return result

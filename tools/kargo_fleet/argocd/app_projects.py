@@ -1,0 +1,123 @@
+"""The AppProjects: what the Applications may do at the most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kargo_fleet.argocd.settings import LABELS, Fleet
+from kargo_fleet.text.yaml_comments import Note
+from kargo_fleet.unit.rules import RESERVED_NAMES
+
+# Every namespaced kind in charts/kargo-service.
+CHART_KINDS = (
+    ("", "ResourceQuota"),
+    ("", "ServiceAccount"),
+    ("kargo.akuity.io", "ProjectConfig"),
+    ("kargo.akuity.io", "Stage"),
+    ("kargo.akuity.io", "Warehouse"),
+    ("rbac.authorization.k8s.io", "Role"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+)
+
+# Not `namespace: "!kargo-shared-resources"`: in Argo CD 3.5 such an entry *allows* every namespace it does not name
+# (https://github.com/argoproj/argo-cd/issues/21264). A server that matches nothing makes an entry that can only deny.
+NO_SERVER = "!**"
+
+_WHY_DENY = """\
+Kargo's own namespaces begin with kargo- as well. This form denies and nothing else: `namespace: "!kargo-…"` would allow
+every other namespace of the cluster (argoproj/argo-cd#21264)."""
+
+_WHY_DENY_WORKLOADS = "Never into the namespaces of the control planes. (Why in this form: see appproject.yaml.)"
+
+_WHY_KINDS = """\
+Exactly the kinds in charts/kargo-service. (orphanedResources stays off: Freight, Promotions, Roles are Kargo's.)"""
+
+_WHY_NAMES = "A unit may make its own namespace and Project, nothing else that is cluster-wide."
+
+
+def units_project(fleet: Fleet) -> dict[str, Any]:
+    """Return the AppProject of the units."""
+    settings = fleet.argocd["appProject"]
+    clusters = [fleet.argocd["destination"]]
+    if fleet.follows_shards:
+        clusters += [fleet.destination(shard.name) for shard in fleet.shards]
+    allowed = [{**cluster, "namespace": "kargo-*"} for n, cluster in enumerate(clusters) if cluster not in clusters[:n]]
+    reserved = [f"kargo-{name}" for name in sorted(RESERVED_NAMES)]
+    deny = _deny(reserved)
+    deny[0] = Note(_WHY_DENY, deny[0])
+    own = [("", "Namespace"), ("kargo.akuity.io", "Project")]
+    spec: dict[str, Any] = {
+        "description": "Kargo's configuration of every service: one unit, kargo-<service>, per folder of "
+        f"{fleet.services}/. {_generated()}",
+        "sourceRepos": _repositories(fleet, fleet.units),
+        "destinations": [*allowed, *deny],
+        "clusterResourceWhitelist": Note(_WHY_NAMES, [_named(*kind, "kargo-*") for kind in own]),
+        "clusterResourceBlacklist": [_named(*kind, name) for kind in own for name in reserved],
+        "namespaceResourceWhitelist": Note(_WHY_KINDS, [{"group": group, "kind": kind} for group, kind in CHART_KINDS]),
+    }
+    return _project(fleet, settings, spec)
+
+
+def workloads_project(fleet: Fleet, stages: Iterable[str]) -> dict[str, Any]:
+    """Return the AppProject of the workloads: their own namespaces, whatever namespaced kinds their chart has."""
+    settings = fleet.workloads["appProject"]
+    destinations: list[dict[str, Any]] = []
+    for stage in stages:
+        target = fleet.workload(stage)["destination"]
+        namespace = _glob(target["namespace"], stage)
+        entry = {**{key: value for key, value in target.items() if key != "namespace"}, "namespace": namespace}
+        if entry not in destinations:
+            destinations.append(entry)
+    deny = _deny(["kargo", "kargo-*", "kube-*", fleet.argocd["namespace"]])
+    deny[0] = Note(_WHY_DENY_WORKLOADS, deny[0])
+    namespaces = list(dict.fromkeys(entry["namespace"] for entry in destinations))
+    spec = {
+        "description": f"The services themselves, one Application per service and stage. {_generated()}",
+        "sourceRepos": _repositories(fleet, fleet.workloads),
+        "destinations": [*destinations, *deny],
+        "clusterResourceWhitelist": Note(
+            "For CreateNamespace=true; nothing else that is cluster-wide.",
+            [_named("", "Namespace", name) for name in namespaces],
+        ),
+        "namespaceResourceBlacklist": Note(
+            "What bounds a namespace is not the service's to change.",
+            [{"group": "", "kind": "ResourceQuota"}, {"group": "", "kind": "LimitRange"}],
+        ),
+    }
+    return _project(fleet, settings, spec)
+
+
+def _project(fleet: Fleet, settings: Mapping[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    passed_on = {key: settings[key] for key in ("roles", "syncWindows") if settings.get(key)}
+    metadata = {
+        "name": settings["name"],
+        "namespace": fleet.argocd["namespace"],
+        "labels": LABELS,
+        "annotations": {
+            "argocd.argoproj.io/sync-wave": Note("Before the ApplicationSets, which fail without it.", "-1"),
+        },
+    }
+    whole = {**spec, **passed_on}
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": metadata, "spec": whole}
+
+
+def _repositories(fleet: Fleet, settings: Mapping[str, Any]) -> list[str]:
+    chart = settings["source"].get("repoURL")
+    return list(dict.fromkeys([fleet.repo_url, *([chart] if chart else [])]))
+
+
+def _deny(namespaces: Iterable[str]) -> list[Any]:
+    return [{"server": NO_SERVER, "namespace": name} for name in namespaces]
+
+
+def _named(group: str, kind: str, name: str) -> dict[str, str]:
+    return {"group": group, "kind": kind, "name": name}
+
+
+def _glob(pattern: str, stage: str) -> str:
+    return pattern.replace("<service>", "*").replace("<stage>", stage)
+
+
+def _generated() -> str:
+    return "Written by kargo-fleet."

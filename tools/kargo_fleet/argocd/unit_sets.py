@@ -1,0 +1,82 @@
+"""The ApplicationSet of the units: one Application per service, which installs charts/kargo-service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kargo_fleet.argocd.appsets import SERVICE, application_set, git_generator, literal, project_of, source, sync_policy
+from kargo_fleet.argocd.settings import Fleet
+from kargo_fleet.argocd.shares import Share
+from kargo_fleet.argocd.split import Bucket
+from kargo_fleet.text.yaml_comments import Note
+
+_WHY_PATHS = "Only a change of the chart or of this file renders the service again. Every promotion is a commit."
+
+_WHY_FORCED = "Whatever the file says, the unit is the one of this folder."
+
+_WHY_RELEASE = "Helm ends names of releases at 53 characters. The unit is called after service.name, below."
+
+_WHY_FILES = "A service without its file fails, alone and visibly, instead of running on the chart's defaults."
+
+_WHY_AUTOMATED = """\
+prune, so that a RoleBinding or a Stage taken out of the values goes. Namespace and Project carry Prune=false."""
+
+_WHY_OPTIONS = """\
+An object that another Application owns is not taken over. Only what differs is applied: each needless write costs a
+call of Kargo's webhook. No CreateNamespace: the chart makes the namespace, with the label that Kargo asks for."""
+
+_WHY_RETRY = "Kargo's webhook may not know a namespace yet that was created a moment ago; the next try succeeds."
+
+
+def unit_set(fleet: Fleet, bucket: Bucket, shard: Share | None = None) -> dict[str, Any]:
+    """Return the ApplicationSet of the units in `bucket`; with `shard`, of those that are its."""
+    settings = fleet.units
+    generator = git_generator(fleet, settings, bucket, shard=shard)
+    name = settings["name"] + (shard.suffix if shard else "") + bucket.suffix
+    destination = fleet.destination(shard.name if shard else "")
+    return application_set(fleet, settings, name, generator, _template(fleet, destination))
+
+
+def unit_application(fleet: Fleet, service: str) -> str:
+    """Return the name of the Application of the unit of `service`."""
+    return str(fleet.units["applicationName"]).replace("<service>", service)
+
+
+def _template(fleet: Fleet, destination: Mapping[str, Any]) -> dict[str, Any]:
+    settings = fleet.units
+    values_file = f"/values/{SERVICE}.yaml"
+    origin, paths = source(fleet, settings, fleet.chart, fleet.revision, [values_file], _helm())
+    spec: dict[str, Any] = {
+        "project": project_of({**fleet.argocd, **settings}),
+        **origin,
+        "destination": {**destination, "namespace": f"kargo-{SERVICE}"},
+    }
+    policy = sync_policy(settings)
+    for key, why in (("automated", _WHY_AUTOMATED), ("syncOptions", _WHY_OPTIONS), ("retry", _WHY_RETRY)):
+        if key in policy:
+            policy[key] = Note(why, policy[key])
+    spec["syncPolicy"] = policy
+    spec["revisionHistoryLimit"] = settings["revisionHistoryLimit"]
+    return {"metadata": _metadata(fleet, paths), "spec": spec}
+
+
+def _helm() -> dict[str, Any]:
+    return {
+        "releaseName": Note(_WHY_RELEASE, '{{ trunc 53 .path.basename | trimSuffix "-" }}'),
+        "ignoreMissingValueFiles": Note(_WHY_FILES, value=False),
+        "parameters": Note(_WHY_FORCED, [{"name": "service.name", "value": SERVICE, "forceString": True}]),
+    }
+
+
+def _metadata(fleet: Fleet, paths: str) -> dict[str, Any]:
+    settings = fleet.units
+    own = {"app.kubernetes.io/name": SERVICE, "app.kubernetes.io/component": "kargo-unit"}
+    return {
+        "name": settings["applicationName"].replace("<service>", SERVICE),
+        "labels": {**{key: literal(value) for key, value in settings["labels"].items()}, **own},
+        "annotations": {
+            **{key: literal(value) for key, value in settings["annotations"].items()},
+            "argocd.argoproj.io/manifest-generate-paths": Note(_WHY_PATHS, paths),
+        },
+    }

@@ -1,0 +1,149 @@
+"""What is wrong with a fleet as a whole, as far as Argo CD is concerned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kargo_fleet.argocd.settings import Fleet, Stage
+from kargo_fleet.argocd.shares import unit_shares
+from kargo_fleet.argocd.split import largest, split
+from kargo_fleet.argocd.unit_sets import unit_application
+from kargo_fleet.argocd.workload_sets import has_stage, stage_names, workload_application, workload_namespace
+from kargo_fleet.unit.rules import enumerate_words
+
+Services = Mapping[str, Sequence[Stage]]
+
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that Argo CD would refuse or get wrong. `service` is empty when it is about fleet.yaml."""
+
+    service: str
+    message: str
+    fix: str
+
+
+def find(fleet: Fleet, services: Services, shards: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield every problem, those of fleet.yaml first, then by service."""
+    yield from _settings(fleet)
+    yield from _applications(fleet, services)
+    if fleet.workloads["enabled"]:
+        yield from _namespaces(fleet, services)
+    yield from _sizes(fleet, services, shards)
+
+
+def _settings(fleet: Fleet) -> Iterator[Problem]:
+    if not fleet.repo_url:
+        yield Problem("", "git.repoURL is not set: Argo CD does not know where to look for services", "set git.repoURL")
+    yield from _shards(fleet)
+    sections = [("units", fleet.units)] + [("workloads", fleet.workloads)] * bool(fleet.workloads["enabled"])
+    for key, settings in sections:
+        chosen = settings["source"]
+        if chosen.get("chart") and not (chosen.get("repoURL") and chosen.get("targetRevision")):
+            yield Problem(
+                "",
+                f"argocd.{key}.source.chart names a chart, but not where it is and in which version",
+                f"set argocd.{key}.source.repoURL and argocd.{key}.source.targetRevision",
+            )
+    if not fleet.workloads["enabled"]:
+        return
+    if not (fleet.workloads["source"].get("path") or fleet.workloads["source"].get("chart")):
+        yield Problem(
+            "",
+            "argocd.workloads is enabled, but no chart is named that deploys a service",
+            "set argocd.workloads.source.path to a folder of the repository, or chart, repoURL and targetRevision",
+        )
+    if fleet.workloads["appProject"]["name"] == fleet.argocd["appProject"]["name"]:
+        name = fleet.argocd["appProject"]["name"]
+        yield Problem(
+            "",
+            f"argocd.appProject.name and argocd.workloads.appProject.name are both {name!r}",
+            "give them different names: the units' AppProject allows Kargo's kinds only",
+        )
+
+
+def _shards(fleet: Fleet) -> Iterator[Problem]:
+    names = [shard.name for shard in fleet.shards]
+    if fleet.units["splitBy"] == "shard" and not names:
+        yield Problem("", "argocd.units.splitBy is shard, and there are no shards", "list them under shards")
+    for name in fleet.units["shards"] or {}:
+        if name not in names:
+            fix = f"choose {enumerate_words(names)}" if names else "list it under shards"
+            yield Problem("", f"argocd.units.shards.{name}: there is no shard of this name", fix)
+    if fleet.units["shards"] and fleet.units["splitBy"] != "shard":
+        yield Problem("", "argocd.units.shards has no effect without splitBy: shard", "set argocd.units.splitBy: shard")
+
+
+def _applications(fleet: Fleet, services: Services) -> Iterator[Problem]:
+    owners: dict[str, list[tuple[str, str]]] = {}
+    for service, stages in sorted(services.items()):
+        owners.setdefault(unit_application(fleet, service), []).append((service, f"the unit of {service}"))
+        for stage in stages if fleet.workloads["enabled"] else ():
+            what = f"{service} at stage {stage.name}"
+            owners.setdefault(workload_application(fleet, service, stage), []).append((service, what))
+    for name, found in owners.items():
+        if len(found) > 1:
+            yield from _clash(f"Argo CD application {name!r}", found)
+        if len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
+            service, what = found[0]
+            yield Problem(
+                service,
+                f"{name!r}, the Argo CD application of {what}, is no valid name",
+                "use lower case letters, digits, '-' and '.', 253 characters at the most",
+            )
+
+
+def _clash(what: str, found: Sequence[tuple[str, str]]) -> Iterator[Problem]:
+    for service, own in found:
+        others = " and ".join(other for _, other in found if other != own) or own
+        yield Problem(
+            service,
+            f"{what} of {own} is also that of {others}: Argo CD then handles one of them at the most",
+            "rename one of them, or change argocd.workloads.applicationName or promotion.argocdUpdate of the service",
+        )
+
+
+def _namespaces(fleet: Fleet, services: Services) -> Iterator[Problem]:
+    control = fleet.argocd["namespace"]
+    for service, stages in sorted(services.items()):
+        for stage in stages:
+            name = workload_namespace(fleet, service, stage.name)
+            where = f"the workload of stage {stage.name} would go to namespace {name!r}"
+            if name in ("kargo", control) or name.startswith(("kargo-", "kube-")):
+                yield Problem(
+                    service,
+                    f"{where}, which belongs to a control plane",
+                    "change argocd.workloads.destination.namespace, or rename the service",
+                )
+            if len(name) > 63:
+                yield Problem(
+                    service,
+                    f"{where}: {len(name)} characters, 63 are allowed",
+                    "change argocd.workloads.destination.namespace, or rename the service or the stage",
+                )
+
+
+def _sizes(fleet: Fleet, services: Services, shards: Mapping[str, str]) -> Iterator[Problem]:
+    sections = [
+        ("units", list(names), fleet.units["maxApplications"], fleet.units["minSets"])
+        for _, names in unit_shares(fleet, services, shards)
+    ]
+    if fleet.workloads["enabled"]:
+        most, fewest = fleet.workloads["maxApplications"], fleet.workloads["minSets"]
+        sections += [
+            ("workloads", [service for service in services if has_stage(services, service, stage)], most, fewest)
+            for stage in stage_names(fleet, services)
+        ]
+    for key, names, most, fewest in sections:
+        buckets = split(names, most, fewest)
+        fullest = largest(names, buckets) if len(buckets) == 256 else 0
+        if fullest > most:
+            yield Problem(
+                "",
+                f"argocd.{key}.maxApplications is {most}, but even 256 sets hold up to {fullest} Applications each",
+                f"raise argocd.{key}.maxApplications",
+            )

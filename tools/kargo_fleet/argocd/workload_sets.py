@@ -1,0 +1,115 @@
+"""The ApplicationSets of the workloads: one per stage, one Application per service in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kargo_fleet.argocd.appsets import SERVICE, application_set, git_generator, literal, project_of, source, sync_policy
+from kargo_fleet.argocd.settings import Fleet, Stage
+from kargo_fleet.argocd.split import Bucket
+from kargo_fleet.text.yaml_comments import Note
+
+Services = Mapping[str, Sequence[Stage]]
+
+_WHY_STAGE = "Which Stage of Kargo may sync this Application (argocd-update)."
+
+_WHY_NAMES = "The names that services chose themselves (promotion.argocdUpdate); all others follow the pattern."
+
+_WHY_MANUAL = "No `automated`: a person syncs this stage, or Kargo does when it has promoted."
+
+
+def stage_names(fleet: Fleet, services: Services) -> tuple[str, ...]:
+    """Return every stage of the fleet: the usual ones that are in use, in their order, then the others by name."""
+    used = {stage.name for stages in services.values() for stage in stages}
+    usual = [name for name in fleet.usual_stages if name in used or not used]
+    return tuple(usual + sorted(used - set(usual)))
+
+
+def workload_set(fleet: Fleet, services: Services, stage: str, bucket: Bucket) -> dict[str, Any]:
+    """Return the ApplicationSet of the workloads at `stage` of the services in `bucket`.
+
+    A usual stage takes every folder but the services without it; any other stage names the services that have it. So
+    only a service whose pipeline is unusual shows in the text.
+    """
+    settings = fleet.workload(stage)
+    members = {service for service in services if has_stage(services, service, stage)}
+    choice: dict[str, Any]
+    if stage in fleet.usual_stages:
+        choice = {"without": [service for service in services if service not in members and service in bucket]}
+    else:
+        choice = {"only": sorted(service for service in members if service in bucket)}
+    own = _own_names(fleet, services, stage, bucket)
+    revision = settings["targetRevision"]
+    generator = git_generator(fleet, settings, bucket, revision=revision, values=_names(settings, stage, own), **choice)
+    name = f"{settings['name']}-{stage}{bucket.suffix}"
+    return application_set(fleet, settings, name, generator, _template(fleet, settings, stage))
+
+
+def has_stage(services: Services, service: str, stage: str) -> bool:
+    """Return whether the pipeline of `service` has `stage`."""
+    return any(found.name == stage for found in services[service])
+
+
+def workload_application(fleet: Fleet, service: str, stage: Stage) -> str:
+    """Return the name of the Application of `service` at `stage`."""
+    return stage.application or _fill(fleet.workloads["applicationName"], service, stage.name)
+
+
+def workload_namespace(fleet: Fleet, service: str, stage: str) -> str:
+    """Return the namespace that `service` is deployed to at `stage`."""
+    return _fill(fleet.workload(stage)["destination"]["namespace"], service, stage)
+
+
+def _own_names(fleet: Fleet, services: Services, stage: str, bucket: Bucket) -> dict[str, str]:
+    pattern = fleet.workloads["applicationName"]
+    return {
+        service: found.application
+        for service, stages in sorted(services.items())
+        for found in stages
+        if found.name == stage and found.application and service in bucket
+        if found.application != _fill(pattern, service, stage)
+    }
+
+
+def _names(settings: Mapping[str, Any], stage: str, own: Mapping[str, str]) -> dict[str, Any]:
+    pattern = _fill(settings["applicationName"], SERVICE, stage)
+    if not own:
+        return {"application": pattern}
+    lines = ["{{- $own := dict"]
+    lines += [f"  {json.dumps(service)} {json.dumps(application)}" for service, application in own.items()]
+    lines += [
+        "}}",
+        "{{- if hasKey $own .path.basename }}{{ get $own .path.basename }}{{ else }}" + pattern + "{{ end }}",
+    ]
+    return {"application": Note(_WHY_NAMES, "\n".join(lines))}
+
+
+def _template(fleet: Fleet, settings: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    files = [_fill(file, SERVICE, stage, fleet.services) for file in map(literal, settings["valueFiles"])]
+    helm = {"releaseName": SERVICE, "ignoreMissingValueFiles": settings["ignoreMissingValueFiles"]}
+    origin, paths = source(fleet, settings, "", settings["targetRevision"], files, helm)
+    target = settings["destination"]
+    own = {"app.kubernetes.io/name": SERVICE, "app.kubernetes.io/component": f"workload-{stage}"}
+    metadata = {
+        "name": "{{ .values.application }}",
+        "labels": {**{key: literal(value) for key, value in settings["labels"].items()}, **own},
+        "annotations": {
+            **{key: literal(value) for key, value in settings["annotations"].items()},
+            "kargo.akuity.io/authorized-stage": Note(_WHY_STAGE, f"kargo-{SERVICE}:{stage}"),
+            "argocd.argoproj.io/manifest-generate-paths": paths,
+        },
+    }
+    spec = {
+        "project": project_of(settings),
+        **origin,
+        "destination": {**target, "namespace": _fill(target["namespace"], SERVICE, stage)},
+        "syncPolicy": sync_policy(settings, _WHY_MANUAL),
+        "revisionHistoryLimit": settings["revisionHistoryLimit"],
+    }
+    return {"metadata": metadata, "spec": spec}
+
+
+def _fill(pattern: str, service: str, stage: str, services: str = "") -> str:
+    return pattern.replace("<services>", services).replace("<service>", service).replace("<stage>", stage)

@@ -1,0 +1,106 @@
+"""Git credentials: is there a Secret that Kargo would use for the repository of each unit?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from urllib.parse import urlsplit, urlunsplit
+
+import re2
+
+from kargo_fleet.cluster import snapshot as c
+from kargo_fleet.cluster.objects import dig, listed
+from kargo_fleet.cluster.snapshot import Cluster, Credential
+from kargo_fleet.doctor.codes import CLUSTER, found
+from kargo_fleet.doctor.expected import Unit
+from kargo_fleet.findings import Finding
+
+_SCP = re.compile(r"^((?:[\w-]+@)?[\w-]+(?:\.[\w-]+)*)(?::(.*))?$", re.ASCII)
+
+
+def git(cluster: Cluster, units: Sequence[Unit]) -> tuple[list[Finding], set[str]]:
+    """Find repositories that nobody has credentials for; return also the services that this concerns.
+
+    Units that have promoted anything need no looking at: their credentials work, wherever they are.
+    """
+    without: dict[str, list[str]] = {}
+    for unit in units:
+        if _asks(cluster, unit) and _may_read(cluster, unit):
+            without.setdefault(unit.repo_url, []).append(unit.service)
+    findings = [_finding(cluster, url, services) for url, services in sorted(without.items())]
+    return findings, {service for services in without.values() for service in services}
+
+
+def uncertain(cluster: Cluster, units: Sequence[Unit]) -> bool:
+    """Say whether there are units of which it cannot be said, because the Secrets may not be read."""
+    return any(_asks(cluster, unit) and not _may_read(cluster, unit) for unit in units)
+
+
+def _asks(cluster: Cluster, unit: Unit) -> bool:
+    """Say whether a unit needs credentials, has not shown that it has them, and no Secret that was read fits."""
+    # Kargo sends nothing over http://, so there nothing is missed.
+    if not unit.repo_url or unit.repo_url.startswith("http://"):
+        return False
+    if any(dig(stage, "status", "freightHistory") for stage in cluster.within(c.STAGES, unit.project).values()):
+        return False
+    return not any(fits(one, unit.repo_url) for one in cluster.credentials if one.namespace in _places(cluster, unit))
+
+
+def _places(cluster: Cluster, unit: Unit) -> tuple[str, str]:
+    return unit.project, cluster.shared_namespace
+
+
+def _may_read(cluster: Cluster, unit: Unit) -> bool:
+    return all(cluster.knows(c.SECRETS, place) for place in _places(cluster, unit))
+
+
+def _finding(cluster: Cluster, url: str, services: list[str]) -> Finding:
+    shared = cluster.shared_namespace
+    place = f"kargo-{services[0]}/Secret" if len(services) == 1 else f"{CLUSTER}/Secret"
+    message = f"no Secret has Git credentials for {url}; promotions cannot push in {listed(services)}"
+    fix = (
+        f"`kubectl get secrets -n {shared} -l kargo.akuity.io/cred-type=git` shows those for all Projects; "
+        "docs/credentials.md says how to make one"
+    )
+    return found("KF741", place, message, fix, services[0] if len(services) == 1 else "")
+
+
+def fits(credential: Credential, url: str) -> bool:
+    """Say whether Kargo uses a Secret for a repository: pkg/credentials/kubernetes/database.go of v1.11.2."""
+    if not credential.is_regex:
+        return bool(credential.url) and normalized(credential.url) == normalized(url)
+    pattern = _compiled(credential.url)
+    return pattern is not None and any(pattern.search(form) for form in (url, normalized(url)))
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        compiled: re.Pattern[str] = re2.compile(pattern, options)
+    except re2.error:
+        return None
+    return compiled
+
+
+@lru_cache(maxsize=4096)
+def normalized(url: str) -> str:
+    """Return a Git URL in the form in which Kargo compares it: pkg/urls/git.go of v1.11.2."""
+    text = url.strip().lower()
+    if text.startswith(("http://", "https://", "ssh://")):
+        parts = urlsplit(text)
+        if parts.query:
+            return url
+        host = parts.netloc.rpartition("@")[2] if text.startswith("http") else parts.netloc
+        return urlunsplit((parts.scheme, host, _trimmed(parts.path), "", parts.fragment))
+    match = _SCP.match(text)
+    if match is None:
+        return url
+    path = _trimmed(match[2] or "")
+    return f"ssh://{match[1]}/{path}" if path else f"ssh://{match[1]}"
+
+
+def _trimmed(path: str) -> str:
+    return path.removesuffix("/").removesuffix(".git")

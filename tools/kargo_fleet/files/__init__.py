@@ -1,0 +1,1 @@
+"""Files of the repository, and processes: reading, writing what is generated, worker processes."""

@@ -1,0 +1,69 @@
+"""The chart that templates one unit: its defaults and its schema are the vocabulary of every layer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import kargo_fleet
+from kargo_fleet.errors import FleetError
+from kargo_fleet.text import yaml_reader
+from kargo_fleet.text.json_schema import Schema
+
+DEFAULT_PATH = "charts/kargo-service"
+
+
+class ChartError(FleetError):
+    """The chart that fleet.yaml names is none, or none of this kind."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart on disk: `defaults` is its values.yaml, `schema` its values.schema.json."""
+
+    path: Path
+    defaults: dict[str, Any]
+    schema: dict[str, Any]
+
+    @cached_property
+    def validator(self) -> Schema:
+        """The schema, compiled. A layer is held to the same schema as complete values: every key is optional in it.
+
+        Raises ChartError when it is no JSON Schema.
+        """
+        try:
+            return Schema(self.schema)
+        except ValueError as error:
+            reason = str(error).splitlines()[0]
+            raise ChartError(f"{self.path}/values.schema.json is no JSON Schema: {reason}") from None
+
+
+def load(root: Path, path: str | None) -> Chart:
+    """Read the chart at `path` in the repository, or the one that comes with this tool when the repository has none.
+
+    Raises ChartError when there is no chart at `path`, or when it is not a kargo-service chart.
+    """
+    folder = root / (path or DEFAULT_PATH)
+    if not (folder / "Chart.yaml").is_file():
+        if path is not None:
+            raise ChartError(f"chart.path: there is no chart in {path}")
+        folder = packaged()
+    try:
+        defaults = yaml_reader.parse((folder / "values.yaml").read_text(encoding="utf-8"))
+        schema = json.loads((folder / "values.schema.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml_reader.YamlProblem) as error:
+        raise ChartError(f"chart.path: {folder} is not a kargo-service chart: {error}") from None
+    for part in (defaults, schema.get("properties") if isinstance(schema, dict) else None):
+        if not isinstance(part, dict) or not {"image", "git", "promotion", "stages"} <= part.keys():
+            raise ChartError(f"chart.path: {folder} is not a kargo-service chart: it has other values")
+    return Chart(folder, defaults, schema)
+
+
+def packaged() -> Path:
+    """Return the folder of the chart that comes with this tool: in the package, or beside it in a checkout."""
+    here = Path(kargo_fleet.__file__).resolve().parent
+    inside = here / "chart"
+    return inside if inside.is_dir() else here.parents[1] / DEFAULT_PATH

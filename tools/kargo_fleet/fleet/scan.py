@@ -1,0 +1,98 @@
+"""Finding the services: each folder of `services/` is one."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from kargo_fleet.errors import FleetError
+from kargo_fleet.findings import Finding, Place
+from kargo_fleet.unit.rules import LONGEST_NAME, RESERVED_NAMES
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+#: Helm ends release names here (`helm install NAME`); the Project's name may be longer.
+_LONGEST_RELEASE = 53
+
+
+def services(root: Path, folder: str) -> tuple[list[str], list[Finding]]:
+    """Return the names of the folders that are services, sorted; or none and why.
+
+    Folders that are hidden or start with `_` are no services, nor are files. Symbolic links to folders are followed.
+    Whether a name can be one is said by `name_findings`.
+    """
+    try:
+        with os.scandir(root / folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
+    except FileNotFoundError:
+        return [], [_nothing(folder, "there is no such folder", _above(root))]
+    except OSError as error:
+        return [], [
+            Finding(
+                Place(folder), "KF001", f"cannot be read: {error.strerror}", "it must be a folder that you may read"
+            )
+        ]
+    if not names:
+        return [], [_nothing(folder, "there is no folder in it")]
+    return names, []
+
+
+def unknown(names: Iterable[str], known: Iterable[str], where: str) -> FleetError:
+    """Return the refusal of names that are no services: none of them is in `where`, and which `known` one may be meant."""
+    known = list(known)
+    lines = []
+    for name in names:
+        close = difflib.get_close_matches(Path(name).name, known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        lines.append(f"there is no service {name!r} in {where}{hint}")
+    return FleetError("\n".join(lines))
+
+
+def is_name(name: str) -> bool:
+    """Say whether a folder's name can be the name of a service."""
+    return bool(_DNS_LABEL.fullmatch(name)) and len(name) <= LONGEST_NAME and name not in RESERVED_NAMES
+
+
+def _above(root: Path) -> Path | None:
+    """Return the fleet that `root` is somewhere inside of, if there is one."""
+    parents = [] if (root / "fleet.yaml").exists() else root.resolve().parents
+    return next((parent for parent in parents if (parent / "fleet.yaml").is_file()), None)
+
+
+def _nothing(folder: str, why: str, above: Path | None = None) -> Finding:
+    fix = f"make a folder {folder}/<service>/ with a values-<stage>.yaml per stage, or set `services` in fleet.yaml"
+    if above:
+        fix = f"there is a fleet above this folder: kargo-fleet -C {above} …"
+    return Finding(Place(folder), "KF203", f"no services: {why}", fix)
+
+
+def name_findings(folder: str, name: str) -> list[Finding]:
+    """Return what is wrong with the name of a service, [] when nothing is."""
+    place = Place(f"{folder}/{name}")
+    if not _DNS_LABEL.fullmatch(name):
+        suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        fix = "rename the folder" + (f" to {suggestion}" if suggestion else "")
+        message = (
+            f'"{name}" cannot be the name of a service: only a-z, 0-9 and -, starting and ending with a letter or digit'
+        )
+        return [Finding(place, "KF201", message, fix, name)]
+    if len(name) > LONGEST_NAME:
+        message = f'"{name}" is {len(name)} characters long: kargo-<service> must fit in 63, so at most {LONGEST_NAME}'
+        return [Finding(place, "KF201", message, "rename the folder", name)]
+    if name in RESERVED_NAMES:
+        message = f'"{name}" is reserved: kargo-{name} is a namespace of Kargo\'s own'
+        return [Finding(place, "KF202", message, "rename the folder", name)]
+    if len(name) > _LONGEST_RELEASE:
+        message = f'"{name}" is {len(name)} characters long, and names of Helm releases end at {_LONGEST_RELEASE}'
+        return [
+            Finding(
+                place,
+                "KFW202",
+                message,
+                "name the release otherwise: helm install <shorter name> … -f values/<service>.yaml",
+                name,
+            )
+        ]
+    return []

@@ -1,0 +1,154 @@
+"""What earlier runs found out about services, by the content of everything that they read for it.
+
+An entry holds only while the questions that were asked for a service have the same answers (reading.Reader), and while
+everything that all services share is the same: this tool and its libraries, the chart, fleet.yaml, the command line. Times
+of files say nothing here, because `git checkout` changes them. The file is no more than a shortcut: damaged, of another
+version or not writable, it is as if there were none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+import yaml
+
+import kargo_fleet
+from kargo_fleet import __version__
+from kargo_fleet.files import generated
+from kargo_fleet.findings import Finding, Place
+
+_DAY = 24 * 3600
+_KEEP = 30 * _DAY  # what nobody has used for so long is removed
+_NAME = "\0"  # stands for the service's name in a question: services then ask the same ones
+
+#: A stage's name, and that of its Argo CD Application where the service chose one itself.
+Stages = tuple[tuple[str, str | None], ...]
+
+
+class Entry(NamedTuple):
+    """What is known of one service: what was asked, what the answers came to, and what followed from them.
+
+    `asked` are the questions for any service, as `asked_for` gives them. `wanted` is the digest of the values file that the
+    service should have, "" where it gets none.
+    """
+
+    asked: tuple[str, ...]
+    stages: Stages
+    fingerprint: str
+    wanted: str
+    broken: bool
+    shard: str
+    findings: tuple[Finding, ...]
+
+    def questions(self, service: str) -> list[str]:
+        """Return the questions that were asked for this service."""
+        return [question.replace(_NAME, service) for question in self.asked]
+
+
+def asked_for(service: str, questions: Iterable[str]) -> tuple[str, ...]:
+    """Return questions such that they are the same for every service that asks the same."""
+    return tuple(question.replace(service, _NAME) for question in questions)
+
+
+class Cache:
+    """The entries of one repository, by service. Without a `path` it holds nothing and saves nothing."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._asked: list[tuple[str, ...]] = []
+        self._stages: list[Stages] = []
+        self._services: dict[str, list[Any]] = {}
+        if path is not None and (data := _load(path)):
+            self._asked = [tuple(asked) for asked in data["asked"]]
+            self._stages = [tuple((name, application) for name, application in found) for found in data["stages"]]
+            self._services = data["services"]
+
+    def __contains__(self, service: str) -> bool:
+        return service in self._services
+
+    def __getitem__(self, service: str) -> Entry:
+        """Return what is known of a service; whether it still holds is for the caller to find out."""
+        asked, stages, *rest, findings = self._services[service]
+        found = tuple([Finding(Place(*place), *details) for place, *details in findings])
+        return Entry._make((self._asked[asked], self._stages[stages], *rest, found))
+
+    def holds(self, services: Iterable[str]) -> bool:
+        """Say whether something is known of exactly these services."""
+        return self._services.keys() == set(services)
+
+    def save(self, entries: dict[str, Entry]) -> None:
+        """Remember these entries and nothing else. A folder that cannot be written to is no problem."""
+        if self._path is None:
+            return
+        with suppress(OSError):
+            generated.write(self._path, _text(entries))
+            _sweep(self._path.parent)
+
+
+def open_cache(root: Path, shared: Iterable[str]) -> Cache:
+    """Return the cache of the repository at `root`; `shared` is everything that all services' results depend on."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if not os.path.isabs(home):
+        return Cache()
+    try:
+        parts = [*_tool(), str(root.resolve()), *shared]
+    except OSError:  # the tool is not a folder of files, so nothing tells one version of it from another
+        return Cache()
+    key = hashlib.sha256()
+    for part in parts:
+        key.update(b"%d:" % len(part) + part.encode("utf-8", "surrogatepass"))
+    return Cache(Path(home, "kargo-fleet", f"{key.hexdigest()[:32]}.json"))
+
+
+def _tool() -> Iterator[str]:
+    """Yield what says which code runs: in a checkout the version alone does not."""
+    yield __version__
+    yield sys.version
+    for libraries in sorted({str(Path(module.__file__ or "").parents[1]) for module in (yaml, jsonschema_rs)}):
+        yield "\n".join(sorted(name for name in os.listdir(libraries) if name.endswith("-info")))
+    for folder, _, files in sorted(os.walk(Path(kargo_fleet.__file__).parent)):
+        for file in sorted(name for name in files if name.endswith((".py", ".lua"))):
+            yield file
+            yield Path(folder, file).read_text(encoding="utf-8")
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    try:
+        checksum, _, body = path.read_bytes().partition(b"\n")
+        if hashlib.sha256(body).hexdigest().encode() != checksum:
+            return None
+        data: dict[str, Any] = json.loads(body)
+        if time.time() - path.stat().st_mtime > _DAY:
+            os.utime(path)
+    except (OSError, ValueError):
+        return None
+    return data
+
+
+def _text(entries: dict[str, Entry]) -> str:
+    # Thousands of services ask the same questions and have the same stages.
+    asked: dict[tuple[str, ...], int] = {}
+    stages: dict[Stages, int] = {}
+    services: dict[str, list[Any]] = {}
+    for service, entry in entries.items():
+        first = asked.setdefault(entry.asked, len(asked)), stages.setdefault(entry.stages, len(stages))
+        findings = [(found.place, found.code, found.message, found.fix, found.service) for found in entry.findings]
+        services[service] = [*first, *entry[2:-1], findings]
+    body = json.dumps({"asked": list(asked), "stages": list(stages), "services": services}, separators=(",", ":"))
+    return f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}"
+
+
+def _sweep(folder: Path) -> None:
+    with os.scandir(folder) as files:
+        for file in files:
+            if time.time() - file.stat().st_mtime > _KEEP:
+                os.unlink(file.path)

@@ -1,0 +1,236 @@
+"""The manifests of many units, exactly as `helm template` prints them, in few Helm processes instead of one for each.
+
+Units go through Helm in batches (helm_batch.py). A unit goes through `helm template` by itself when its values file is not
+as it was generated, because then only Helm can say how it reads it; when a null in it means what only Helm knows; when the batch
+that it is in fails, to find out whose fault it is; and always when there are only a few.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tempfile
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from kargo_fleet.clients.helm import Helm
+from kargo_fleet.clients.kube import Failed
+from kargo_fleet.errors import FleetError
+from kargo_fleet.files import generated
+from kargo_fleet.files.generated import State
+from kargo_fleet.files.processes import processors
+from kargo_fleet.fleet.chart import Chart
+from kargo_fleet.fleet.merge import merge
+from kargo_fleet.fleet.release import release_name
+from kargo_fleet.render import documents
+from kargo_fleet.render.batch import Batch
+from kargo_fleet.render.batch import build as build_batch
+from kargo_fleet.text import yaml_reader
+
+_SIZE = 500  # units of a batch: each start of Helm is a tenth of its time, and the texts fit into memory many times
+_FEW = 8  # about as fast by themselves
+# What Python and Go read or write differently: line ends, the byte order mark, halves of characters.
+_ODD = re.compile(r"\r|\A\ufeff|\\u[dD]")
+_CHECK = "run `kargo-fleet check`"
+
+T = TypeVar("T")
+
+
+class Problem(NamedTuple):
+    """Why a unit cannot be rendered. Line and column are those of its values file, 0 for the file as a whole."""
+
+    message: str
+    fix: str
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One unit: `text` is what `helm template` prints, "" when there are problems."""
+
+    service: str
+    text: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+def render(
+    chart: Chart, units: Mapping[str, str], *, note: Callable[[str], None] = lambda _: None
+) -> Generator[Rendered, None, None]:
+    """Yield the manifests of each unit, in the order of `units`: {service: text of its values file}.
+
+    What comes out is what `helm template <release> <chart> --values values/<service>.yaml` prints, or what it says. `note` is
+    called with what a person may want to know about the run. Memory stays bounded as long as the results are not kept.
+    Raises FleetError when there is no Helm, or when it cannot use the chart.
+    """
+    helm = Helm()
+    with tempfile.TemporaryDirectory(prefix="kargo-fleet-", ignore_cleanup_errors=True) as folder:
+        engine = _Engine(helm, chart, Path(folder), None)
+        if len(units) > _FEW:
+            engine = engine.with_batch(units, note)
+        size = min(_SIZE, -(-len(units) // processors()) or 1)
+        # One thread more than Helm processes, so that one can read and print meanwhile.
+        with ThreadPoolExecutor(processors() + 1) as pool:
+            try:
+                yield from _in_order(pool, engine.render, _chunks(units.items(), size))
+            finally:
+                helm.stop()
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while chunk := list(itertools.islice(rest, size)):
+        yield chunk
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    work: Callable[[list[tuple[str, str]]], list[Rendered]],
+    chunks: Iterable[list[tuple[str, str]]],
+) -> Iterator[Rendered]:
+    """Work on the chunks in parallel, a few ahead of the one whose results are wanted."""
+    ahead: deque[Future[list[Rendered]]] = deque()
+    for chunk in chunks:
+        ahead.append(pool.submit(work, chunk))
+        if len(ahead) > processors() + 1:
+            yield from ahead.popleft().result()
+    while ahead:
+        yield from ahead.popleft().result()
+
+
+@dataclass(frozen=True)
+class _Engine:
+    """Renders units; one at a time when there is no `batch`."""
+
+    helm: Helm
+    chart: Chart
+    folder: Path
+    batch: Batch | None
+
+    def with_batch(self, units: Mapping[str, str], note: Callable[[str], None]) -> _Engine:
+        """Return this engine with a batch, if batches of this chart come out as its units do by themselves."""
+        try:
+            batch = build_batch(self.helm, self.chart.path, self.folder)
+        except Failed as failed:
+            raise FleetError(f"Helm cannot use the chart {self.chart.path}: {failed.message}") from None
+        if batch is not None:
+            engine = _Engine(self.helm, self.chart, self.folder, batch)
+            if engine.is_exact(units):
+                return engine
+        note("this chart cannot be rendered in batches: one Helm process for each service, which takes longer")
+        return self
+
+    def is_exact(self, units: Mapping[str, str]) -> bool:
+        """Try with the unit that says most whether a batch prints what `helm template` prints."""
+        for service in sorted(units, key=lambda name: len(units[name]), reverse=True):
+            if (values := self.values(units[service])) is not None:
+                expected = self.alone(service, units[service])
+                return bool(expected.problems) or self.together({service: values}) == {service: expected}
+        return True
+
+    def render(self, units: list[tuple[str, str]]) -> list[Rendered]:
+        """Render some units, in batches where that is exact."""
+        done: dict[str, Rendered] = {}
+        ready: dict[str, Mapping[str, Any]] = {}
+        texts = dict(units)
+        for service, text in units:
+            values = self.values(text)
+            if values is None:
+                done[service] = self.alone(service, text)
+            elif not self.chart.validator.is_valid(values):
+                done[service] = Rendered(service, "", tuple(self.refused(values, text)))
+            else:
+                ready[service] = values
+        done |= self.divided(ready, texts)
+        return [done[service] for service, _ in units]
+
+    def values(self, text: str) -> dict[str, Any] | None:
+        """Return the complete values of a unit, None when only Helm can say what they are."""
+        if self.batch is None or _ODD.search(text) or generated.state(text, None) is not State.OUTDATED:
+            return None
+        try:
+            own = yaml_reader.parse(text)
+        except yaml_reader.YamlProblem:
+            return None
+        return merge(self.batch.defaults, own) if _nulls_remove(self.batch.defaults, own) else None
+
+    def refused(self, values: Mapping[str, Any], text: str) -> Iterator[Problem]:
+        """Say what the chart's schema refuses, and where in the values file that is."""
+        for found in self.chart.validator.problems(values):
+            position, _ = yaml_reader.locate(text, found.path, key=found.at_key)
+            yield Problem(found.message, found.fix, *position)
+
+    def located(self, text: str) -> Iterator[Problem]:
+        """Say the same of a values file that Helm has refused; nothing where it is Helm's secret."""
+        try:
+            values = merge(self.chart.defaults, yaml_reader.parse(text))
+        except yaml_reader.YamlProblem:
+            return
+        yield from self.refused(values, text)
+
+    def divided(self, values: Mapping[str, Mapping[str, Any]], texts: Mapping[str, str]) -> dict[str, Rendered]:
+        """Render units together; where that fails, in two halves, until those that cannot be are by themselves."""
+        if len(values) > _FEW and (done := self.together(values)) is not None:
+            # What only Helm can tell is left out there.
+            return {service: done.get(service) or self.alone(service, texts[service]) for service in values}
+        if len(values) <= _FEW:
+            return {service: self.alone(service, texts[service]) for service in values}
+        items = list(values.items())
+        middle = len(items) // 2
+        return self.divided(dict(items[:middle]), texts) | self.divided(dict(items[middle:]), texts)
+
+    def together(self, values: Mapping[str, Mapping[str, Any]]) -> dict[str, Rendered] | None:
+        """Render units in one process; None when Helm cannot render one of them."""
+        assert self.batch is not None
+        try:
+            files = self.batch.render(values)
+        except Failed:
+            return None
+        done = {}
+        for service, its in files.items():
+            try:
+                done[service] = Rendered(service, documents.printed(its))
+            except documents.Unclear:
+                continue
+        return done
+
+    def alone(self, service: str, text: str) -> Rendered:
+        """Render one unit the way that people do."""
+        file = Path("values", f"{service}.yaml")  # as it is called in Helm's messages
+        path = self.folder / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(text.encode(errors="surrogateescape"))
+        chart = str(self.chart.path.resolve())
+        try:
+            printed = self.helm.run("template", release_name(service), chart, "--values", str(file), folder=self.folder)
+        except Failed as failed:
+            located = tuple(self.located(text)) if "the schema" in failed.message else ()
+            return Rendered(service, "", located or (Problem(failed.message, _fix(failed.message)),))
+        finally:
+            path.unlink()
+        return Rendered(service, printed.decode(errors="replace"))
+
+
+def _nulls_remove(base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+    """Say whether every null takes something out. What another null does depends on the version of Helm."""
+    for key, value in over.items():
+        below = base.get(key)
+        if value is None:
+            if below is None:
+                return False
+        elif isinstance(value, dict) and not _nulls_remove(below if isinstance(below, dict) else {}, value):
+            return False
+    return True
+
+
+def _fix(message: str) -> str:
+    if message.startswith("failed to parse"):
+        return "correct the file, or write it again with `kargo-fleet generate --force`"
+    if "these values cannot work" in message or "the schema" in message:
+        return _CHECK
+    return f"{_CHECK}; if that finds nothing, correct the chart"

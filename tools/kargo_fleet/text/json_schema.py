@@ -1,0 +1,198 @@
+"""JSON Schema with messages for people: which key, what it holds, what is allowed, what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+
+from kargo_fleet.text.yaml_reader import KeyPath
+
+# What older Kargo releases, or other tools, call what these schemas have under another name.
+_FORMER_NAMES = {
+    "semverConstraint": "constraint",
+    "allowTags": "allowTagsRegexes",
+    "ignoreTags": "ignoreTagsRegexes",
+    "autoPromotion": "autoPromotionEnabled",
+    "repository": "repoURL",
+    "repoUrl": "repoURL",
+    "soakTime": "requiredSoakTime",
+    "upstreams": "upstream",
+}
+_TYPE_NAMES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+}
+
+
+class SchemaProblem(NamedTuple):
+    """A value that a schema refuses. `at_key` says that the key itself is wrong, not its value."""
+
+    path: KeyPath
+    at_key: bool
+    code: str
+    message: str
+    fix: str
+
+
+def dotted(path: KeyPath) -> str:
+    """Return a path as people write it: stages.prod.upstream[0]."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+class Schema:
+    """A compiled schema."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+        self._validator = jsonschema_rs.validator_for(dict(schema))
+
+    def is_valid(self, data: Any) -> bool:
+        """Say whether the data is valid; thousands of times faster than asking why it is not."""
+        return bool(self._validator.is_valid(data))
+
+    def problems(self, data: Any) -> list[SchemaProblem]:
+        """Return everything that is wrong with the data, [] when it is valid."""
+        if self.is_valid(data):
+            return []
+        found = [problem for error in self._validator.iter_errors(data) for problem in self._explain(error)]
+        return found or [SchemaProblem((), False, "KF103", "the document: is not allowed", "see the chart's README")]
+
+    def _explain(self, error: jsonschema_rs.ValidationError) -> Iterator[SchemaProblem]:
+        instance: Any = error.instance
+        path: KeyPath = tuple(error.instance_path)
+        kind = error.kind.name
+        details: dict[str, Any] = error.kind.as_dict()
+        subschema = self._at(error.schema_path[:-1])
+        name = dotted(path) or "the document"
+        if kind == "additionalProperties":
+            allowed = list(subschema.get("properties", {}))
+            for key in details["unexpected"]:
+                yield SchemaProblem(
+                    (*path, key), True, "KF101", f"{dotted((*path, key))}: unknown key", _suggest(key, allowed)
+                )
+        elif kind == "propertyNames":
+            to = len(error.schema_path) - error.schema_path[::-1].index("propertyNames")
+            inner = self._at(error.schema_path[:to])  # the rule that was broken comes behind it
+            for key in instance:
+                if not jsonschema_rs.validator_for(inner).is_valid(key):
+                    yield SchemaProblem(
+                        (*path, key),
+                        True,
+                        "KF103",
+                        f"{name}: {json.dumps(key)} is not allowed as a key here",
+                        _expected(inner, key),
+                    )
+        elif kind == "type":
+            types = [_TYPE_NAMES[name] for name in _types(subschema) if name != "null"]
+            given = f"{_shown(instance)} is {_type_name(instance)}"
+            fix = f"write {' or '.join(types)}"
+            if types == ["a text"] and isinstance(instance, int | float):
+                fix = _quoted(subschema, instance)
+            elif types == ["a list"] and isinstance(instance, str):
+                fix = f"write a list: [{instance}]"
+            yield SchemaProblem(path, False, "KF102", f"{name}: {given}, not {' or '.join(types)}", fix)
+        elif kind == "required":
+            key = details["property"]
+            yield SchemaProblem((*path, key), True, "KF104", f"{name}: {key} is required", f"add {key}")
+        elif kind in ("oneOfNotValid", "oneOfMultipleValid", "oneOf"):
+            if not isinstance(instance, dict):
+                return  # which is another error
+            choices = " or ".join("/".join(choice["required"]) for choice in subschema["oneOf"])
+            yield SchemaProblem(
+                path, False, "KF104", f"{name}: needs {choices}, and only one of them", f"keep {choices}"
+            )
+        elif kind in ("minProperties", "maxProperties"):
+            yield SchemaProblem(path, False, "KF103", f"{name}: has the wrong number of keys", _count(subschema))
+        else:
+            yield SchemaProblem(
+                path, False, "KF103", f"{name}: {_shown(instance)} is not allowed", _expected(subschema, instance)
+            )
+
+    def _at(self, path: list[str | int]) -> dict[str, Any]:
+        node: Any = self._schema
+        for part in path:
+            while isinstance(node, Mapping) and part not in node and "$ref" in node:
+                node = self._resolve(node["$ref"])
+            if part == "$ref":
+                node = self._resolve(node["$ref"])
+            else:
+                node = node[part]
+        while isinstance(node, Mapping) and "$ref" in node:
+            node = self._resolve(node["$ref"])
+        return dict(node) if isinstance(node, Mapping) else {}
+
+    def _resolve(self, ref: str) -> Any:
+        node: Any = self._schema
+        for part in ref.removeprefix("#/").split("/"):
+            node = node[part]
+        return node
+
+
+def _types(subschema: Mapping[str, Any]) -> list[str]:
+    types = subschema.get("type", [])
+    return [types] if isinstance(types, str) else list(types)
+
+
+def _type_name(value: Any) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "a boolean"
+    return {int: "a number", float: "a number", str: "a text", list: "a list", dict: "a mapping"}[type(value)]
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def _suggest(key: str, allowed: list[str]) -> str:
+    close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
+    guess = close[0] if close else _FORMER_NAMES.get(key, "")
+    if guess in allowed:
+        return f"did you mean {guess}?"
+    return f"allowed here: {', '.join(allowed)}" if allowed else "remove it"
+
+
+def _expected(subschema: Mapping[str, Any], value: Any) -> str:
+    if isinstance(value, str) and "maxLength" in subschema and len(value) > subschema["maxLength"]:
+        return f"at most {subschema['maxLength']} characters"
+    if "enum" in subschema:
+        return "one of " + ", ".join(str(item) for item in subschema["enum"] if item not in (None, ""))
+    if "patternErrorMessage" in subschema:
+        return f"write {subschema['patternErrorMessage']}"
+    if "minimum" in subschema and "maximum" in subschema:
+        return f"a number from {subschema['minimum']} to {subschema['maximum']}"
+    if "minimum" in subschema:
+        return f"a number of at least {subschema['minimum']}"
+    if subschema.get("uniqueItems") and isinstance(value, list):
+        return "name each item once"
+    if subschema.get("minLength") or subschema.get("minItems"):
+        return "it must not be empty"
+    return "see the chart's README"
+
+
+def _quoted(subschema: Mapping[str, Any], value: Any) -> str:
+    text = json.dumps(value)
+    if not jsonschema_rs.validator_for(dict(subschema)).is_valid(text):
+        return _expected(subschema, value)
+    # 1.10 is 1.1 once it is read.
+    return "quote it" if isinstance(value, float) else f'quote it: "{text}"'
+
+
+def _count(subschema: Mapping[str, Any]) -> str:
+    keys = ", ".join(subschema.get("properties", {}))
+    if subschema.get("minProperties") == subschema.get("maxProperties") == 1:
+        return f"give exactly one of {keys}"
+    return f"give a name and one of {keys.removeprefix('name, ')}"

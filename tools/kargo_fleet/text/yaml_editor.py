@@ -1,0 +1,74 @@
+"""Changing YAML files that people own: comments, order and quotes of everything else stay."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from kargo_fleet.text import yaml_writer
+
+_ABSENT = object()
+
+
+def rewrite(text: str, wanted: Mapping[str, Any], meaning: Mapping[str, Any]) -> str:
+    """Return a layer's text, changed so that it says `wanted`.
+
+    `meaning` is what the whole comes to once this layer is merged: what the text says beyond `wanted` stays where it
+    agrees with that, and goes where it does not.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.util import load_yaml_guess_indent
+
+    _, indent, offset = load_yaml_guess_indent(text)
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=indent or 4, offset=2 if offset is None else offset)
+    yaml.representer.add_representer(
+        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    document = yaml.load(text)
+    if document is None:  # nothing but comments, which ruamel.yaml does not keep
+        return text + ("\n" if text and not text.endswith("\n") else "") + yaml_writer.document(dict(wanted))
+    _update(document, wanted, meaning)
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+def _update(document: MutableMapping[str, Any], wanted: Mapping[str, Any], meaning: Mapping[str, Any]) -> None:
+    for key in list(document):
+        if key not in wanted and not _agrees(document[key], meaning.get(key, _ABSENT)):
+            del document[key]
+    for key, value in wanted.items():
+        current = document.get(key, _ABSENT)
+        if isinstance(value, dict) and isinstance(current, MutableMapping):
+            inner = meaning.get(key)
+            _update(current, value, inner if isinstance(inner, Mapping) else {})
+        elif current != value or isinstance(current, bool) != isinstance(value, bool):
+            document[key] = _styled(value)
+
+
+def _styled(value: Any) -> Any:
+    """Return a value so that short lists come out on one line, as they do in generated files."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    if isinstance(value, dict):
+        return CommentedMap((key, _styled(inner)) for key, inner in value.items())
+    if isinstance(value, list):
+        items = CommentedSeq(_styled(item) for item in value)
+        if not any(isinstance(item, dict | list) for item in value):
+            items.fa.set_flow_style()
+        return items
+    return value
+
+
+def _agrees(said: Any, meant: Any) -> bool:
+    if said is None:
+        return meant is _ABSENT
+    if isinstance(said, Mapping):
+        return isinstance(meant, Mapping) and all(
+            _agrees(value, meant.get(key, _ABSENT)) for key, value in said.items()
+        )
+    return bool(said == meant)

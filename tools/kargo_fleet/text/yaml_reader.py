@@ -1,0 +1,328 @@
+"""Reading YAML: fast, by the rules of YAML 1.2, with the place of every key and value.
+
+Differences to yaml.safe_load, all of them on purpose:
+
+* scalars follow the YAML 1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema): `no`, `on`, `017` and
+  `2026-11-23` are what they look like;
+* a key that appears twice is refused, where PyYAML and Helm silently keep the last one;
+* keys are strings, as they are once Helm has read them;
+* a document that refers to itself, or grows beyond all reason through its aliases, is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import yaml
+from yaml._yaml import CParser  # libyaml; PyYAML's wheels have it
+
+from kargo_fleet.files.reading import Reader
+from kargo_fleet.findings import Finding, Place
+
+#: A path into a document: keys and list indices from the root.
+KeyPath = tuple[str | int, ...]
+
+_CONFLICT = re.compile(r"^(?:<{7} |={7}\r?$|>{7} )", re.MULTILINE)
+_MAX_NODES = 200_000  # what aliases may expand to; a values file has tens to hundreds
+_MAX_DEPTH = 100
+_MAX_INTEGER = 2**53  # Helm reads numbers as float64
+
+
+class _Resolver(yaml.resolver.BaseResolver):
+    """YAML 1.2 core schema, and the merge key that Helm understands."""
+
+
+for _tag, _pattern, _first in (
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
+    ("int", r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$", list("-+0123456789")),
+    (
+        "float",
+        r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        list("-+.0123456789"),
+    ),
+    ("merge", r"^<<$", ["<"]),
+):
+    _Resolver.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)
+
+
+class _Loader(CParser, _Resolver):
+    def __init__(self, text: str) -> None:
+        CParser.__init__(self, text)
+        _Resolver.__init__(self)
+
+
+_QUOTE = "quote the value, because of the character that it starts with"
+_UNQUOTED = "close the quote that opens here"
+#: What to do about libyaml's messages, by how they start.
+_FIXES = {
+    "mapping values are not allowed": "quote the value if it holds a colon and a space, or check the indentation",
+    "could not find expected ':'": "write `key: value`, with a space after the colon",
+    "did not find expected key": "check the indentation of this line and the one before it, and the quotes",
+    "did not find expected ','": "close the bracket, and put a comma between the items",
+    "found unexpected end of stream": _UNQUOTED,
+    "found character that cannot start any token": _QUOTE,
+    "did not find expected alphabetic": _QUOTE,
+    "did not find expected comment or line break": _QUOTE,
+    "found undefined alias": "define the anchor, or quote the value if it is a text that starts with *",
+}
+
+
+class YamlProblem(Exception):
+    """A document that cannot be used. `line` and `column` count from 1."""
+
+    def __init__(self, code: str, message: str, fix: str, line: int, column: int) -> None:
+        super().__init__(message)
+        self.code, self.message, self.fix, self.line, self.column = code, message, fix, line, column
+
+    def finding(self, file: str, service: str = "") -> Finding:
+        """Return the finding for this problem in `file`, a path from the root of the repository."""
+        return Finding(Place(file, self.line, self.column), self.code, self.message, self.fix, service)
+
+
+class Position(NamedTuple):
+    line: int
+    column: int
+
+
+def compose(text: str, *, first_only: bool = False) -> yaml.Node | None:
+    """Parse `text` and return its node tree, None for an empty document.
+
+    With `first_only`, further documents in the text are not looked at. Raises YamlProblem for a text that is not YAML, or
+    that holds several documents.
+    """
+    try:
+        loader = _Loader(text)
+        try:
+            if not first_only:
+                node: yaml.Node | None = loader.get_single_node()
+                return node
+            return loader.get_node() if loader.check_node() else None
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_problem(error, text) from None
+    except yaml.reader.ReaderError as error:
+        before = text.encode()[: error.position].decode(errors="ignore")
+        line, column = _position(text, len(before))
+        message = f"the character U+{int(error.character):04X} is not allowed in YAML"
+        raise YamlProblem("KF002", message, "remove it", line, column) from None
+
+
+def _position(text: str, offset: int) -> Position:
+    before = text[:offset]
+    return Position(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> YamlProblem:
+    if conflict := _CONFLICT.search(text):
+        line, column = _position(text, conflict.start())
+        fix = "keep what is meant, and remove the lines with <<<<<<<, ======= and >>>>>>>"
+        return YamlProblem("KF002", "a merge conflict is not resolved here", fix, line, column)
+    problem = error.problem or str(error)
+    fix = next((fix for start, fix in _FIXES.items() if problem.startswith(start)), "correct the YAML at this place")
+    mark = error.problem_mark or error.context_mark
+    if fix in (_QUOTE, _UNQUOTED):
+        mark = error.context_mark or mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    lines = text.splitlines()
+    source = lines[line - 1] if line <= len(lines) else ""
+    if "\t" in source[: len(source) - len(source.lstrip())]:
+        return YamlProblem(
+            "KF002",
+            "a tab indents this line",
+            "indent with spaces; YAML allows no tabs there",
+            line,
+            source.index("\t") + 1,
+        )
+    if "expected a single document" in (error.context or "") or "another document" in problem:
+        return YamlProblem(
+            "KF002", "a second document starts here", "keep one document, without `---` in between", line, column
+        )
+    if problem == "second occurrence":  # of a duplicate anchor
+        problem, fix = "an anchor is defined twice", "give one of them another name"
+    return YamlProblem("KF002", f"not valid YAML: {problem}", fix, line, column)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Return the mapping that a YAML text holds, {} for an empty one.
+
+    Raises YamlProblem for anything that is not one mapping of plain data.
+    """
+    node = compose(text)
+    if node is None:
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
+            return {}
+        raise _node_problem("KF004", node, "holds no keys", "write `key: value` lines")
+    result: dict[str, Any] = _Builder().build(node)
+    return result
+
+
+def _node_problem(code: str, node: yaml.Node, message: str, fix: str) -> YamlProblem:
+    return YamlProblem(code, message, fix, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+class _Builder:
+    """Turns a node tree into dicts, lists and scalars."""
+
+    def __init__(self) -> None:
+        self.open: set[int] = set()
+        self.nodes = 0
+
+    def build(self, node: yaml.Node) -> Any:
+        self.nodes += 1
+        if self.nodes > _MAX_NODES:
+            raise _node_problem(
+                "KF004", node, "the document's aliases expand to more than can be meant", "write the values out"
+            )
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        if id(node) in self.open:
+            raise _node_problem("KF004", node, "the document refers to itself", "remove the alias")
+        if len(self.open) >= _MAX_DEPTH:
+            raise _node_problem("KF004", node, "the document is nested deeper than can be meant", "flatten it")
+        self.open.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                self.check_tag(node, "seq")
+                return [self.build(item) for item in node.value]
+            self.check_tag(node, "map")
+            return self.mapping(node.value)
+        finally:
+            self.open.discard(id(node))
+
+    @staticmethod
+    def check_tag(node: yaml.Node, expected: str) -> None:
+        if node.tag != f"tag:yaml.org,2002:{expected}":
+            raise _unsupported(node)
+
+    def mapping(self, pairs: list[tuple[yaml.Node, yaml.Node]]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        merged: list[dict[str, Any]] = []
+        for key_node, value_node in pairs:
+            if not isinstance(key_node, yaml.ScalarNode):
+                fix = "write `key: value` lines; quote a value that starts with {"
+                raise _node_problem("KF004", key_node, "a key is not a text", fix)
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                merged.extend(self.merged(value_node))
+                continue
+            key = key_node.value
+            if key in result:
+                raise _node_problem(
+                    "KF003",
+                    key_node,
+                    f'the key "{key}" appears twice',
+                    "keep one of them; only the last one would count",
+                )
+            result[key] = self.build(value_node)
+        for base in merged:
+            for key, value in base.items():
+                result.setdefault(key, value)
+        return result
+
+    def merged(self, node: yaml.Node) -> list[dict[str, Any]]:
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for part in parts:
+            if not isinstance(part, yaml.MappingNode):
+                raise _node_problem("KF004", part, "`<<` merges something that has no keys", "refer to a mapping")
+        return [self.build(part) for part in parts]
+
+
+def _unsupported(node: yaml.Node) -> YamlProblem:
+    tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+    return _node_problem(
+        "KF004", node, f"the tag {tag} is not supported", "remove it, or quote the value if it starts with !"
+    )
+
+
+def _scalar(node: yaml.ScalarNode) -> Any:
+    tag = node.tag.removeprefix("tag:yaml.org,2002:")
+    text: str = node.value
+    if tag == "str":
+        return text
+    try:
+        if tag == "bool":
+            return {"true": True, "false": False}[text.lower()]
+        if tag == "int":
+            integer = int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+            if abs(integer) <= _MAX_INTEGER:
+                return integer
+        elif tag == "float":
+            number = float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+            if math.isfinite(number):
+                return number
+        elif tag == "null":
+            return None
+        elif tag == "merge":
+            return text
+        else:
+            raise _unsupported(node)
+    except (ValueError, KeyError):
+        fix = "correct the value or its tag"
+    else:
+        fix = "quote it if it is a text"
+    shown = text if len(text) <= 40 else f"{text[:39]}…"
+    raise _node_problem("KF004", node, f"{shown} is no {tag} that Helm can read", fix)
+
+
+def read_text(reader: Reader, file: str, service: str = "") -> str | Finding:
+    """Return the text of a file of the repository, or the finding that says why it cannot be read."""
+    try:
+        return reader.read(file).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode("utf-8")
+        place = Place(file, *_position(before, len(before)))
+        return Finding(place, "KF001", "the file is not UTF-8 text", "save it as UTF-8", service)
+    except OSError as error:
+        return Finding(
+            Place(file),
+            "KF001",
+            f"cannot be read: {error.strerror}",
+            "check that it is a file that you may read",
+            service,
+        )
+
+
+def locate(text: str, path: Sequence[str | int], *, key: bool = False) -> tuple[Position, int]:
+    """Find the place of a value in a YAML text.
+
+    `path` leads from the root to it; with `key`, the place of its key is meant. Where the path ends in something that the
+    text does not have, the place of the deepest part that it has is returned. The second item says how many parts of the
+    path were found.
+    """
+    try:
+        node = compose(text)
+    except YamlProblem as problem:
+        return Position(problem.line, problem.column), 0
+    mark = node.start_mark if node else None
+    found = 0
+    for part in path:
+        step = _step(node, part)
+        if step is None:
+            break
+        key_node, node = step
+        found += 1
+        # An alias stands elsewhere than its value: the key is then the place that people look at.
+        at_key = key or found < len(path) or not isinstance(node, yaml.ScalarNode)
+        mark = key_node.start_mark if key_node is not None and at_key else node.start_mark
+    return (Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)), found
+
+
+def _step(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            if key_node.value == part:
+                return key_node, value_node
+        for key_node, value_node in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                for base in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
+                    if (step := _step(base, part)) is not None:
+                        return step
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return None, node.value[part]
+    return None

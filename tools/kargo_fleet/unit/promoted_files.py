@@ -1,0 +1,167 @@
+"""The values files that promotions write: whether Kargo's `yaml-update` step will be able to.
+
+The step changes one line: it finds the scalar at the key, and replaces everything from its first character to the end
+of the line (github.com/akuity/kargo v1.11.2, pkg/yaml/yaml.go; key syntax: pkg/sjson). What it cannot find fails the
+first promotion in the cluster, what it cuts off breaks the file. tests/unit/test_promoted_files.py compares with that code itself.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import yaml
+
+from kargo_fleet.text import yaml_reader
+
+_INDEX = re.compile(r"[0-9]{1,9}")
+# To YAML parsers these end a line, to the step only \n does.
+_ODD_BREAK = re.compile(r"\r(?!\n)|[\x85\u2028\u2029]")
+
+
+class TargetProblem(NamedTuple):
+    """Why a key cannot be written, at a place that counts from 1."""
+
+    code: str
+    line: int
+    column: int
+    message: str
+    fix: str
+
+
+def split_key(key: str) -> list[str]:
+    r"""Return the parts of a key such as image.tag. `\.` and `\:` escape; a colon before a part is dropped."""
+    parts = re.split(r"(?<!\\)\.", key)
+    return [re.sub(r"\\([.:])", r"\1", part.removeprefix(":")) for part in parts]
+
+
+def problem(text: str, keys: list[str]) -> TargetProblem | None:
+    """Return the first reason why the scalars at `keys` cannot be written in a YAML text, None when all can.
+
+    A comment that will be lost is mentioned only when nothing worse is found. Raises yaml_reader.YamlProblem when the text
+    is not YAML.
+    """
+    root = yaml_reader.compose(text, first_only=True)
+    lost_comment = None
+    for key in keys:
+        found = _find(root, split_key(key), key)
+        cut = found if isinstance(found, TargetProblem) else _cut(found, text, key)
+        if cut is not None and cut.code != "KFW401":
+            return cut
+        lost_comment = lost_comment or cut
+    return lost_comment
+
+
+def _find(root: yaml.Node | None, parts: list[str], key: str) -> yaml.ScalarNode | TargetProblem:
+    node = root
+    line, column = 1, 1
+    for part in parts:
+        if (twice := _twice(node, part)) is not None:
+            mark = twice.start_mark
+            return TargetProblem(
+                "KF003",
+                mark.line + 1,
+                mark.column + 1,
+                f'the key "{part}" appears twice',
+                "keep one of them; a promotion writes the first, Helm reads the last",
+            )
+        if node is None or (step := _child(node, part)) is None:
+            return TargetProblem(
+                "KF402",
+                line,
+                column,
+                f"there is no key {key}",
+                f"add {_example(parts)}; the first promotion fills it in",
+            )
+        before, child = step
+        if isinstance(node, yaml.MappingNode):
+            line, column = before[0].start_mark.line + 1, before[0].start_mark.column + 1
+        if child.start_mark.index < max([node.start_mark.index, *(other.end_mark.index for other in before)]):
+            return TargetProblem(
+                "KF402",
+                line,
+                column,
+                f"{key} is an alias, which a promotion does not follow",
+                "write the value out",
+            )
+        node = child
+    if not isinstance(node, yaml.ScalarNode):
+        return TargetProblem("KF402", line, column, f"{key} holds no single value", f"write {_example(parts)}")
+    return node
+
+
+def _child(node: yaml.Node, part: str) -> tuple[list[yaml.Node], yaml.Node] | None:
+    """Return the value at one part of a key, and what ends before it unless it is an alias: its key, or other items."""
+    if isinstance(node, yaml.MappingNode):
+        return next((([key], value) for key, value in node.value if key.value == part), None)
+    if isinstance(node, yaml.SequenceNode) and _INDEX.fullmatch(part) and int(part) < len(node.value):
+        return node.value[: int(part)], node.value[int(part)]
+    return None
+
+
+def _twice(node: yaml.Node | None, part: str) -> yaml.Node | None:
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    keys = [key for key, _ in node.value if key.value == part]
+    return keys[1] if len(keys) > 1 else None
+
+
+def _cut(node: yaml.ScalarNode, text: str, key: str) -> TargetProblem | None:
+    start, end = node.start_mark, node.end_mark
+    line, column = start.line + 1, start.column + 1
+    if (odd := _ODD_BREAK.search(text, 0, start.index)) is not None:
+        return TargetProblem(
+            "KF402",
+            text.count("\n", 0, odd.start()) + 1,
+            odd.start() - text.rfind("\n", 0, odd.start()),
+            f"a promotion misses the line of {key}, because of the line break {odd[0]!a} before it",
+            "remove it; end lines with \\n or \\r\\n",
+        )
+    source = text.split("\n")[start.line]
+    # The step takes the column, which counts characters, for a number of bytes.
+    if source[: start.column].encode()[start.column :].strip():
+        return TargetProblem(
+            "KF402",
+            line,
+            column,
+            f"the first promotion cuts into what stands before {key} on its line, because that is not ASCII",
+            "write the value on a line of its own, below its key",
+        )
+    if start.index == end.index and source[: start.column].rstrip()[-1:] not in (":", "-"):
+        return TargetProblem("KF402", line, column, f"{key} has no colon", f"write {_example(split_key(key))}")
+    if source[start.column : start.column + 1] in ("&", "!"):
+        what = "an anchor" if source[start.column] == "&" else "a tag"
+        return TargetProblem(
+            "KF402", line, column, f"{key} carries {what}, which the first promotion removes", "write the plain value"
+        )
+    if start.line != end.line or node.style in ("|", ">"):
+        return TargetProblem(
+            "KF402",
+            line,
+            column,
+            f"{key} spans several lines; a promotion replaces only the first",
+            "write the value on one line",
+        )
+    rest = source[end.column :].strip()
+    if rest.startswith("#"):
+        return TargetProblem(
+            "KFW401",
+            line,
+            source.index("#", end.column) + 1,
+            f"the comment behind {key} is lost with the first promotion",
+            "put it on a line of its own",
+        )
+    if rest:
+        return TargetProblem(
+            "KF402",
+            line,
+            column,
+            f"the first promotion cuts off what follows {key} on its line: {rest}",
+            "write one `key: value` per line",
+        )
+    return None
+
+
+def _example(parts: list[str]) -> str:
+    above = f" under {'.'.join(parts[:-1])}:" if len(parts) > 1 else ""
+    return f"`{parts[-1]}: <version>`{above}"
