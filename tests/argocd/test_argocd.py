@@ -23,24 +23,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from kargo_fleet import argocd
-from kargo_fleet.argocd import Stage
+from kargo_fleet.argocd import manifests as argocd_files
+from kargo_fleet.argocd import validate
+from kargo_fleet.argocd.settings import DEFAULTS, StageApplication
 from kargo_fleet.argocd.split import Bucket, largest, split
-from kargo_fleet.text import yaml_comments
-from kargo_fleet.unit.rules import LONGEST_NAME, RESERVED_NAMES
+from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
+from kargo_fleet.fleet.names import LONGEST_SERVICE, RESERVED_NAMES
+from kargo_fleet.text import yaml_writer
 
 ROOT = Path(__file__).resolve().parents[2]
 APPSET = ROOT / "tests" / "upstream" / "appset"
 REPO = "https://github.com/YOUR_ORG/gitops-platform.git"
 FLEET: dict[str, Any] = {"git": {"repoURL": REPO, "branch": "main"}, "image": {"registry": "your-registry.io"}}
-Services = Mapping[str, Sequence[Stage | str]]
+Services = Mapping[str, Sequence[StageApplication | str]]
 USUAL: Sequence[str] = ["dev", "staging", "prod"]
 SERVICES: Services = {
     "api-gateway": [*USUAL],
     "nginx": [*USUAL],
     "reports": ["dev", "prod"],
     "shop": ["dev", "staging", "prod-eu", "prod-us"],
-    "legacy": [Stage("dev", "legacy-app-dev"), Stage("staging"), Stage("prod", "legacy-app")],
+    "legacy": [
+        StageApplication("dev", "legacy-app-dev"),
+        StageApplication("staging"),
+        StageApplication("prod", "legacy-app"),
+    ],
 }
 WORKLOADS: dict[str, Any] = {**FLEET, "argocd": {"workloads": {"enabled": True, "source": {"path": "charts/app"}}}}
 
@@ -49,7 +55,7 @@ Run = Callable[..., Any]
 
 
 def parsed(fleet: Mapping[str, Any], services: Mapping[str, Any]) -> Objects:
-    return {path: yaml.safe_load(text) for path, text in argocd.manifests(fleet, services).items()}
+    return {path: yaml.safe_load(text) for path, text in argocd_files.manifests(fleet, services).items()}
 
 
 def fleet_with(**section: Any) -> dict[str, Any]:
@@ -122,7 +128,7 @@ class Checkout:
 
     def render(self, fleet: Mapping[str, Any], services: Mapping[str, Any]) -> list[dict[str, Any]]:
         files = []
-        for path, text in argocd.manifests(fleet, services).items():
+        for path, text in argocd_files.manifests(fleet, services).items():
             if "kind: ApplicationSet" in text:
                 file = self.folder / Path(path).name
                 file.write_text(text)
@@ -149,12 +155,12 @@ def names_of(applications: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def test_files_and_their_order_of_application() -> None:
     """`kubectl apply -f argocd/` goes by name and not into folders: AppProjects first, the patch not at all."""
-    assert list(argocd.manifests(FLEET, SERVICES)) == [
+    assert list(argocd_files.manifests(FLEET, SERVICES)) == [
         "argocd/appproject.yaml",
         "argocd/patches/argocd-cm.yaml",
         "argocd/units.yaml",
     ]
-    assert list(argocd.manifests(WORKLOADS, SERVICES)) == [
+    assert list(argocd_files.manifests(WORKLOADS, SERVICES)) == [
         "argocd/appproject-workloads.yaml",
         "argocd/appproject.yaml",
         "argocd/patches/argocd-cm.yaml",
@@ -168,18 +174,18 @@ def test_files_and_their_order_of_application() -> None:
 
 
 def test_nothing_is_needed() -> None:
-    assert argocd.manifests({}, {})
-    assert [problem.fix for problem in argocd.problems({}, {})] == ["set git.repoURL"]
+    assert argocd_files.manifests({}, {})
+    assert [problem.fix for problem in validate.findings({}, {})] == ["set git.repoURL"]
 
 
 def test_same_input_same_bytes() -> None:
     backwards: Services = dict(reversed(list(SERVICES.items())))
-    assert argocd.manifests(WORKLOADS, SERVICES) == argocd.manifests(WORKLOADS, backwards)
+    assert argocd_files.manifests(WORKLOADS, SERVICES) == argocd_files.manifests(WORKLOADS, backwards)
 
 
 def test_a_new_service_changes_nothing() -> None:
     more = {**SERVICES, "added": USUAL}
-    assert argocd.manifests(WORKLOADS, SERVICES) == argocd.manifests(WORKLOADS, more)
+    assert argocd_files.manifests(WORKLOADS, SERVICES) == argocd_files.manifests(WORKLOADS, more)
 
 
 def test_units_cannot_delete() -> None:
@@ -261,12 +267,12 @@ def test_null_takes_a_default_away() -> None:
 
 
 def test_schema_is_a_schema_in_both_dialects() -> None:
-    Draft7Validator.check_schema(argocd.ARGOCD_SCHEMA)
-    Draft202012Validator.check_schema(argocd.ARGOCD_SCHEMA)
+    Draft7Validator.check_schema(ARGOCD_SCHEMA)
+    Draft202012Validator.check_schema(ARGOCD_SCHEMA)
 
 
 def test_the_defaults_are_valid() -> None:
-    Draft202012Validator(argocd.ARGOCD_SCHEMA).validate(argocd.DEFAULTS)
+    Draft202012Validator(ARGOCD_SCHEMA).validate(DEFAULTS)
 
 
 def test_schema_knows_every_default_and_describes_every_key() -> None:
@@ -278,7 +284,7 @@ def test_schema_knows_every_default_and_describes_every_key() -> None:
         if schema.get("type") == "object" and "additionalProperties" not in schema:
             yield f"{path}: open"
 
-    found = list(walk(argocd.ARGOCD_SCHEMA, argocd.DEFAULTS, "argocd"))
+    found = list(walk(ARGOCD_SCHEMA, DEFAULTS, "argocd"))
     assert found == []
 
 
@@ -303,7 +309,7 @@ def test_schema_knows_every_default_and_describes_every_key() -> None:
     ],
 )
 def test_schema_refuses(section: dict[str, Any]) -> None:
-    assert not Draft202012Validator(argocd.ARGOCD_SCHEMA).is_valid(section)
+    assert not Draft202012Validator(ARGOCD_SCHEMA).is_valid(section)
 
 
 # --- splits ---
@@ -344,19 +350,22 @@ def test_names_of_sets() -> None:
 def test_a_split_is_followed_by_a_handover() -> None:
     before, after = {"a": USUAL, "b": USUAL}, {"a": USUAL, "b": USUAL, "c": USUAL}
     fleet = fleet_with(units={"maxApplications": 2})
-    old, new = argocd.set_names(fleet, before), argocd.set_names(fleet, after)
+    old, new = argocd_files.set_names(fleet, before), argocd_files.set_names(fleet, after)
     assert old == {"argocd/units.yaml": "kargo-units"}
     assert new == {"argocd/units-0-7.yaml": "kargo-units-0-7", "argocd/units-8-f.yaml": "kargo-units-8-f"}
-    assert argocd.handover(fleet, old.keys() - new.keys()) == [
+    assert argocd_files.handover(fleet, old.keys() - new.keys()) == [
         "kubectl -n argocd delete applicationset kargo-units --cascade=orphan",
         "kubectl apply --server-side -f argocd/",
     ]
-    assert argocd.handover(fleet, new.keys() - old.keys())[0].split()[5:7] == ["kargo-units-0-7", "kargo-units-8-f"]
-    assert argocd.handover(fleet, ["argocd/appproject.yaml"]) == []
+    assert argocd_files.handover(fleet, new.keys() - old.keys())[0].split()[5:7] == [
+        "kargo-units-0-7",
+        "kargo-units-8-f",
+    ]
+    assert argocd_files.handover(fleet, ["argocd/appproject.yaml"]) == []
 
 
 def test_min_sets_keeps_a_split() -> None:
-    assert list(argocd.set_names(fleet_with(units={"minSets": 4}), SERVICES)) == [
+    assert list(argocd_files.set_names(fleet_with(units={"minSets": 4}), SERVICES)) == [
         "argocd/units-0-3.yaml",
         "argocd/units-4-7.yaml",
         "argocd/units-8-b.yaml",
@@ -369,12 +378,14 @@ def test_min_sets_keeps_a_split() -> None:
 
 def found_problems(services: Mapping[str, Any], **workloads: Any) -> list[tuple[str, str]]:
     settings = {"enabled": True, "source": {"path": "charts/app"}, **workloads}
-    return [(problem.service, problem.message) for problem in argocd.problems(fleet_with(workloads=settings), services)]
+    return [
+        (problem.service, problem.message) for problem in validate.findings(fleet_with(workloads=settings), services)
+    ]
 
 
 def test_a_sound_fleet_has_no_problems() -> None:
-    assert argocd.problems(FLEET, SERVICES) == []
-    assert argocd.problems(WORKLOADS, SERVICES) == []
+    assert validate.findings(FLEET, SERVICES) == []
+    assert validate.findings(WORKLOADS, SERVICES) == []
 
 
 def test_two_workloads_with_one_name() -> None:
@@ -383,7 +394,7 @@ def test_two_workloads_with_one_name() -> None:
         ("a", f"Argo CD application 'a-b-c' of a at stage b-c is also that of a-b at stage c: {end}"),
         ("a-b", f"Argo CD application 'a-b-c' of a-b at stage c is also that of a at stage b-c: {end}"),
     ]
-    assert argocd.problems(FLEET, {"a-b": ["c"], "a": ["b-c"]}) == []  # without workloads it is no problem
+    assert validate.findings(FLEET, {"a-b": ["c"], "a": ["b-c"]}) == []  # without workloads it is no problem
 
 
 def test_a_workload_named_as_a_unit() -> None:
@@ -394,7 +405,7 @@ def test_a_workload_named_as_a_unit() -> None:
 def test_an_invalid_name_of_its_own() -> None:
     assert (
         "'Shop_Prod', the Argo CD application of shop at stage prod"
-        in found_problems({"shop": [Stage("prod", "Shop_Prod")]})[0][1]
+        in found_problems({"shop": [StageApplication("prod", "Shop_Prod")]})[0][1]
     )
 
 
@@ -419,7 +430,7 @@ def test_settings_that_do_not_go_together() -> None:
 
 def test_more_services_than_sets_can_hold() -> None:
     many = {f"svc-{number}": ["dev"] for number in range(600)}
-    found = argocd.problems(fleet_with(units={"maxApplications": 1}), many)
+    found = validate.findings(fleet_with(units={"maxApplications": 1}), many)
     assert [problem.service for problem in found] == [""]
     assert found[0].message.startswith("argocd.units.maxApplications is 1, but even 256 sets hold up to")
 
@@ -429,7 +440,7 @@ def test_more_services_than_sets_can_hold() -> None:
 
 @given(st.dictionaries(st.text(min_size=1), st.one_of(st.text(), st.booleans(), st.integers(), st.lists(st.text()))))
 def test_yaml_holds_what_was_put_in(document: dict[str, Any]) -> None:
-    assert yaml.safe_load(yaml_comments.dump({"top": document})) == {"top": document}
+    assert yaml.safe_load(yaml_writer.document({"top": document}, yaml_writer.ANNOTATED)) == {"top": document}
 
 
 @pytest.mark.parametrize(
@@ -455,12 +466,12 @@ def test_yaml_holds_what_was_put_in(document: dict[str, Any]) -> None:
     ],
 )
 def test_yaml_quotes_what_is_not_plainly_a_string(text: str) -> None:
-    assert yaml_comments.scalar(text)[0] in "'\""
+    assert yaml_writer.gently_quoted(text)[0] in "'\""
 
 
 def test_yaml_comments_and_blocks() -> None:
-    note = yaml_comments.Note("why\nand how", [yaml_comments.Note("this one", {"a": "x"}), {"b": "line\nline\n"}])
-    assert yaml_comments.dump({"list": note, "empty": []}, "head") == (
+    note = yaml_writer.Note("why\nand how", [yaml_writer.Note("this one", {"a": "x"}), {"b": "line\nline\n"}])
+    assert yaml_writer.document({"list": note, "empty": []}, yaml_writer.ANNOTATED, "head") == (
         "# head\n# why\n# and how\nlist:\n  # this one\n  - a: x\n  - b: |\n      line\n      line\nempty: []\n"
     )
 
@@ -542,7 +553,7 @@ def test_one_application_per_service(checkout: Checkout) -> None:
 
 @needs_argocd
 def test_folders_that_are_no_services(checkout: Checkout) -> None:
-    longest, too_long = "x" * LONGEST_NAME, "x" * (LONGEST_NAME + 1)
+    longest, too_long = "x" * LONGEST_SERVICE, "x" * (LONGEST_SERVICE + 1)
     fine = ["nginx", "a", "0", "a-b", longest]
     reserved = sorted(RESERVED_NAMES)
     checkout.services(
@@ -659,8 +670,8 @@ def test_workloads(checkout: Checkout) -> None:
 def test_workloads_by_stage_and_split(checkout: Checkout) -> None:
     names = [f"svc-{number}" for number in range(40)]
     checkout.services([*names, "odd"])
-    services: dict[str, Sequence[Stage | str]] = dict.fromkeys(names, USUAL)
-    services["odd"] = ["dev", Stage("live", "odd")]
+    services: dict[str, Sequence[StageApplication | str]] = dict.fromkeys(names, USUAL)
+    services["odd"] = ["dev", StageApplication("live", "odd")]
     workloads = {
         "enabled": True,
         "source": {"repoURL": "https://charts.example", "chart": "app", "targetRevision": "2.0.0"},
@@ -692,7 +703,7 @@ def test_a_split_moves_applications_and_makes_none_anew(checkout: Checkout, befo
 
     def sets(count: int) -> dict[Path, Bucket]:
         files = {}
-        manifests = argocd.manifests(fleet_with(units={"minSets": count}), dict.fromkeys(names, USUAL))
+        manifests = argocd_files.manifests(fleet_with(units={"minSets": count}), dict.fromkeys(names, USUAL))
         for path, bucket in zip(sorted(p for p in manifests if "/units" in p), split(names, 1500, count), strict=True):
             file = checkout.folder / f"{count}-{Path(path).name}"
             file.write_text(manifests[path])
@@ -936,7 +947,7 @@ HEALTH: list[tuple[str, dict[str, Any] | None, str, str]] = [
 @needs_argocd
 def test_health(appset: Run, tmp_path: Path) -> None:
     config = tmp_path / "argocd-cm.yaml"
-    config.write_text(argocd.manifests(FLEET, {})["argocd/patches/argocd-cm.yaml"])
+    config.write_text(argocd_files.manifests(FLEET, {})["argocd/patches/argocd-cm.yaml"])
     files = []
     for number, (kind, status, _, _) in enumerate(HEALTH):
         manifest = {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": kind, "metadata": {"name": "x", "generation": 2}}
@@ -954,7 +965,7 @@ def test_health(appset: Run, tmp_path: Path) -> None:
 @needs_argocd
 def test_health_of_nothing_else(appset: Run, tmp_path: Path) -> None:
     config, other = tmp_path / "argocd-cm.yaml", tmp_path / "freight.yaml"
-    config.write_text(argocd.manifests(FLEET, {})["argocd/patches/argocd-cm.yaml"])
+    config.write_text(argocd_files.manifests(FLEET, {})["argocd/patches/argocd-cm.yaml"])
     other.write_text(
         json.dumps({"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Freight", "metadata": {"name": "x"}})
     )

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kargo_fleet.capacity import advice, facts, model
-from kargo_fleet.capacity.assumptions import PLAN_SCHEMA, Assumptions, attribute, read
-from kargo_fleet.capacity.model import Image, Push, Service
+from kargo_fleet.capacity.assumptions import Assumptions, assumptions_of, attribute
+from kargo_fleet.capacity.model import Image, Push, ServiceProfile
 from kargo_fleet.errors import FleetError
+from kargo_fleet.fleet.plan_section import PLAN_SCHEMA
 from kargo_fleet.fleet.shards import Shard
 
 HOST = "registry.example.com"
@@ -20,11 +21,11 @@ SEMVER = Image(HOST, "SemVer", 10, cache_by_tag=False)
 DEFAULTS = Assumptions()
 
 
-def one(**changes: object) -> Service:
+def one(**changes: object) -> ServiceProfile:
     """A service with the chart's defaults."""
     pushes = tuple(Push(stage, "git.example.com/platform@main") for stage in ("dev", "staging", "prod"))
     follows = frozenset([advice.INTERVAL, advice.CACHE, advice.SHARD])
-    return replace(Service(images=(SEMVER,), pushes=pushes, follows=follows), **changes)  # type: ignore[arg-type]
+    return replace(ServiceProfile(images=(SEMVER,), pushes=pushes, follows=follows), **changes)  # type: ignore[arg-type]
 
 
 # -- Requests --------------------------------------------------------------------------------------------------------
@@ -130,7 +131,7 @@ def test_what_all_controllers_ask_together_counts_for_the_registry() -> None:
 # -- How they move ---------------------------------------------------------------------------------------------------
 
 services = st.builds(
-    Service,
+    ServiceProfile,
     shard=st.sampled_from(["", "a", "b"]),
     interval=st.floats(300, 86400),
     images=st.lists(
@@ -167,16 +168,18 @@ def _same(a: float, b: float) -> float:
 
 
 @given(fleets, assumptions, st.floats(1, 10))
-def test_more_services_never_lower_a_load(fleet: dict[Service, float], assumed: Assumptions, factor: float) -> None:
+def test_more_services_never_lower_a_load(
+    fleet: dict[ServiceProfile, float], assumed: Assumptions, factor: float
+) -> None:
     before, after = _loads(fleet, assumed), _loads({key: count * factor for key, count in fleet.items()}, assumed)
     assert all(after[key] >= load - _same(load, after[key]) for key, load in before.items())
 
 
 @given(fleets, assumptions, st.floats(1, 10))
 def test_a_longer_interval_never_raises_a_load(
-    fleet: dict[Service, float], assumed: Assumptions, factor: float
+    fleet: dict[ServiceProfile, float], assumed: Assumptions, factor: float
 ) -> None:
-    slower: dict[Service, float] = {}
+    slower: dict[ServiceProfile, float] = {}
     for service, count in fleet.items():
         longer = replace(service, interval=service.interval * factor)
         slower[longer] = slower.get(longer, 0) + count
@@ -186,7 +189,7 @@ def test_a_longer_interval_never_raises_a_load(
 
 @given(fleets, assumptions, st.integers(2, 8), st.integers(1, 4))
 def test_more_shards_never_raise_the_load_of_one(
-    fleet: dict[Service, float], assumed: Assumptions, few: int, more: int
+    fleet: dict[ServiceProfile, float], assumed: Assumptions, few: int, more: int
 ) -> None:
     def busiest(shards: int) -> list[float]:
         spread = advice.apply(fleet, advice.Settings(shards=tuple(f"s{index}" for index in range(shards))))
@@ -205,7 +208,7 @@ def test_more_shards_never_raise_the_load_of_one(
 
 
 @given(fleets, assumptions)
-def test_the_smallest_interval_is_enough(fleet: dict[Service, float], assumed: Assumptions) -> None:
+def test_the_smallest_interval_is_enough(fleet: dict[ServiceProfile, float], assumed: Assumptions) -> None:
     assumed = replace(assumed, webhook_receivers=False)
     for registry in model.registries(fleet, assumed):
         asked = {
@@ -222,7 +225,9 @@ def test_the_smallest_interval_is_enough(fleet: dict[Service, float], assumed: A
 
 @settings(max_examples=25)  # each tries many ways
 @given(fleets, assumptions)
-def test_advice_is_enough_for_what_it_does_not_give_up(fleet: dict[Service, float], assumed: Assumptions) -> None:
+def test_advice_is_enough_for_what_it_does_not_give_up(
+    fleet: dict[ServiceProfile, float], assumed: Assumptions
+) -> None:
     found = advice.find(fleet, assumed, _limits)
     chosen = found.settings
     after = _limits(advice.apply(fleet, chosen), advice.assumed(assumed, chosen), chosen)
@@ -268,7 +273,9 @@ def test_every_assumption_has_a_key_and_every_key_a_default() -> None:
 
 
 def test_options_are_over_fleet_yaml() -> None:
-    assumed = read({"rateLimit": 40, "minReconciliationInterval": "1m"}, ["rateLimit=60", "tokenAuthentication=false"])
+    assumed = assumptions_of(
+        {"rateLimit": 40, "minReconciliationInterval": "1m"}, ["rateLimit=60", "tokenAuthentication=false"]
+    )
     assert (assumed.rate_limit, assumed.min_reconciliation_interval, assumed.token_authentication) == (60, 60, False)
 
 
@@ -284,7 +291,7 @@ def test_options_are_over_fleet_yaml() -> None:
 )
 def test_a_bad_option_is_refused(option: str, said: str) -> None:
     with pytest.raises(FleetError, match="--set") as refusal:
-        read({}, [option])
+        assumptions_of({}, [option])
     assert said in str(refusal.value)
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from conftest import FLEET, Command, Files, Run, Tree, service
 from kargo_fleet.findings import Place
-from kargo_fleet.fleet import chart as charts
-from kargo_fleet.generate import desired
+from kargo_fleet.fleet.chart import load_chart
+from kargo_fleet.generate.desired import desired_state
 
 OWN = "services/nginx/kargo.yaml"
 NO_NGINX: Files = dict.fromkeys(service("nginx"))
@@ -293,13 +293,13 @@ def test_null_may_stand_anywhere(tree: Tree) -> None:
     """It takes away what the chart has there. What then is missing is said, and nothing falls over it."""
     root = tree({})
     more = {"rbac": {"bindings": {"team": {"role": "promoter", "stages": ["dev"], "groups": ["team"]}}}}
-    for keys in _keys(charts.load(root, None).defaults):
+    for keys in _keys(load_chart(root, None).defaults):
         own: Any = None
         for key in reversed(keys):
             own = {key: own}
         for text in (json.dumps(own), json.dumps({**more, **own})):
             (root / OWN).write_text(text)
-            codes = {finding.code for finding in desired.make(root).findings}
+            codes = {finding.code for finding in desired_state(root).findings}
             assert codes <= {"KF104", "KF301", "KF306", "KF307", "KF401"}, (text, codes)
 
 

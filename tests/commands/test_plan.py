@@ -14,14 +14,15 @@ import helm
 from bench import fleet as bench
 from conftest import FLEET, Files, Run, Tree, service
 from kargo_fleet.capacity import stored_objects
-from kargo_fleet.fleet import chart as charts
+from kargo_fleet.files.reading import RepositoryReader
+from kargo_fleet.fleet.chart import load_chart
+from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.fleet.merge import merge
-from kargo_fleet.generate import desired as plans
 from kargo_fleet.text import yaml_writer
 from kargo_fleet.unit.build import Inputs, build
 
 ROOT = Path(__file__).parents[2]
-CHART = charts.load(ROOT, None)
+CHART = load_chart(ROOT, None)
 SAMPLES = [*sorted((ROOT / "values").glob("*.yaml")), *sorted((helm.CHART / "ci").glob("*.yaml"))]
 
 
@@ -46,8 +47,8 @@ def test_objects_are_counted_as_helm_renders_them(file: Path) -> None:
 
 def test_one_of_each_shape_stands_for_the_others(tmp_path: Path) -> None:
     names = [made.name for made in bench.write(tmp_path, 24)]
-    _, fleet = plans.load_sound(tmp_path)
-    units = [build(Inputs(fleet, CHART), name) for name in names]
+    _, fleet, _ = load_sound(tmp_path)
+    units = [build(Inputs(fleet, CHART), name, RepositoryReader(tmp_path)) for name in names]
     assert not any(one.broken for one in units)
     groups = stored_objects.representatives(units, CHART)
     assert len(groups) < 10

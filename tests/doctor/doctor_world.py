@@ -9,7 +9,7 @@ import base64
 import copy
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -19,7 +19,9 @@ from urllib.parse import parse_qs, urlsplit
 import yaml
 
 from contract import schemas, upstream
-from kargo_fleet.clients.kube import Failed, Kube
+from kargo_fleet.clients.kube import Kube
+from kargo_fleet.clients.process import ClientError
+from kargo_fleet.render.renderer import RenderedUnit
 
 Object = dict[str, Any]
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -96,6 +98,10 @@ class World:
             else:
                 found[key] = value
 
+    def render(self, _: object, units: Mapping[str, str]) -> Iterator[RenderedUnit]:
+        """What Helm makes of units, which are in the order of their names."""
+        return (RenderedUnit(service, self.manifests[service]) for service in units)
+
     # -- What kubectl does ---------------------------------------------------------------------------------------
 
     def kubectl(self, *arguments: str) -> str:
@@ -121,7 +127,7 @@ class World:
             for one in found:
                 if one["metadata"]["name"] == name:
                     return copy.deepcopy(one)
-            raise Failed(f'Error from server (NotFound): {kinds} "{name}" not found')
+            raise ClientError(f'Error from server (NotFound): {kinds} "{name}" not found')
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         found = [one for one in found if _selects(query.get("labelSelector", ""), one)]
         start, limit = int(query.get("continue", 0)), int(query["limit"])
@@ -145,9 +151,9 @@ class World:
 
     def _allow(self, kinds: str, namespace: str) -> None:
         if kinds in self.unknown:
-            raise Failed("Error from server (NotFound): the server could not find the requested resource")
+            raise ClientError("Error from server (NotFound): the server could not find the requested resource")
         if {(kinds, namespace), (kinds, "*")} & self.forbidden:
-            raise Failed(f'Error from server (Forbidden): {kinds} is forbidden: User "alice" cannot list resource')
+            raise ClientError(f'Error from server (Forbidden): {kinds} is forbidden: User "alice" cannot list resource')
 
 
 def _selects(selector: str, one: Object) -> bool:
@@ -161,16 +167,12 @@ def _selects(selector: str, one: Object) -> bool:
 
 @dataclass(frozen=True)
 class WorldKube(Kube):
-    """kubectl and helm, with a World behind them."""
+    """kubectl, with a World behind it."""
 
     world: World = field(default_factory=World)
 
     def kubectl(self, *arguments: str, **_: Any) -> str:
         return self.world.kubectl(*arguments)
-
-    def helm(self, *arguments: str, **_: Any) -> str:
-        assert arguments[0] == "template"
-        return self.world.manifests[arguments[1]]
 
 
 # -- A world in which everything is well ---------------------------------------------------------------------------

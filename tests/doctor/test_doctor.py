@@ -36,12 +36,13 @@ from doctor_world import (
 import helm
 from conftest import Files, Result, Run, Tree, service
 from contract import upstream
-from kargo_fleet.clients.kube import Failed, Kube
-from kargo_fleet.cluster import snapshot
-from kargo_fleet.cluster.snapshot import Credential
+from kargo_fleet.clients.kube import Kube
+from kargo_fleet.clients.process import ClientError
+from kargo_fleet.cluster import collect
+from kargo_fleet.cluster.snapshot import GitCredential
 from kargo_fleet.commands import doctor as command
 from kargo_fleet.commands.generate import generate
-from kargo_fleet.doctor import git_credentials, stages
+from kargo_fleet.doctor import drift, git_credentials, stages
 from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.errors import FleetError
 from kargo_fleet.terminal.reporters import Format
@@ -89,6 +90,7 @@ def world(tree: Tree, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
         made.unknown |= {"applications", "applicationsets"}
         monkeypatch.setattr(command, "Kube", lambda context: WorldKube(context, made))
         monkeypatch.setattr(command, "_now", lambda: NOW)
+        monkeypatch.setattr(drift, "render", made.render)
         return made
 
     return build
@@ -817,7 +819,7 @@ def test_what_others_add_is_no_drift(world: Build, doctor: Doctor) -> None:
 
 
 def test_a_fleet_is_read_in_few_calls(world: Build, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "_PAGE", 7)
+    monkeypatch.setattr(collect, "_PAGE", 7)
     fleet: dict[str, str | bytes | None] = {}
     for number in range(5):
         fleet |= service(f"s{number}")
@@ -885,7 +887,7 @@ def test_a_cluster_that_does_not_answer(
     world: Build, doctor: Doctor, monkeypatch: pytest.MonkeyPatch, message: str, said: str
 ) -> None:
     def refuse(*_: object) -> str:
-        raise Failed(message)
+        raise ClientError(message)
 
     world()
     monkeypatch.setattr(World, "kubectl", refuse)
@@ -970,11 +972,6 @@ def test_a_step_that_may_fail_is_not_what_failed(world: Build) -> None:
     assert (str(found[0]), found[1]) == ("push (git-push)", "rejected")
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("", 0), ("1h0m0s", 3600), ("1h30m", 5400), ("90s", 90), ("1.5h", 5400)])
-def test_durations(text: str, seconds: int) -> None:
-    assert stages._duration(text).total_seconds() == seconds
-
-
 # -- Which Secret Kargo takes --------------------------------------------------------------------------------------
 
 
@@ -997,7 +994,7 @@ def test_durations(text: str, seconds: int) -> None:
     ],
 )
 def test_secrets_are_matched_as_kargo_does(secret_url: str, regex: bool, url: str, fits: bool) -> None:
-    assert git_credentials.fits(Credential("kargo-nginx", "x", secret_url, regex), url) is fits
+    assert git_credentials.fits(GitCredential("kargo-nginx", "x", secret_url, regex), url) is fits
 
 
 def test_the_normal_form_of_urls_is_that_of_kargos_own_tests() -> None:

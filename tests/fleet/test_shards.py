@@ -18,7 +18,7 @@ from test_argocd import USUAL, Checkout, appset, needs_argocd, parsed  # noqa: F
 
 from conftest import FLEET, Run, Tree, service
 from contract import upstream
-from kargo_fleet import argocd
+from kargo_fleet.argocd import manifests as argocd_files
 from kargo_fleet.argocd.shares import NO_SHARD, shares
 from kargo_fleet.fleet.shards import Shard, assign
 
@@ -246,12 +246,12 @@ def test_a_set_for_each_shard() -> None:
 
 def test_a_new_service_changes_no_set() -> None:
     one, two = {"nginx": USUAL}, {"nginx": USUAL, "web": USUAL}
-    assert argocd.manifests(by_shard(), one) == argocd.manifests(by_shard(), two)
+    assert argocd_files.manifests(by_shard(), one) == argocd_files.manifests(by_shard(), two)
 
 
 def test_a_large_shard_is_split_by_size_as_well() -> None:
     services = {f"svc-{number}": USUAL for number in range(30)}
-    assert list(argocd.set_names(by_shard(maxApplications=14), services).values()) == [
+    assert list(argocd_files.set_names(by_shard(maxApplications=14), services).values()) == [
         "kargo-units-shard-a",
         "kargo-units-shard-b-0-7",
         "kargo-units-shard-b-8-f",
@@ -259,7 +259,7 @@ def test_a_large_shard_is_split_by_size_as_well() -> None:
 
 
 def test_the_handover_of_sets_by_shard() -> None:
-    assert argocd.handover(by_shard(), ["argocd/units-shard-a.yaml", "argocd/units.yaml"])[0] == (
+    assert argocd_files.handover(by_shard(), ["argocd/units-shard-a.yaml", "argocd/units.yaml"])[0] == (
         "kubectl -n argocd delete applicationset kargo-units-shard-a kargo-units --cascade=orphan"
     )
 
@@ -317,7 +317,7 @@ def test_argo_cd_computes_the_same_shards(
         "argocd": {"units": {"splitBy": "shard", "maxApplications": 25}},
     }
     services = dict.fromkeys(names, USUAL)
-    manifests = argocd.manifests(fleet, services, pins)
+    manifests = argocd_files.manifests(fleet, services, pins)
     found: dict[str, list[str]] = {}
     for path, text in manifests.items():
         if "/units" in path:

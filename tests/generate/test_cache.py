@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from conftest import FLEET, Run, Tree, service, texts
 from kargo_fleet.cli.main import main
-from kargo_fleet.files import processes
+from kargo_fleet.files import workers
 from kargo_fleet.unit import build as unit_build
 from kargo_fleet.unit.build import Inputs, Unit
 
@@ -325,17 +325,17 @@ def test_several_processes_say_the_same_as_one(fleet: Path, run: Run, monkeypatc
     (fleet / "services/web/kargo.yaml").write_text(KARGO[2])
     (fleet / "services/api/values-dev.yaml").unlink()
     one = run("check", "--no-cache", "--output", "json")
-    monkeypatch.setattr(processes, "_ENOUGH", 1)
-    monkeypatch.setattr(processes, "_CHUNK", 1)
-    monkeypatch.setattr(processes, "processors", lambda: 3)
+    monkeypatch.setattr(workers, "_ENOUGH", 1)
+    monkeypatch.setattr(workers, "_CHUNK", 1)
+    monkeypatch.setattr(workers, "processors", lambda: 3)
     assert run("check", "--no-cache", "--output", "json") == one
     assert run("check", "--output", "json") == one
     assert run("check", "--output", "json") == one  # what the processes found out was remembered
 
 
 def test_a_bug_in_a_worker_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_ENOUGH", 1)
-    monkeypatch.setattr(processes, "processors", lambda: 2)
+    monkeypatch.setattr(workers, "_ENOUGH", 1)
+    monkeypatch.setattr(workers, "processors", lambda: 2)
     with pytest.raises(ZeroDivisionError):
-        list(processes.ordered(lambda number: 1 // number, [2, 1, 0]))
-    assert list(processes.ordered(lambda number: number * 2, [1, 2, 3])) == [2, 4, 6]
+        list(workers.ordered(lambda number: 1 // number, [2, 1, 0]))
+    assert list(workers.ordered(lambda number: number * 2, [1, 2, 3])) == [2, 4, 6]

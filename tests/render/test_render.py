@@ -18,11 +18,11 @@ from kargo_fleet.cli.main import main
 from kargo_fleet.clients.helm import Helm
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
-from kargo_fleet.fleet import chart as charts
-from kargo_fleet.fleet.chart import Chart
-from kargo_fleet.fleet.release import release_name
+from kargo_fleet.fleet.chart import Chart, load_chart
+from kargo_fleet.fleet.names import release_name
 from kargo_fleet.render import crds, documents, renderer
-from kargo_fleet.render.renderer import Rendered
+from kargo_fleet.render.renderer import RenderedUnit
+from kargo_fleet.text import yaml_manifests
 
 CI = sorted((helm.CHART / "ci").glob("*-values.yaml"))
 SAMPLES = sorted((helm.ROOT / "values").glob("*.yaml"))
@@ -42,7 +42,7 @@ def plain(*names: str) -> dict[str, str]:
 
 @pytest.fixture
 def chart() -> Chart:
-    return charts.load(helm.ROOT, None)
+    return load_chart(helm.ROOT, None)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def own_chart(tmp_path: Path) -> Callable[[Mapping[str, str]], Chart]:
         for path, text in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
-        return charts.load(tmp_path, None)
+        return load_chart(tmp_path, None)
 
     return build
 
@@ -66,7 +66,7 @@ def by_themselves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     alone = renderer._Engine.alone
 
-    def spy(self: renderer._Engine, name: str, text: str) -> Rendered:
+    def spy(self: renderer._Engine, name: str, text: str) -> RenderedUnit:
         names.append(name)
         return alone(self, name, text)
 
@@ -76,7 +76,7 @@ def by_themselves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def open_schema(*keys: str) -> str:
     """Return the chart's schema with anything allowed in these keys."""
-    schema = charts.load(helm.ROOT, None).schema
+    schema = load_chart(helm.ROOT, None).schema
     return json.dumps(schema | {"properties": schema["properties"] | {key: {} for key in keys}})
 
 
@@ -115,7 +115,7 @@ def test_a_fleet_in_batches(tmp_path: Path, by_themselves: list[str], monkeypatc
     monkeypatch.setattr(renderer, "_SIZE", 70)
     units = {file.stem: file.read_text() for file in sorted((fleet / "values").glob("*.yaml"))}
     assert len(units) == 300
-    assert_identical(charts.load(fleet, None), units, list(units)[::12], tmp_path)
+    assert_identical(load_chart(fleet, None), units, list(units)[::12], tmp_path)
     assert len(by_themselves) == 1
 
 
@@ -305,9 +305,9 @@ def test_a_broken_unit_stops_no_other(chart: Chart, tmp_path: Path, by_themselve
         "it has dev, prod and staging"
     )
     (problem,) = found["zzz"].problems
-    assert problem[0] == "stages.prod.requiredSoaktime: unknown key"
+    assert problem.message == "stages.prod.requiredSoaktime: unknown key"
     assert "requiredSoakTime" in problem.fix
-    assert (problem.line, problem.column) == (7, 5)
+    assert problem.position == (7, 5)
     assert found["zzz"].text == ""
 
 
@@ -508,14 +508,14 @@ def crds_folder() -> Path:
 
 
 @pytest.fixture(scope="module")
-def kinds(crds_folder: Path) -> crds.Kinds:
+def kinds(crds_folder: Path) -> crds.KargoKinds:
     return crds.find(Path(), str(crds_folder))
 
 
-def test_everything_sound_fits(chart: Chart, kinds: crds.Kinds) -> None:
+def test_everything_sound_fits(chart: Chart, kinds: crds.KargoKinds) -> None:
     units = {file.stem: file.read_text() for file in SAMPLES}
     units |= {file.stem: as_generated(file.read_text()) for file in CI}
-    assert {one.service: kinds.mistakes(one.text) for one in renderer.render(chart, units)} == {
+    assert {one.service: kinds.problems(one.text) for one in renderer.render(chart, units)} == {
         name: [] for name in units
     }
 
@@ -554,15 +554,15 @@ spec:
         ("anything", "everything", None),
     ],
 )
-def test_what_does_not_fit_is_found(kinds: crds.Kinds, old: str, new: str, message: str | None) -> None:
+def test_what_does_not_fit_is_found(kinds: crds.KargoKinds, old: str, new: str, message: str | None) -> None:
     assert old in STAGE
-    found = kinds.mistakes("---\nkind: Other\n---\n" + STAGE.replace(old, new, 1))
+    found = kinds.problems("---\nkind: Other\n---\n" + STAGE.replace(old, new, 1))
     if message is None:
         assert found == []
     else:
         assert any(message in one.message for one in found), found
         assert all(one.fix for one in found)
-        assert {one.where for one in found} <= {"Stage dev", "Stag dev"}
+        assert all(one.message.startswith(("Stage dev: ", "Stag dev: ")) for one in found)
 
 
 def test_a_chart_that_does_not_fit(
@@ -598,7 +598,10 @@ def test_where_crds_come_from(
     assert "make render VALIDATE=1" in result.stderr
     assert "--crds" in result.stderr
     kubectl = bin_folder / "kubectl"
-    crd_list = {"kind": "List", "items": [crds.parse(file.read_text())[0] for file in crds_folder.glob("*.yaml")]}
+    crd_list = {
+        "kind": "List",
+        "items": [yaml_manifests.parse(file.read_text())[0] for file in crds_folder.glob("*.yaml")],
+    }
     (tmp_path / "crds.json").write_text(json.dumps(crd_list))
     kubectl.write_text(f"#!/bin/sh\nexec {cat} {tmp_path}/crds.json\n")
     kubectl.chmod(0o755)
@@ -627,7 +630,7 @@ def scalars() -> Iterator[str]:
 def test_scalars_are_read_as_kubernetes_reads_them(tmp_path: Path) -> None:
     text = "".join(f"k{number}: {scalar}\n" for number, scalar in enumerate(scalars())) + "a: &a {x: [1]}\nb: *a\n"
     seen = helm.values_of(tmp_path / "probe", "{}\n", f"all:\n  list: [{{{', '.join(text.splitlines())}}}]\n")
-    (found,) = crds.parse(text)
+    (found,) = yaml_manifests.parse(text)
     assert found == seen["all"]["list"][0]
     assert [type(value) is bool for value in found.values()] == [
         type(seen["all"]["list"][0][key]) is bool for key in found

@@ -221,7 +221,7 @@ def _nested(path: str, value: Any) -> Any:
 )
 def test_messages(path: str, value: Any, code: str, message: str, fix: str) -> None:
     problems = VALUES.problems(_nested(path, value))
-    assert (code, message, fix) in [problem[2:] for problem in problems]
+    assert (code, message, fix) in [problem[:3] for problem in problems]
     assert len({problem.path for problem in problems}) == len(problems), "one place, one problem"
 
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from helm import values_of
-from kargo_fleet.files.reading import Reader
-from kargo_fleet.findings import Finding, Place
+from kargo_fleet.files.reading import RepositoryReader, read_text
+from kargo_fleet.findings import Finding, Place, Problem
 from kargo_fleet.text import yaml_reader
-from kargo_fleet.text.yaml_reader import YamlProblem
+from kargo_fleet.text.yaml_reader import YamlError
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def test_scalars(text: str, value: Any) -> None:
     assert repr(yaml_reader.parse(f"key: {indented}\n")) == repr({"key": value})
 
 
-def _read(text: str) -> dict[str, Any] | YamlProblem:
+def _read(text: str) -> dict[str, Any] | Problem:
     try:
         return yaml_reader.parse(text)
-    except YamlProblem as problem:
-        return problem
+    except YamlError as error:
+        return error.problem
 
 
 _plain = st.text(st.sampled_from("0123456789+-.eExXoOabfnNuUlLtTrRsS_:~ "), min_size=1, max_size=8)
@@ -69,7 +69,7 @@ _plain = st.text(st.sampled_from("0123456789+-.eExXoOabfnNuUlLtTrRsS_:~ "), min_
 @given(_plain.map(str.strip).filter(lambda text: text and text[-1] != ":" and ": " not in text and text[:1] != "-"))
 def test_scalars_are_what_another_reader_of_yaml_1_2_says(text: str) -> None:
     ours = _read(f"key: {text}\n")
-    if isinstance(ours, YamlProblem):
+    if isinstance(ours, Problem):
         assert "that Helm can read" in ours.message  # more than a float64 holds
         return
     if "_" in text or "o" in text.lower() or text[-1:] == "." or not text.isascii():
@@ -260,20 +260,19 @@ DIGITS = "quote it if it is a text"
     ids=lambda value: repr(value)[:40] if isinstance(value, str) else "",
 )
 def test_problems(text: str, expected: tuple[Any, ...]) -> None:
-    with pytest.raises(YamlProblem) as caught:
+    with pytest.raises(YamlError) as caught:
         yaml_reader.parse(text)
-    problem = caught.value
-    assert (problem.code, problem.line, problem.column, problem.message, problem.fix) == expected
+    problem = caught.value.problem
     code, line, column, message, fix = expected
-    assert problem.finding("a.yaml", "nginx") == Finding(Place("a.yaml", line, column), code, message, fix, "nginx")
+    assert problem.in_file("a.yaml", "nginx") == Finding(Place("a.yaml", line, column), code, message, fix, "nginx")
 
 
 def test_aliases_that_grow_without_end() -> None:
     text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
     text += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
-    with pytest.raises(YamlProblem) as caught:
+    with pytest.raises(YamlError) as caught:
         yaml_reader.parse(text)
-    assert caught.value.message == "the document's aliases expand to more than can be meant"
+    assert caught.value.problem.message == "the document's aliases expand to more than can be meant"
 
 
 _indicators = [": ", "\n  ", "- ", "a: ", "&a ", "*a", "<<: ", "!!int ", "---\n"]
@@ -285,9 +284,10 @@ _yaml_like = st.lists(_parts, max_size=30).map("".join)
 @given(st.text() | _yaml_like | _yaml_like.map("a: {}\n".format))
 def test_nothing_but_data_or_a_problem(text: str) -> None:
     read = _read(text)
-    if isinstance(read, YamlProblem):
-        assert 1 <= read.line <= len(text) + 1
-        assert 1 <= read.column <= len(text) + 2
+    if isinstance(read, Problem):
+        assert read.position is not None
+        assert 1 <= read.position.line <= len(text) + 1
+        assert 1 <= read.position.column <= len(text) + 2
         assert read.message
         assert read.fix
         assert "\n" not in read.message + read.fix
@@ -360,7 +360,7 @@ def test_locate_in_texts_without_places() -> None:
 def test_a_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(b"\xef\xbb\xbfgr\xc3\xb6\xc3\x9fe: 1\r\n")
-    assert yaml_reader.read_text(Reader(tmp_path), "a.yaml") == "größe: 1\r\n"
+    assert read_text(RepositoryReader(tmp_path), "a.yaml") == "größe: 1\r\n"
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_a_file_that_is_not_utf_8(tmp_path: Path, data: bytes, line: int, column
     file.write_bytes(data)
     place = Place("services/a/kargo.yaml", line, column)
     expected = Finding(place, "KF001", "the file is not UTF-8 text", "save it as UTF-8", "a")
-    assert yaml_reader.read_text(Reader(tmp_path), "services/a/kargo.yaml", "a") == expected
+    assert read_text(RepositoryReader(tmp_path), "services/a/kargo.yaml", "a") == expected
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:
@@ -387,5 +387,5 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     folder = Finding(Place("a"), "KF001", "cannot be read: Is a directory", fix)
     missing = Finding(Place("b"), "KF001", "cannot be read: No such file or directory", fix)
-    assert yaml_reader.read_text(Reader(tmp_path), "a") == folder
-    assert yaml_reader.read_text(Reader(tmp_path), "b") == missing
+    assert read_text(RepositoryReader(tmp_path), "a") == folder
+    assert read_text(RepositoryReader(tmp_path), "b") == missing

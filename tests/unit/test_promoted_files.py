@@ -229,7 +229,7 @@ def test_any_tag_is_written(oracle: Oracle, tag: str) -> None:
 def test_what_people_are_told(text: str, place: tuple[int, int], message: str, fix: str) -> None:
     problem = promoted_files.problem(text, ["tag"])
     assert problem is not None
-    assert problem[1:] == (*place, message, fix)
+    assert (problem.position, problem.message, problem.fix) == (place, message, fix)
 
 
 def test_several_keys() -> None:
@@ -242,12 +242,12 @@ def test_several_keys() -> None:
     assert lost.code == "KFW401"
     missing = promoted_files.problem(text, ["image.tag", "image.sha"])
     assert missing is not None
-    assert missing[:3] == ("KF402", 1, 1)
+    assert (missing.code, missing.position) == ("KF402", (1, 1))
     assert missing.fix == "add `sha: <version>` under image:; the first promotion fills it in"
 
 
 def test_what_is_not_yaml() -> None:
-    with pytest.raises(yaml_reader.YamlProblem):
+    with pytest.raises(yaml_reader.YamlError):
         promoted_files.problem("image:\n\ttag: v1\n", ["image.tag"])
 
 
@@ -387,7 +387,7 @@ def test_any_values_file(oracle: Oracle, text: str) -> None:
     """No error that is none, and none missed; and a comment is called lost exactly when it will be."""
     try:
         yaml_reader.compose(text, first_only=True)
-    except yaml_reader.YamlProblem:
+    except yaml_reader.YamlError:
         assert _kargo(oracle, text, "image.tag") == "damage"
         return
     try:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from helm import CHART, template
-from kargo_fleet.fleet import chart as charts
+from kargo_fleet.fleet.chart import Chart, load_chart
 from kargo_fleet.fleet.merge import merge
+from kargo_fleet.fleet.pipeline import pipeline_order
 from kargo_fleet.text import yaml_writer
 from kargo_fleet.unit import rules
 
@@ -158,8 +159,8 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def chart() -> charts.Chart:
-    return charts.load(CHART.parents[1], None)
+def chart() -> Chart:
+    return load_chart(CHART.parents[1], None)
 
 
 def said_by_chart(values: dict[str, Any], tmp_path: Path) -> list[str]:
@@ -171,19 +172,19 @@ def said_by_chart(values: dict[str, Any], tmp_path: Path) -> list[str]:
     return [line[2:] for line in result.stderr.splitlines() if line.startswith("  ")]
 
 
-def said_by_tool(values: dict[str, Any], chart: charts.Chart) -> list[str]:
+def said_by_tool(values: dict[str, Any], chart: Chart) -> list[str]:
     merged = merge(chart.defaults, values)
     assert chart.validator.problems(merged) == []
-    return [str(problem) for problem in rules.problems(merged)]
+    return [problem.message for problem in rules.problems(merged)]
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_same_words(name: str, chart: charts.Chart, tmp_path: Path) -> None:
+def test_same_words(name: str, chart: Chart, tmp_path: Path) -> None:
     values = _over(MINIMAL, CASES[name])
     assert said_by_tool(values, chart) == said_by_chart(values, tmp_path)
 
 
-def test_the_cases_break_every_rule(chart: charts.Chart) -> None:
+def test_the_cases_break_every_rule(chart: Chart) -> None:
     sound = {
         "sound",
         "no repository needed",
@@ -206,7 +207,7 @@ def test_the_cases_break_every_rule(chart: charts.Chart) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_random_pipelines(seed: int, chart: charts.Chart, tmp_path: Path) -> None:
+def test_random_pipelines(seed: int, chart: Chart, tmp_path: Path) -> None:
     dice = random.Random(seed)
     names = ["a", "b", "c", "d", "e"][: dice.randint(1, 5)]
     stages: dict[str, Any] = {"dev": None, "staging": None, "prod": None}
@@ -226,8 +227,8 @@ def test_lists_of_the_chart_and_the_tool_are_the_same() -> None:
 
 def test_pipeline_order() -> None:
     stages = {"prod": {"upstream": ["staging"]}, "dev": {}, "staging": {"upstream": ["dev"]}}
-    assert rules.pipeline_order(stages) == ["dev", "staging", "prod"]
-    assert sorted(rules.pipeline_order({"a": {"upstream": ["b"]}, "b": {"upstream": ["a"]}})) == ["a", "b"]
+    assert pipeline_order(stages) == ["dev", "staging", "prod"]
+    assert sorted(pipeline_order({"a": {"upstream": ["b"]}, "b": {"upstream": ["a"]}})) == ["a", "b"]
 
 
 def _over(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

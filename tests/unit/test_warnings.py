@@ -7,13 +7,13 @@ import pytest
 from contract.fixtures import Oracle
 from helm import ROOT
 from kargo_fleet.findings import Finding, Place
-from kargo_fleet.fleet import chart
+from kargo_fleet.fleet.chart import load_chart
 from kargo_fleet.fleet.layers import Layer
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.unit import warnings
 
-DEFAULTS = chart.load(ROOT, None).defaults
+DEFAULTS = load_chart(ROOT, None).defaults
 FOLDER = Place("services/nginx")
 
 
@@ -47,6 +47,7 @@ def test_a_constraint_that_only_zero_satisfies(oracle: Oracle, constraint: str) 
         "KFW301",
         f'image.constraint: "{constraint}" matches version 0.0.0 and no other',
         'any release is "*" or ">=0.0.0"; with prereleases ">=0.0.0-0"',
+        "nginx",
     )
 
 
@@ -89,6 +90,7 @@ def test_production_that_promotes_itself(stage: str) -> None:
         "KFW302",
         f"stages.{stage}: promotes itself, without a person",
         "remove autoPromotionEnabled if that is not meant",
+        "nginx",
     )
     assert codes(f"stages: {{{stage}: {{upstream: [dev], autoPromotionEnabled: false}}}}") == []
     assert codes(f"stages: {{{stage}: {{upstream: [dev]}}}}") == []
@@ -155,6 +157,7 @@ def test_a_soak_time_that_has_no_effect() -> None:
         "KFW306",
         "stages.dev.requiredSoakTime: has no effect without an upstream stage",
         "remove it, or name the upstream",
+        "nginx",
     )
     assert codes("stages: {prod: {requiredSoakTime: 1h}}") == []
     assert codes("stages: {prod: {requiredSoakTime: 1h, direct: true}}") == []

@@ -1,16 +1,45 @@
-"""What is wrong in a fleet: one small object per mistake, with a place, a stable code, a message and a fix."""
+"""What is wrong in a fleet: one small object per mistake, with a place, a stable code, a message and a fix.
+
+A check returns Problems: they say where in a text or in merged values something is wrong. Whoever knows the file makes
+Findings of them (`Problem.at`; fleet/layers.py for values that come from several files), and `merged` puts those of all
+services together.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
+
+#: A path into a document: keys and list indices from the root.
+KeyPath = tuple[str | int, ...]
+
+
+def dotted(path: KeyPath) -> str:
+    """Return a path as people write it: stages.prod.upstream[0]."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
 
 
 class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
+
+
+class Position(NamedTuple):
+    """A place in a text. Line and column count from 1."""
+
+    line: int
+    column: int
+
+
+def position_at(text: str, offset: int) -> Position:
+    """Return the position of the character at `offset` of a text."""
+    before = text[:offset]
+    return Position(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)
 
 
 class Place(NamedTuple):
@@ -26,17 +55,45 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One mistake. They sort by file, line and column."""
+    """One mistake. They sort by file, line and column.
+
+    `service` is empty when the mistake is not one service's alone. `path` leads to the value that is wrong, where it is one
+    of a fleet's values.
+    """
 
     place: Place
     code: str
     message: str
     fix: str = ""
     service: str = ""
+    path: KeyPath = field(default=(), compare=False)
 
     @property
     def severity(self) -> Severity:
         return Severity.WARNING if self.code.startswith("KFW") else Severity.ERROR
+
+
+class Problem(NamedTuple):
+    """One mistake in a document, whatever file that is in.
+
+    Where it is: at `position` when that is known, else at the value that `path` leads to; with `at_key`, at its key. A
+    problem with neither concerns the document as a whole.
+    """
+
+    code: str
+    message: str
+    fix: str = ""
+    path: KeyPath = ()
+    at_key: bool = False
+    position: Position | None = None
+
+    def at(self, place: Place, service: str = "") -> Finding:
+        """Return the finding for this problem at `place`. `service` is empty when it is not one service's alone."""
+        return Finding(place, self.code, self.message, self.fix, service, self.path)
+
+    def in_file(self, file: str, service: str = "") -> Finding:
+        """Return the finding for this problem in `file`, at its position or, without one, in the file as a whole."""
+        return self.at(Place(file, *(self.position or ())), service)
 
 
 # Every code, with what it stands for. docs/findings.md explains each; a test holds the two together.
@@ -104,6 +161,43 @@ CODES = {
     "KFW905": "ApplicationSets are nearly too slow",
     "KFW906": "quota is nearly full",
 }
+
+
+def merged(services: Iterable[Iterable[Finding]]) -> list[Finding]:
+    """Return the findings of many services, sorted, each mistake once.
+
+    What a service inherits carries no service's name: the first service that has it tells it, for all others.
+    """
+    found: set[Finding] = set()
+    inherited: set[tuple[Place, str, str]] = set()
+    for findings in services:
+        new = set()
+        for finding in findings:
+            # At one place of a file that all share, one mistake; the words may differ in the name of the service.
+            key = (finding.place, finding.code, "" if finding.place.line else finding.message)
+            if finding.service:
+                found.add(finding)
+            elif key not in inherited:
+                found.add(finding)
+                new.add(key)
+        inherited |= new
+    return sorted(found)
+
+
+def counted(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings of many services, those that differ in the service alone as one that says in how many others it is."""
+    first: dict[tuple[str, str, str], Finding] = {}
+    count: dict[tuple[str, str, str], int] = {}
+    for finding in findings:
+        key = (finding.code, finding.message.replace(finding.service, "<service>"), finding.fix)
+        first.setdefault(key, finding)
+        count[key] = count.get(key, 0) + 1
+    return [
+        replace(finding, message=f"{finding.message} (and so in {others} other service{'s' * (others > 1)})")
+        if (others := count[key] - 1)
+        else finding
+        for key, finding in first.items()
+    ]
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:

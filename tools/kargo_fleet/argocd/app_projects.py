@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kargo_fleet.argocd.settings import LABELS, Fleet
-from kargo_fleet.text.yaml_comments import Note
-from kargo_fleet.unit.rules import RESERVED_NAMES
+from kargo_fleet.argocd.settings import LABELS, ArgoFleet
+from kargo_fleet.fleet.names import PREFIX, RESERVED_NAMES, project_of
+from kargo_fleet.text.yaml_writer import Note
 
 # Every namespaced kind in charts/kargo-service.
 CHART_KINDS = (
@@ -36,14 +36,16 @@ Exactly the kinds in charts/kargo-service. (orphanedResources stays off: Freight
 _WHY_NAMES = "A unit may make its own namespace and Project, nothing else that is cluster-wide."
 
 
-def units_project(fleet: Fleet) -> dict[str, Any]:
+def units_project(fleet: ArgoFleet) -> dict[str, Any]:
     """Return the AppProject of the units."""
     settings = fleet.argocd["appProject"]
     clusters = [fleet.argocd["destination"]]
     if fleet.follows_shards:
         clusters += [fleet.destination(shard.name) for shard in fleet.shards]
-    allowed = [{**cluster, "namespace": "kargo-*"} for n, cluster in enumerate(clusters) if cluster not in clusters[:n]]
-    reserved = [f"kargo-{name}" for name in sorted(RESERVED_NAMES)]
+    allowed = [
+        {**cluster, "namespace": f"{PREFIX}*"} for n, cluster in enumerate(clusters) if cluster not in clusters[:n]
+    ]
+    reserved = [project_of(name) for name in sorted(RESERVED_NAMES)]
     deny = _deny(reserved)
     deny[0] = Note(_WHY_DENY, deny[0])
     own = [("", "Namespace"), ("kargo.akuity.io", "Project")]
@@ -52,14 +54,14 @@ def units_project(fleet: Fleet) -> dict[str, Any]:
         f"{fleet.services}/. {_generated()}",
         "sourceRepos": _repositories(fleet, fleet.units),
         "destinations": [*allowed, *deny],
-        "clusterResourceWhitelist": Note(_WHY_NAMES, [_named(*kind, "kargo-*") for kind in own]),
+        "clusterResourceWhitelist": Note(_WHY_NAMES, [_named(*kind, f"{PREFIX}*") for kind in own]),
         "clusterResourceBlacklist": [_named(*kind, name) for kind in own for name in reserved],
         "namespaceResourceWhitelist": Note(_WHY_KINDS, [{"group": group, "kind": kind} for group, kind in CHART_KINDS]),
     }
     return _project(fleet, settings, spec)
 
 
-def workloads_project(fleet: Fleet, stages: Iterable[str]) -> dict[str, Any]:
+def workloads_project(fleet: ArgoFleet, stages: Iterable[str]) -> dict[str, Any]:
     """Return the AppProject of the workloads: their own namespaces, whatever namespaced kinds their chart has."""
     settings = fleet.workloads["appProject"]
     destinations: list[dict[str, Any]] = []
@@ -69,7 +71,7 @@ def workloads_project(fleet: Fleet, stages: Iterable[str]) -> dict[str, Any]:
         entry = {**{key: value for key, value in target.items() if key != "namespace"}, "namespace": namespace}
         if entry not in destinations:
             destinations.append(entry)
-    deny = _deny(["kargo", "kargo-*", "kube-*", fleet.argocd["namespace"]])
+    deny = _deny(["kargo", f"{PREFIX}*", "kube-*", fleet.argocd["namespace"]])
     deny[0] = Note(_WHY_DENY_WORKLOADS, deny[0])
     namespaces = list(dict.fromkeys(entry["namespace"] for entry in destinations))
     spec = {
@@ -88,7 +90,7 @@ def workloads_project(fleet: Fleet, stages: Iterable[str]) -> dict[str, Any]:
     return _project(fleet, settings, spec)
 
 
-def _project(fleet: Fleet, settings: Mapping[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+def _project(fleet: ArgoFleet, settings: Mapping[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     passed_on = {key: settings[key] for key in ("roles", "syncWindows") if settings.get(key)}
     metadata = {
         "name": settings["name"],
@@ -102,7 +104,7 @@ def _project(fleet: Fleet, settings: Mapping[str, Any], spec: dict[str, Any]) ->
     return {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": metadata, "spec": whole}
 
 
-def _repositories(fleet: Fleet, settings: Mapping[str, Any]) -> list[str]:
+def _repositories(fleet: ArgoFleet, settings: Mapping[str, Any]) -> list[str]:
     chart = settings["source"].get("repoURL")
     return list(dict.fromkeys([fleet.repo_url, *([chart] if chart else [])]))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kargo_fleet.argocd.settings import LABELS, Fleet
+from kargo_fleet.argocd.settings import LABELS, ArgoFleet
 from kargo_fleet.argocd.shares import NO_SHARD, Share
 from kargo_fleet.argocd.split import Bucket
-from kargo_fleet.text.yaml_comments import Note
-from kargo_fleet.unit.rules import LONGEST_NAME, RESERVED_NAMES
+from kargo_fleet.fleet.names import LONGEST_SERVICE, RESERVED_NAMES
+from kargo_fleet.text.yaml_writer import Note
 
 SERVICE = "{{ .path.basename }}"
 
@@ -34,7 +34,7 @@ _WHY_KEEP = 'An Argo CD Application over argocd/ must not prune this set on its 
 
 
 def application_set(
-    fleet: Fleet, settings: Mapping[str, Any], name: str, generator: Mapping[str, Any], template: Mapping[str, Any]
+    fleet: ArgoFleet, settings: Mapping[str, Any], name: str, generator: Mapping[str, Any], template: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return an ApplicationSet that cannot delete what it made."""
     spec: dict[str, Any] = {
@@ -65,7 +65,7 @@ def application_set(
 
 
 def git_generator(
-    fleet: Fleet,
+    fleet: ArgoFleet,
     settings: Mapping[str, Any],
     bucket: Bucket,
     *,
@@ -102,7 +102,7 @@ def git_generator(
 
 
 def source(
-    fleet: Fleet,
+    fleet: ArgoFleet,
     settings: Mapping[str, Any],
     default_path: str,
     revision: str,
@@ -148,7 +148,7 @@ def sync_policy(settings: Mapping[str, Any], why_manual: str = "") -> dict[str, 
     return policy
 
 
-def project_of(settings: Mapping[str, Any]) -> str:
+def app_project_of(settings: Mapping[str, Any]) -> str:
     """Return the name of the AppProject of these Applications."""
     return str(settings.get("project") or settings["appProject"]["name"])
 
@@ -163,28 +163,28 @@ def glob_escape(text: str) -> str:
     return "".join(f"\\{char}" if char in "*?[\\" else char for char in text)
 
 
-def _folder(fleet: Fleet, pattern: str) -> str:
+def _folder(fleet: ArgoFleet, pattern: str) -> str:
     return f"{glob_escape(fleet.services)}/{pattern}"
 
 
-def _every_service(fleet: Fleet) -> list[Any]:
+def _every_service(fleet: ArgoFleet) -> list[Any]:
     def leave_out(pattern: str) -> dict[str, Any]:
         return {"path": _folder(fleet, pattern), "exclude": True}
 
     first, *others = sorted(RESERVED_NAMES)
-    too_long = "?" * (LONGEST_NAME + 1) + "*"
+    too_long = "?" * (LONGEST_SERVICE + 1) + "*"
     return [
         {"path": _folder(fleet, "*")},
         Note("No service: a name that is no DNS label, as hidden and `_` folders have,", leave_out(r"*[^a-z0-9\-]*")),
         leave_out("-*"),
         leave_out("*-"),
-        Note(f"a name whose namespace would be too long (over {LONGEST_NAME} characters),", leave_out(too_long)),
+        Note(f"a name whose namespace would be too long (over {LONGEST_SERVICE} characters),", leave_out(too_long)),
         Note("a name whose namespace is Kargo's own.", leave_out(first)),
         *(leave_out(name) for name in others),
     ]
 
 
-def _excluded(fleet: Fleet, services: Iterable[str]) -> list[Any]:
+def _excluded(fleet: ArgoFleet, services: Iterable[str]) -> list[Any]:
     folders = (_folder(fleet, glob_escape(service)) for service in sorted(services))
     left_out: list[Any] = [{"path": folder, "exclude": True} for folder in folders]
     if left_out:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from kargo_fleet.argocd.settings import Fleet
+from kargo_fleet.argocd.settings import ArgoFleet
 
 KINDS = ("Project", "ProjectConfig", "Warehouse", "Stage")
 
 
-def argocd_cm(fleet: Fleet) -> dict[str, Any]:
+def argocd_cm(fleet: ArgoFleet) -> dict[str, Any]:
     """Return the patch: a ConfigMap that holds nothing but the health checks."""
     return {
         "apiVersion": "v1",

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kargo_fleet.fleet import shards
-from kargo_fleet.fleet.shards import Shard
+from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL
+from kargo_fleet.fleet.shards import Shard, shards_of
 
-LABELS = {"app.kubernetes.io/part-of": "kargo-fleet"}
+LABELS = {PART_OF_LABEL: PART_OF}
 
 # The chart's own pipeline; `values.stages` of fleet.yaml adds to it and takes from it.
 USUAL_STAGES = ("dev", "staging", "prod")
@@ -70,7 +70,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class StageApplication:
     """One Stage of one service, as far as Argo CD is concerned.
 
     `application` is the name of the Application that the Stage's promotion updates (`argocd-update`) when it is not the
@@ -82,7 +82,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class ArgoFleet:
     """What fleet.yaml says, with every default filled in."""
 
     repo_url: str
@@ -119,29 +119,29 @@ class Fleet:
     def workload(self, stage: str) -> dict[str, Any]:
         """The settings of the workloads at one stage: `workloads` with each entry of its `stages` that matches."""
         merged: dict[str, Any] = {"destination": self.argocd["destination"], "targetRevision": self.revision}
-        merged = merge(merged, {key: value for key, value in self.workloads.items() if key != "stages"})
+        merged = with_changes(merged, {key: value for key, value in self.workloads.items() if key != "stages"})
         for pattern, change in (self.workloads["stages"] or {}).items():
             if fnmatch.fnmatchcase(stage, pattern):
-                merged = merge(merged, change or {})
+                merged = with_changes(merged, change or {})
         return merged
 
 
-def read(fleet: Mapping[str, Any]) -> Fleet:
+def argo_fleet(fleet: Mapping[str, Any]) -> ArgoFleet:
     """Return the facts in `fleet`, the plain and valid content of fleet.yaml; any part of it may be missing."""
     git: Mapping[str, Any] = fleet.get("git") or {}
-    argocd = merge(DEFAULTS, fleet.get("argocd") or {})
-    return Fleet(
+    argocd = with_changes(DEFAULTS, fleet.get("argocd") or {})
+    return ArgoFleet(
         repo_url=git.get("repoURL") or "",
         revision=argocd["targetRevision"] or git.get("branch") or "main",
         services=(fleet.get("services") or "services").strip("/"),
         chart=((fleet.get("chart") or {}).get("path") or "charts/kargo-service").strip("/"),
         usual_stages=_usual_stages((fleet.get("values") or {}).get("stages") or {}),
-        shards=shards.read(fleet),
+        shards=shards_of(fleet),
         argocd=argocd,
     )
 
 
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def with_changes(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Merge as Helm does: maps merge, everything else is replaced, null removes.
 
     `destination` is one choice out of two: a `name` replaces a `server` and the other way round.
@@ -151,17 +151,17 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         before = merged.get(key)
         if key == "destination" and isinstance(before, Mapping) and isinstance(value, Mapping):
             kept = {k: v for k, v in before.items() if k == "namespace" or not {"server", "name"} & value.keys()}
-            merged[key] = merge(kept, value)
+            merged[key] = with_changes(kept, value)
         elif isinstance(before, Mapping) and isinstance(value, Mapping):
-            merged[key] = merge(before, value)
+            merged[key] = with_changes(before, value)
         else:
             merged[key] = value
     return {key: value for key, value in merged.items() if value is not None}
 
 
-def stages_of(stages: Sequence[Stage | str]) -> tuple[Stage, ...]:
+def stages_of(stages: Sequence[StageApplication | str]) -> tuple[StageApplication, ...]:
     """Return `stages` with plain names turned into Stages."""
-    return tuple(Stage(stage) if isinstance(stage, str) else stage for stage in stages)
+    return tuple(StageApplication(stage) if isinstance(stage, str) else stage for stage in stages)
 
 
 def _usual_stages(stages: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kargo_fleet.argocd.settings import Fleet
+from kargo_fleet.argocd.settings import ArgoFleet
 from kargo_fleet.fleet.shards import Shard, assign
 
 #: What the templates call "no shard"; no shard can have this name.
@@ -39,7 +39,7 @@ class Share:
 
 
 def unit_shares(
-    fleet: Fleet, services: Iterable[str], shards: Mapping[str, str]
+    fleet: ArgoFleet, services: Iterable[str], shards: Mapping[str, str]
 ) -> list[tuple[Share | None, Sequence[str]]]:
     """Return the shares that the units' sets are made for, with their services: one of all, unless sets follow shards.
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kargo_fleet.argocd.appsets import SERVICE, application_set, git_generator, literal, project_of, source, sync_policy
-from kargo_fleet.argocd.settings import Fleet
+from kargo_fleet.argocd.appsets import (
+    SERVICE,
+    app_project_of,
+    application_set,
+    git_generator,
+    literal,
+    source,
+    sync_policy,
+)
+from kargo_fleet.argocd.settings import ArgoFleet
 from kargo_fleet.argocd.shares import Share
 from kargo_fleet.argocd.split import Bucket
-from kargo_fleet.text.yaml_comments import Note
+from kargo_fleet.fleet.names import COMPONENT_LABEL, NAME_LABEL, UNIT_COMPONENT, project_of, values_path
+from kargo_fleet.text.yaml_writer import Note
 
 _WHY_PATHS = "Only a change of the chart or of this file renders the service again. Every promotion is a commit."
 
@@ -29,7 +38,7 @@ call of Kargo's webhook. No CreateNamespace: the chart makes the namespace, with
 _WHY_RETRY = "Kargo's webhook may not know a namespace yet that was created a moment ago; the next try succeeds."
 
 
-def unit_set(fleet: Fleet, bucket: Bucket, shard: Share | None = None) -> dict[str, Any]:
+def unit_set(fleet: ArgoFleet, bucket: Bucket, shard: Share | None = None) -> dict[str, Any]:
     """Return the ApplicationSet of the units in `bucket`; with `shard`, of those that are its."""
     settings = fleet.units
     generator = git_generator(fleet, settings, bucket, shard=shard)
@@ -38,19 +47,19 @@ def unit_set(fleet: Fleet, bucket: Bucket, shard: Share | None = None) -> dict[s
     return application_set(fleet, settings, name, generator, _template(fleet, destination))
 
 
-def unit_application(fleet: Fleet, service: str) -> str:
+def unit_application(fleet: ArgoFleet, service: str) -> str:
     """Return the name of the Application of the unit of `service`."""
     return str(fleet.units["applicationName"]).replace("<service>", service)
 
 
-def _template(fleet: Fleet, destination: Mapping[str, Any]) -> dict[str, Any]:
+def _template(fleet: ArgoFleet, destination: Mapping[str, Any]) -> dict[str, Any]:
     settings = fleet.units
-    values_file = f"/values/{SERVICE}.yaml"
+    values_file = f"/{values_path(SERVICE)}"
     origin, paths = source(fleet, settings, fleet.chart, fleet.revision, [values_file], _helm())
     spec: dict[str, Any] = {
-        "project": project_of({**fleet.argocd, **settings}),
+        "project": app_project_of({**fleet.argocd, **settings}),
         **origin,
-        "destination": {**destination, "namespace": f"kargo-{SERVICE}"},
+        "destination": {**destination, "namespace": project_of(SERVICE)},
     }
     policy = sync_policy(settings)
     for key, why in (("automated", _WHY_AUTOMATED), ("syncOptions", _WHY_OPTIONS), ("retry", _WHY_RETRY)):
@@ -69,9 +78,9 @@ def _helm() -> dict[str, Any]:
     }
 
 
-def _metadata(fleet: Fleet, paths: str) -> dict[str, Any]:
+def _metadata(fleet: ArgoFleet, paths: str) -> dict[str, Any]:
     settings = fleet.units
-    own = {"app.kubernetes.io/name": SERVICE, "app.kubernetes.io/component": "kargo-unit"}
+    own = {NAME_LABEL: SERVICE, COMPONENT_LABEL: UNIT_COMPONENT}
     return {
         "name": settings["applicationName"].replace("<service>", SERVICE),
         "labels": {**{key: literal(value) for key, value in settings["labels"].items()}, **own},

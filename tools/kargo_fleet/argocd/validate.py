@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
-from kargo_fleet.argocd.settings import Fleet, Stage
+from kargo_fleet.argocd.settings import ArgoFleet, StageApplication, argo_fleet, stages_of
 from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.argocd.split import largest, split
 from kargo_fleet.argocd.unit_sets import unit_application
 from kargo_fleet.argocd.workload_sets import has_stage, stage_names, workload_application, workload_namespace
-from kargo_fleet.unit.rules import enumerate_words
+from kargo_fleet.findings import Finding, Place, Problem
+from kargo_fleet.fleet.names import FLEET_FILE, PREFIX
+from kargo_fleet.text.words import enumerate_words
 
-Services = Mapping[str, Sequence[Stage]]
+Services = Mapping[str, Sequence[StageApplication]]
 
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that Argo CD would refuse or get wrong. `service` is empty when it is about fleet.yaml."""
+def findings(
+    fleet: Mapping[str, Any],
+    services: Mapping[str, Sequence[StageApplication | str]],
+    shards: Mapping[str, str] | None = None,
+) -> list[Finding]:
+    """Return what Argo CD would refuse or get wrong in these settings and services taken together.
 
-    service: str
-    message: str
-    fix: str
+    Takes what `manifests.manifests` takes. What is wrong in fleet.yaml comes first, then each service's own.
+    """
+    known = argo_fleet(fleet)
+    return list(_find(known, {service: stages_of(found) for service, found in services.items()}, shards or {}))
 
 
-def find(fleet: Fleet, services: Services, shards: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield every problem, those of fleet.yaml first, then by service."""
+def _find(fleet: ArgoFleet, services: Services, shards: Mapping[str, str]) -> Iterator[Finding]:
     yield from _settings(fleet)
     yield from _applications(fleet, services)
     if fleet.workloads["enabled"]:
@@ -36,49 +41,56 @@ def find(fleet: Fleet, services: Services, shards: Mapping[str, str]) -> Iterato
     yield from _sizes(fleet, services, shards)
 
 
-def _settings(fleet: Fleet) -> Iterator[Problem]:
+def _in_fleet(message: str, fix: str, *path: str) -> Finding:
+    """Return a finding about fleet.yaml, about the value at `path` where one is named."""
+    return Problem("KF601", message, fix, path).at(Place(FLEET_FILE))
+
+
+def _in_service(fleet: ArgoFleet, service: str, message: str, fix: str) -> Finding:
+    return Finding(Place(f"{fleet.services}/{service}"), "KF601", message, fix, service)
+
+
+def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
     if not fleet.repo_url:
-        yield Problem("", "git.repoURL is not set: Argo CD does not know where to look for services", "set git.repoURL")
+        message = "git.repoURL is not set: Argo CD does not know where to look for services"
+        yield _in_fleet(message, "set git.repoURL", "git", "repoURL")
     yield from _shards(fleet)
     sections = [("units", fleet.units)] + [("workloads", fleet.workloads)] * bool(fleet.workloads["enabled"])
     for key, settings in sections:
         chosen = settings["source"]
         if chosen.get("chart") and not (chosen.get("repoURL") and chosen.get("targetRevision")):
-            yield Problem(
-                "",
+            yield _in_fleet(
                 f"argocd.{key}.source.chart names a chart, but not where it is and in which version",
                 f"set argocd.{key}.source.repoURL and argocd.{key}.source.targetRevision",
             )
     if not fleet.workloads["enabled"]:
         return
     if not (fleet.workloads["source"].get("path") or fleet.workloads["source"].get("chart")):
-        yield Problem(
-            "",
+        yield _in_fleet(
             "argocd.workloads is enabled, but no chart is named that deploys a service",
             "set argocd.workloads.source.path to a folder of the repository, or chart, repoURL and targetRevision",
         )
     if fleet.workloads["appProject"]["name"] == fleet.argocd["appProject"]["name"]:
         name = fleet.argocd["appProject"]["name"]
-        yield Problem(
-            "",
+        yield _in_fleet(
             f"argocd.appProject.name and argocd.workloads.appProject.name are both {name!r}",
             "give them different names: the units' AppProject allows Kargo's kinds only",
         )
 
 
-def _shards(fleet: Fleet) -> Iterator[Problem]:
+def _shards(fleet: ArgoFleet) -> Iterator[Finding]:
     names = [shard.name for shard in fleet.shards]
     if fleet.units["splitBy"] == "shard" and not names:
-        yield Problem("", "argocd.units.splitBy is shard, and there are no shards", "list them under shards")
+        yield _in_fleet("argocd.units.splitBy is shard, and there are no shards", "list them under shards")
     for name in fleet.units["shards"] or {}:
         if name not in names:
             fix = f"choose {enumerate_words(names)}" if names else "list it under shards"
-            yield Problem("", f"argocd.units.shards.{name}: there is no shard of this name", fix)
+            yield _in_fleet(f"argocd.units.shards.{name}: there is no shard of this name", fix)
     if fleet.units["shards"] and fleet.units["splitBy"] != "shard":
-        yield Problem("", "argocd.units.shards has no effect without splitBy: shard", "set argocd.units.splitBy: shard")
+        yield _in_fleet("argocd.units.shards has no effect without splitBy: shard", "set argocd.units.splitBy: shard")
 
 
-def _applications(fleet: Fleet, services: Services) -> Iterator[Problem]:
+def _applications(fleet: ArgoFleet, services: Services) -> Iterator[Finding]:
     owners: dict[str, list[tuple[str, str]]] = {}
     for service, stages in sorted(services.items()):
         owners.setdefault(unit_application(fleet, service), []).append((service, f"the unit of {service}"))
@@ -87,47 +99,51 @@ def _applications(fleet: Fleet, services: Services) -> Iterator[Problem]:
             owners.setdefault(workload_application(fleet, service, stage), []).append((service, what))
     for name, found in owners.items():
         if len(found) > 1:
-            yield from _clash(f"Argo CD application {name!r}", found)
+            yield from _clash(fleet, f"Argo CD application {name!r}", found)
         if len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
             service, what = found[0]
-            yield Problem(
+            yield _in_service(
+                fleet,
                 service,
                 f"{name!r}, the Argo CD application of {what}, is no valid name",
                 "use lower case letters, digits, '-' and '.', 253 characters at the most",
             )
 
 
-def _clash(what: str, found: Sequence[tuple[str, str]]) -> Iterator[Problem]:
+def _clash(fleet: ArgoFleet, what: str, found: Sequence[tuple[str, str]]) -> Iterator[Finding]:
     for service, own in found:
         others = " and ".join(other for _, other in found if other != own) or own
-        yield Problem(
+        yield _in_service(
+            fleet,
             service,
             f"{what} of {own} is also that of {others}: Argo CD then handles one of them at the most",
             "rename one of them, or change argocd.workloads.applicationName or promotion.argocdUpdate of the service",
         )
 
 
-def _namespaces(fleet: Fleet, services: Services) -> Iterator[Problem]:
+def _namespaces(fleet: ArgoFleet, services: Services) -> Iterator[Finding]:
     control = fleet.argocd["namespace"]
     for service, stages in sorted(services.items()):
         for stage in stages:
             name = workload_namespace(fleet, service, stage.name)
             where = f"the workload of stage {stage.name} would go to namespace {name!r}"
-            if name in ("kargo", control) or name.startswith(("kargo-", "kube-")):
-                yield Problem(
+            if name in ("kargo", control) or name.startswith((PREFIX, "kube-")):
+                yield _in_service(
+                    fleet,
                     service,
                     f"{where}, which belongs to a control plane",
                     "change argocd.workloads.destination.namespace, or rename the service",
                 )
             if len(name) > 63:
-                yield Problem(
+                yield _in_service(
+                    fleet,
                     service,
                     f"{where}: {len(name)} characters, 63 are allowed",
                     "change argocd.workloads.destination.namespace, or rename the service or the stage",
                 )
 
 
-def _sizes(fleet: Fleet, services: Services, shards: Mapping[str, str]) -> Iterator[Problem]:
+def _sizes(fleet: ArgoFleet, services: Services, shards: Mapping[str, str]) -> Iterator[Finding]:
     sections = [
         ("units", list(names), fleet.units["maxApplications"], fleet.units["minSets"])
         for _, names in unit_shares(fleet, services, shards)
@@ -142,8 +158,7 @@ def _sizes(fleet: Fleet, services: Services, shards: Mapping[str, str]) -> Itera
         buckets = split(names, most, fewest)
         fullest = largest(names, buckets) if len(buckets) == 256 else 0
         if fullest > most:
-            yield Problem(
-                "",
+            yield _in_fleet(
                 f"argocd.{key}.maxApplications is {most}, but even 256 sets hold up to {fullest} Applications each",
                 f"raise argocd.{key}.maxApplications",
             )

@@ -6,12 +6,21 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kargo_fleet.argocd.appsets import SERVICE, application_set, git_generator, literal, project_of, source, sync_policy
-from kargo_fleet.argocd.settings import Fleet, Stage
+from kargo_fleet.argocd.appsets import (
+    SERVICE,
+    app_project_of,
+    application_set,
+    git_generator,
+    literal,
+    source,
+    sync_policy,
+)
+from kargo_fleet.argocd.settings import ArgoFleet, StageApplication
 from kargo_fleet.argocd.split import Bucket
-from kargo_fleet.text.yaml_comments import Note
+from kargo_fleet.fleet.names import COMPONENT_LABEL, NAME_LABEL, project_of
+from kargo_fleet.text.yaml_writer import Note
 
-Services = Mapping[str, Sequence[Stage]]
+Services = Mapping[str, Sequence[StageApplication]]
 
 _WHY_STAGE = "Which Stage of Kargo may sync this Application (argocd-update)."
 
@@ -20,14 +29,14 @@ _WHY_NAMES = "The names that services chose themselves (promotion.argocdUpdate);
 _WHY_MANUAL = "No `automated`: a person syncs this stage, or Kargo does when it has promoted."
 
 
-def stage_names(fleet: Fleet, services: Services) -> tuple[str, ...]:
+def stage_names(fleet: ArgoFleet, services: Services) -> tuple[str, ...]:
     """Return every stage of the fleet: the usual ones that are in use, in their order, then the others by name."""
     used = {stage.name for stages in services.values() for stage in stages}
     usual = [name for name in fleet.usual_stages if name in used or not used]
     return tuple(usual + sorted(used - set(usual)))
 
 
-def workload_set(fleet: Fleet, services: Services, stage: str, bucket: Bucket) -> dict[str, Any]:
+def workload_set(fleet: ArgoFleet, services: Services, stage: str, bucket: Bucket) -> dict[str, Any]:
     """Return the ApplicationSet of the workloads at `stage` of the services in `bucket`.
 
     A usual stage takes every folder but the services without it; any other stage names the services that have it. So
@@ -52,17 +61,17 @@ def has_stage(services: Services, service: str, stage: str) -> bool:
     return any(found.name == stage for found in services[service])
 
 
-def workload_application(fleet: Fleet, service: str, stage: Stage) -> str:
+def workload_application(fleet: ArgoFleet, service: str, stage: StageApplication) -> str:
     """Return the name of the Application of `service` at `stage`."""
     return stage.application or _fill(fleet.workloads["applicationName"], service, stage.name)
 
 
-def workload_namespace(fleet: Fleet, service: str, stage: str) -> str:
+def workload_namespace(fleet: ArgoFleet, service: str, stage: str) -> str:
     """Return the namespace that `service` is deployed to at `stage`."""
     return _fill(fleet.workload(stage)["destination"]["namespace"], service, stage)
 
 
-def _own_names(fleet: Fleet, services: Services, stage: str, bucket: Bucket) -> dict[str, str]:
+def _own_names(fleet: ArgoFleet, services: Services, stage: str, bucket: Bucket) -> dict[str, str]:
     pattern = fleet.workloads["applicationName"]
     return {
         service: found.application
@@ -86,23 +95,23 @@ def _names(settings: Mapping[str, Any], stage: str, own: Mapping[str, str]) -> d
     return {"application": Note(_WHY_NAMES, "\n".join(lines))}
 
 
-def _template(fleet: Fleet, settings: Mapping[str, Any], stage: str) -> dict[str, Any]:
+def _template(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> dict[str, Any]:
     files = [_fill(file, SERVICE, stage, fleet.services) for file in map(literal, settings["valueFiles"])]
     helm = {"releaseName": SERVICE, "ignoreMissingValueFiles": settings["ignoreMissingValueFiles"]}
     origin, paths = source(fleet, settings, "", settings["targetRevision"], files, helm)
     target = settings["destination"]
-    own = {"app.kubernetes.io/name": SERVICE, "app.kubernetes.io/component": f"workload-{stage}"}
+    own = {NAME_LABEL: SERVICE, COMPONENT_LABEL: f"workload-{stage}"}
     metadata = {
         "name": "{{ .values.application }}",
         "labels": {**{key: literal(value) for key, value in settings["labels"].items()}, **own},
         "annotations": {
             **{key: literal(value) for key, value in settings["annotations"].items()},
-            "kargo.akuity.io/authorized-stage": Note(_WHY_STAGE, f"kargo-{SERVICE}:{stage}"),
+            "kargo.akuity.io/authorized-stage": Note(_WHY_STAGE, f"{project_of(SERVICE)}:{stage}"),
             "argocd.argoproj.io/manifest-generate-paths": paths,
         },
     }
     spec = {
-        "project": project_of(settings),
+        "project": app_project_of(settings),
         **origin,
         "destination": {**target, "namespace": _fill(target["namespace"], SERVICE, stage)},
         "syncPolicy": sync_policy(settings, _WHY_MANUAL),

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kargo_fleet.capacity.assumptions import Assumptions
-from kargo_fleet.capacity.model import Fleet, Limit, Push, Service
+from kargo_fleet.capacity.model import Limit, Profiles, Push, ServiceProfile
+from kargo_fleet.text.durations import written
 
 #: Intervals to choose from. Beyond an hour, webhook receivers or not, people ask where their release is.
 _INTERVALS = (300.0, 600.0, 900.0, 1800.0, 3600.0)
@@ -42,7 +43,7 @@ class Settings:
 
 
 #: Works out the limits of a fleet; of the settings it takes those that are neither in the fleet nor assumed.
-Limits = Callable[[Fleet, Assumptions, Settings], list[Limit]]
+Limits = Callable[[Profiles, Assumptions, Settings], list[Limit]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Advice:
     alternative: Settings | None = None
 
 
-def find(fleet: Fleet, given: Assumptions, limits: Limits) -> Advice:
+def find(fleet: Profiles, given: Assumptions, limits: Limits) -> Advice:
     """Return what to set so that no limit is used more than `utilization`; nothing when none is."""
     wrong = _wrong(fleet, given, limits, Settings())
     if not wrong:
@@ -69,7 +70,7 @@ def find(fleet: Fleet, given: Assumptions, limits: Limits) -> Advice:
     return Advice(settings, tuple(_wrong(fleet, given, limits, settings)), alternative)
 
 
-def _beside_controllers(fleet: Fleet, given: Assumptions, wrong: list[Limit]) -> Settings:
+def _beside_controllers(fleet: Profiles, given: Assumptions, wrong: list[Limit]) -> Settings:
     """Return what to set about everything but the controllers and their registries."""
     settings = Settings()
     for limit in wrong:
@@ -82,9 +83,9 @@ def _beside_controllers(fleet: Fleet, given: Assumptions, wrong: list[Limit]) ->
     return settings
 
 
-def apply(fleet: Fleet, settings: Settings) -> dict[Service, float]:
+def apply(fleet: Profiles, settings: Settings) -> dict[ServiceProfile, float]:
     """Return the fleet as it is with these settings in fleet.yaml; what a service decides itself stays as it is."""
-    changed: dict[Service, float] = {}
+    changed: dict[ServiceProfile, float] = {}
     for service, count in fleet.items():
         one = service
         if settings.interval is not None and INTERVAL in one.follows:
@@ -119,12 +120,12 @@ def assumed(given: Assumptions, settings: Settings) -> Assumptions:
     return changed
 
 
-def _wrong(fleet: Fleet, given: Assumptions, limits: Limits, settings: Settings) -> list[Limit]:
+def _wrong(fleet: Profiles, given: Assumptions, limits: Limits, settings: Settings) -> list[Limit]:
     found = limits(apply(fleet, settings), assumed(given, settings), settings)
     return [limit for limit in found if limit.share > given.utilization]
 
 
-def _first(ways: Iterator[Settings], fleet: Fleet, given: Assumptions, limits: Limits) -> Settings | None:
+def _first(ways: Iterator[Settings], fleet: Profiles, given: Assumptions, limits: Limits) -> Settings | None:
     for way in ways:
         wrong = _wrong(fleet, given, limits, way)
         if not any(limit.code in _CONTROLLERS for limit in wrong):
@@ -132,7 +133,7 @@ def _first(ways: Iterator[Settings], fleet: Fleet, given: Assumptions, limits: L
     return None
 
 
-def _for_controllers(fleet: Fleet, given: Assumptions, rest: Settings) -> Iterator[Settings]:
+def _for_controllers(fleet: Profiles, given: Assumptions, rest: Settings) -> Iterator[Settings]:
     """Yield ways to ask registries less and to share the asking, those that cost least first."""
     slowest = max((one.interval for one in fleet if INTERVAL in one.follows), default=0.0)
     intervals: list[float | None] = [None, *(each for each in _INTERVALS if each > slowest)]
@@ -156,7 +157,7 @@ def _for_controllers(fleet: Fleet, given: Assumptions, rest: Settings) -> Iterat
                     )
 
 
-def _stages(fleet: Fleet) -> tuple[str, ...]:
+def _stages(fleet: Profiles) -> tuple[str, ...]:
     """Return the stages that every service has: naming another one for all would give it to all."""
     common = [{push.stage for push in service.pushes} for service in fleet if service.pushes]
     return tuple(sorted(set.intersection(*common))) if common else ()
@@ -173,7 +174,7 @@ def as_values(settings: Settings) -> Mapping[str, object]:
     data: dict[str, object] = {}
     values: dict[str, object] = {}
     if settings.interval is not None:
-        values["warehouse"] = {"interval": duration(settings.interval)}
+        values["warehouse"] = {"interval": written(settings.interval)}
     if settings.cache_by_tag:
         values["image"] = {"cacheByTag": True}
     if settings.branches:
@@ -194,11 +195,3 @@ def as_values(settings: Settings) -> Mapping[str, object]:
     if plan:
         data["plan"] = plan
     return data
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as people write a duration: 15m, 1h, 3h47m."""
-    hours, rest = divmod(round(seconds), 3600)
-    minutes, left = divmod(rest, 60)
-    parts = ((hours, "h"), (minutes, "m"), (left, "s"))
-    return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from kargo_fleet.capacity.model import Image, Other, Push, Service
+from kargo_fleet.capacity.model import Image, Other, Push, ServiceProfile
+from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, promotion_of
 from kargo_fleet.fleet.shards import Shard
-from kargo_fleet.unit import rules
-from kargo_fleet.unit.warnings import seconds
+from kargo_fleet.text.durations import seconds
 
 _PROMOTIONS, _FREIGHT = "count/promotions.kargo.akuity.io", "count/freights.kargo.akuity.io"
 #: What a Warehouse has when nobody says otherwise; Kargo's own defaults for a further subscription.
@@ -21,7 +21,7 @@ _INTERVAL, _LIMIT = "5m", 20
 Values = Mapping[str, Any]
 
 
-def service(values: Values, follows: Iterable[str] = ()) -> Service:
+def service(values: Values, follows: Iterable[str] = ()) -> ServiceProfile:
     """Return the facts in a unit's complete and valid values."""
     warehouse = values.get("warehouse") or {}
     own, others = [_image(values["image"], 10)], []
@@ -33,7 +33,7 @@ def service(values: Values, follows: Iterable[str] = ()) -> Service:
     pushes, pull_requests = _pushes(values)
     quota = values.get("resourceQuota") or {}
     hard = (quota.get("hard") or {}) if quota.get("enabled") else {}
-    return Service(
+    return ServiceProfile(
         shard=values.get("shard") or "",
         interval=seconds(warehouse.get("interval") or _INTERVAL),
         automatic=(warehouse.get("freightCreationPolicy") or "Automatic") == "Automatic",
@@ -71,14 +71,14 @@ def _pushes(values: Values) -> tuple[tuple[Push, ...], int]:
     """
     pushes, pull_requests = [], 0
     for stage in values["stages"]:
-        promotion = rules.promotion_of(values, stage)
-        if rules.has_default_steps(promotion) and (promotion.get("pullRequest") or {}).get("enabled"):
+        promotion = promotion_of(values, stage)
+        if has_default_steps(promotion) and (promotion.get("pullRequest") or {}).get("enabled"):
             pull_requests += 1
             continue
         repository = (values.get("git") or {}).get("repoURL") or ""
         url = urlsplit(repository)
         place = f"{url.hostname or ''}{url.path}".removesuffix(".git") or repository
-        pushes.append(Push(stage, f"{place}@{rules.branch_of(values, stage)}"))
+        pushes.append(Push(stage, f"{place}@{branch_of(values, stage)}"))
     return tuple(pushes), pull_requests
 
 
@@ -89,13 +89,13 @@ def _limit(hard: Values, key: str) -> float:
     return float(number) * factor if number.isdigit() else math.inf
 
 
-def scaled(services: Sequence[Service], count: int, pool: Mapping[str, float]) -> dict[Service, float]:
+def scaled(services: Sequence[ServiceProfile], count: int, pool: Mapping[str, float]) -> dict[ServiceProfile, float]:
     """Return a fleet of `count` services in which every service of the present one stands for equally many.
 
     `pool` are the shards that share the services that are pinned to none, by weight; they are given out by a hash, so as
     it happens to fall for a few services is not how it falls for thousands.
     """
-    fleet: Counter[Service] = Counter()
+    fleet: Counter[ServiceProfile] = Counter()
     present = Counter(services[index * len(services) // count] for index in range(count)) if services else Counter()
     for one, number in present.items():
         if pool and one.shard in ("", *pool):

@@ -51,7 +51,7 @@ class Push:
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceProfile:
     """What a service's values say that costs something. Services that are alike are one of these, counted.
 
     `pushes` are the stages that push to a branch which others push to as well, `pull_requests` counts the other stages.
@@ -72,7 +72,7 @@ class Service:
 
 
 #: How many services are like that. A share of a service is one that is spread over shards by their weights.
-Fleet = Mapping[Service, float]
+Profiles = Mapping[ServiceProfile, float]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Controller:
+class ControllerLoad:
     """What one Kargo controller (a shard) has to do."""
 
     shard: str
@@ -111,7 +111,7 @@ class Controller:
 
 
 @dataclass(frozen=True)
-class Registry:
+class RegistryLoad:
     """What one controller asks of one registry. `smallest_interval` is what this pair sustains if all are asked alike."""
 
     shard: str
@@ -124,7 +124,7 @@ class Registry:
 
 
 @dataclass(frozen=True)
-class Branch:
+class BranchLoad:
     """What one Git branch takes. Promotions per hour; `attempts` is how often a push is tried on average."""
 
     name: str
@@ -187,13 +187,13 @@ def requests(image: Image, given: Assumptions) -> float:
     return listing + looked_at * candidate
 
 
-def discovery_seconds(service: Service, given: Assumptions) -> float:
+def discovery_seconds(service: ServiceProfile, given: Assumptions) -> float:
     """Return how long one discovery occupies a worker: subscriptions, and the requests of each, come one after the other."""
     count = sum(requests(image, given) for image in service.images) + len(service.others)
     return count * given.seconds_per_request
 
 
-def discoveries(service: Service, given: Assumptions) -> float:
+def discoveries(service: ServiceProfile, given: Assumptions) -> float:
     """Return discoveries per second of one service: one per interval, at least the floor, and one per announced release.
 
     The interval counts from the end of the last discovery (GetInterval in api/v1alpha1/warehouse_types.go), without jitter.
@@ -207,7 +207,7 @@ def releases(given: Assumptions) -> float:
     return given.releases_per_service_per_day / (given.hours_per_day * 3600)
 
 
-def controllers(fleet: Fleet, given: Assumptions) -> list[Controller]:
+def controllers(fleet: Profiles, given: Assumptions) -> list[ControllerLoad]:
     """Return the load of every shard's controller."""
     found = []
     for shard in sorted({service.shard for service in fleet}):
@@ -222,7 +222,7 @@ def controllers(fleet: Fleet, given: Assumptions) -> list[Controller]:
         )
         busy = _sum(own, lambda one: discovery_seconds(one, given))
         found.append(
-            Controller(
+            ControllerLoad(
                 shard=shard,
                 services=sum(own.values()),
                 discoveries=rate,
@@ -236,7 +236,7 @@ def controllers(fleet: Fleet, given: Assumptions) -> list[Controller]:
     return found
 
 
-def registries(fleet: Fleet, given: Assumptions) -> list[Registry]:
+def registries(fleet: Profiles, given: Assumptions) -> list[RegistryLoad]:
     """Return what each controller asks of each registry."""
     found = []
     for shard, host in sorted({(service.shard, image.registry) for service in fleet for image in service.images}):
@@ -252,7 +252,7 @@ def registries(fleet: Fleet, given: Assumptions) -> list[Registry]:
         )
         subscriptions = sum(count * len(images) for count, images in asked.values())
         found.append(
-            Registry(
+            RegistryLoad(
                 shard=shard,
                 host=host,
                 warehouses=sum(count for count, _ in asked.values()),
@@ -277,7 +277,7 @@ def _smallest(seconds_of_work: float, given: Assumptions) -> float:
     return max(minutes * 60.0, given.min_reconciliation_interval)
 
 
-def branches(fleet: Fleet, given: Assumptions) -> list[Branch]:
+def branches(fleet: Profiles, given: Assumptions) -> list[BranchLoad]:
     """Return what each branch has to take.
 
     In one controller git-push holds a lock per repository and branch over pull, rebase and push
@@ -296,11 +296,11 @@ def branches(fleet: Fleet, given: Assumptions) -> list[Branch]:
     for name, load in sorted(loads.items()):
         others = load * (1 - 1 / len(shards[name]))
         attempts = math.exp(min(others * given.seconds_per_push, 50))
-        found.append(Branch(name, load * 3600, 3600 / given.seconds_per_push, len(shards[name]), attempts))
+        found.append(BranchLoad(name, load * 3600, 3600 / given.seconds_per_push, len(shards[name]), attempts))
     return found
 
 
-def kept_promotions(service: Service, given: Assumptions) -> float:
+def kept_promotions(service: ServiceProfile, given: Assumptions) -> float:
     """Return how many Promotions of one service stay: per Stage the newest, and all that are young.
 
     pkg/garbage/promotions.go: maxRetainedPromotions older than the oldest that still runs, and everything younger than
@@ -310,14 +310,14 @@ def kept_promotions(service: Service, given: Assumptions) -> float:
     return service.stages * max(given.max_retained_promotions, young)
 
 
-def kept_freight(service: Service, given: Assumptions) -> float:
+def kept_freight(service: ServiceProfile, given: Assumptions) -> float:
     """Return how many Freight of one service stay: pkg/garbage/freight.go keeps those after the oldest that is in use."""
     del service  # every service has one Warehouse
     young = given.releases_per_service_per_day * given.min_freight_deletion_age / DAY
     return max(given.max_retained_freight + 1, young)
 
 
-def retention(fleet: Fleet, given: Assumptions) -> Retention:
+def retention(fleet: Profiles, given: Assumptions) -> Retention:
     """Return what the fleet keeps in all; a quota ends it, for the service that has one."""
     return Retention(
         _sum(fleet, lambda one: min(kept_promotions(one, given), one.promotions_quota)),
@@ -340,7 +340,7 @@ def application_sets(sizes: Sequence[int], requeue_after: float, given: Assumpti
 
 
 def limits(
-    fleet: Fleet, given: Assumptions, *, storage: Storage, sets: ApplicationSets, max_applications: int
+    fleet: Profiles, given: Assumptions, *, storage: Storage, sets: ApplicationSets, max_applications: int
 ) -> list[Limit]:
     """Return everything that can run out, what is used most first."""
     found = [
@@ -360,7 +360,7 @@ def limits(
     )
 
 
-def _registry_limits(loads: Iterable[Registry], given: Assumptions) -> list[Limit]:
+def _registry_limits(loads: Iterable[RegistryLoad], given: Assumptions) -> list[Limit]:
     found = []
     together: Counter[str] = Counter()
     for one in loads:
@@ -375,7 +375,7 @@ def _registry_limits(loads: Iterable[Registry], given: Assumptions) -> list[Limi
     return found
 
 
-def _controller_limits(loads: Iterable[Controller], given: Assumptions) -> list[Limit]:
+def _controller_limits(loads: Iterable[ControllerLoad], given: Assumptions) -> list[Limit]:
     found = []
     workers = given.max_concurrent_reconciles
     for one in loads:
@@ -405,7 +405,7 @@ def _argocd_limits(sets: ApplicationSets, max_applications: int) -> list[Limit]:
     ]
 
 
-def _quota_limits(fleet: Fleet, given: Assumptions) -> list[Limit]:
+def _quota_limits(fleet: Profiles, given: Assumptions) -> list[Limit]:
     """Return the worst service's use of its quota; one that is full stops its promotions, nobody else's."""
     found = []
     for kind, kept, quota in (
@@ -426,5 +426,5 @@ def controller_name(shard: str) -> str:
     return f"shard {shard}" if shard else "the default controller"
 
 
-def _sum(fleet: Fleet, cost: Callable[[Service], float]) -> float:
+def _sum(fleet: Profiles, cost: Callable[[ServiceProfile], float]) -> float:
     return sum(count * cost(service) for service, count in fleet.items())

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from kargo_fleet.argocd.split import largest, split
 from kargo_fleet.capacity import advice, model, stored_objects
 from kargo_fleet.capacity.assumptions import Assumptions
-from kargo_fleet.capacity.model import Fleet, Limit
-from kargo_fleet.capacity.stored_objects import Document, Kind
+from kargo_fleet.capacity.model import Limit, Profiles
+from kargo_fleet.capacity.stored_objects import Document, ObjectKind
 
 
 @dataclass(frozen=True)
-class Sets:
+class UnitSets:
     """How Argo CD installs the units: services by the shard that a set is made for (all together unless sets follow shards), and
     the settings `argocd.units` of fleet.yaml."""
 
@@ -32,7 +32,7 @@ class Sets:
 
 
 @dataclass(frozen=True)
-class Units:
+class RenderedUnits:
     """What was rendered: objects of some services, and how many services each of them stands for."""
 
     documents: Sequence[Document]
@@ -40,15 +40,15 @@ class Units:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CapacityPlan:
     """Everything that was worked out of a fleet. `limits` has what is used most first."""
 
     services: float
     given: Assumptions
-    kinds: Sequence[Kind]
-    controllers: Sequence[model.Controller]
-    registries: Sequence[model.Registry]
-    branches: Sequence[model.Branch]
+    kinds: Sequence[ObjectKind]
+    controllers: Sequence[model.ControllerLoad]
+    registries: Sequence[model.RegistryLoad]
+    branches: Sequence[model.BranchLoad]
     pull_requests: float
     without_quota: float
     retention: model.Retention
@@ -63,14 +63,14 @@ class Plan:
         return self.services
 
 
-def plan(fleet: Fleet, units: Units, sets: Sets, given: Assumptions) -> Plan:
+def plan(fleet: Profiles, units: RenderedUnits, sets: UnitSets, given: Assumptions) -> CapacityPlan:
     """Work out everything. `units` and `sets` are of the same services as `fleet`."""
     services = sum(fleet.values())
     kinds = stored_objects.kinds(units.documents, units.weights, services, given)
     sizes = sets.sizes()
     rendered = model.application_sets(sizes, sets.requeue_after, given)
 
-    def limits(fleet: Fleet, given: Assumptions, settings: advice.Settings) -> list[Limit]:
+    def limits(fleet: Profiles, given: Assumptions, settings: advice.Settings) -> list[Limit]:
         every = [*kinds, *stored_objects.history_kinds(model.retention(fleet, given), given)]
         storage = stored_objects.storage(every, model.controllers(fleet, given), given)
         again = replace(rendered, requeue_after=settings.requeue_after) if settings.requeue_after else rendered
@@ -79,7 +79,7 @@ def plan(fleet: Fleet, units: Units, sets: Sets, given: Assumptions) -> Plan:
     kept = model.retention(fleet, given)
     every = [*kinds, *stored_objects.history_kinds(kept, given)]
     controllers = model.controllers(fleet, given)
-    return Plan(
+    return CapacityPlan(
         services=services,
         given=given,
         kinds=every,

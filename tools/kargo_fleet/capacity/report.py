@@ -9,15 +9,17 @@ from typing import Any
 
 from kargo_fleet.capacity import advice
 from kargo_fleet.capacity.model import Limit
-from kargo_fleet.capacity.planner import Plan
-from kargo_fleet.findings import Finding, Place
-from kargo_fleet.terminal.reporters import plural
+from kargo_fleet.capacity.planner import CapacityPlan
+from kargo_fleet.findings import Finding, Place, has_errors
+from kargo_fleet.fleet.names import FLEET_FILE
+from kargo_fleet.text import yaml_writer
+from kargo_fleet.text.durations import written
+from kargo_fleet.text.words import plural
 
 _SOURCES = {"chart": "the chart's", "beside": "beside them", "releases": "of releases"}
-_FILE = "fleet.yaml"
 
 
-def text(plan: Plan) -> str:
+def text(plan: CapacityPlan) -> str:
     """Return the plan in sections, ending with what breaks first and what to set."""
     sections = [
         _objects(plan),
@@ -31,7 +33,7 @@ def text(plan: Plan) -> str:
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
-def as_data(plan: Plan) -> dict[str, Any]:
+def as_data(plan: CapacityPlan) -> dict[str, Any]:
     """Return the plan as plain data; docs/scaling.md describes it. Durations are seconds, rates per second unless named."""
     settings = plan.advice.settings
     other = plan.advice.alternative
@@ -83,20 +85,20 @@ def as_data(plan: Plan) -> dict[str, Any]:
     }
 
 
-def findings(plan: Plan) -> list[Finding]:
+def findings(plan: CapacityPlan) -> list[Finding]:
     """Return an error for every limit that is passed and a warning for each that is nearly reached, the worst first."""
     found = []
     for limit in plan.limits:
         if limit.share > plan.given.utilization:
             code = limit.code if limit.share > 1 else limit.code.replace("KF", "KFW")
-            found.append(Finding(Place(_FILE), code, _sentence(limit), _fix(plan, limit)))
+            found.append(Finding(Place(FLEET_FILE), code, _sentence(limit), _fix(plan, limit)))
     return found
 
 
 # -- Sections --------------------------------------------------------------------------------------------------------
 
 
-def _objects(plan: Plan) -> list[str]:
+def _objects(plan: CapacityPlan) -> list[str]:
     total = sum(one.objects for one in plan.kinds)
     lines = [
         f"Objects: {_number(total)} in {_number(plan.namespaces)} namespaces, {_bytes(plan.storage.objects)} in etcd"
@@ -111,7 +113,7 @@ def _objects(plan: Plan) -> list[str]:
     return lines
 
 
-def _etcd(plan: Plan) -> list[str]:
+def _etcd(plan: CapacityPlan) -> list[str]:
     storage, quota = plan.storage, plan.given.quota_backend_bytes
     lines = [
         (
@@ -126,7 +128,7 @@ def _etcd(plan: Plan) -> list[str]:
     return lines
 
 
-def _controllers(plan: Plan) -> list[str]:
+def _controllers(plan: CapacityPlan) -> list[str]:
     given = plan.given
     head = ["shard", "services", "discoveries/s", f"workers of {given.max_concurrent_reconciles}"]
     head += [f"API requests/s of {given.kube_api_qps}", "Stage reconciles/s", "smallest interval"]
@@ -138,14 +140,14 @@ def _controllers(plan: Plan) -> list[str]:
             _number(one.workers),
             _number(one.api_requests),
             _number(one.stage_reconciles),
-            advice.duration(one.smallest_interval),
+            written(one.smallest_interval),
         ]
         for one in plan.controllers
     ]
     return ["Kargo's controllers", *_table(head, rows)]
 
 
-def _registries(plan: Plan) -> list[str]:
+def _registries(plan: CapacityPlan) -> list[str]:
     head = ["registry", "shard", "Warehouses", "discoveries/s", f"requests/s of {plan.given.rate_limit}"]
     head += ["requests each", "smallest interval"]
     rows = [
@@ -156,14 +158,14 @@ def _registries(plan: Plan) -> list[str]:
             _number(one.discoveries),
             _number(one.requests),
             _number(one.requests_per_discovery),
-            advice.duration(one.smallest_interval),
+            written(one.smallest_interval),
         ]
         for one in plan.registries
     ]
     return ["Registries", *_table(head, rows)]
 
 
-def _git(plan: Plan) -> list[str]:
+def _git(plan: CapacityPlan) -> list[str]:
     head = ["branch", "promotions/h", "most/h", "controllers", "attempts"]
     rows = [
         [one.name, _number(one.promotions), _number(one.capacity), _number(one.controllers), _number(one.attempts)]
@@ -180,7 +182,7 @@ def _git(plan: Plan) -> list[str]:
     return lines
 
 
-def _argocd(plan: Plan) -> list[str]:
+def _argocd(plan: CapacityPlan) -> list[str]:
     sets = plan.sets
     return [
         (
@@ -191,7 +193,7 @@ def _argocd(plan: Plan) -> list[str]:
     ]
 
 
-def _last(plan: Plan) -> list[str]:
+def _last(plan: CapacityPlan) -> list[str]:
     lines = []
     if plan.limits:
         first = plan.limits[0]
@@ -208,9 +210,14 @@ def _last(plan: Plan) -> list[str]:
 
 
 def _set(words: str, settings: advice.Settings) -> list[str]:
-    lines = [f"{words} in fleet.yaml:", *(f"  {line}" for line in _yaml(advice.as_values(settings)))]
+    lines = [f"{words} in fleet.yaml:", *(f"  {line}" for line in _yaml(settings))]
     outside = [f"  {line}" for line in _outside(settings)]
     return [*lines, "and elsewhere:", *outside] if outside else lines
+
+
+def _yaml(settings: advice.Settings) -> list[str]:
+    values = advice.as_values(settings)
+    return yaml_writer.document(values, yaml_writer.SHOWN).splitlines() if values else []
 
 
 # -- Sentences -------------------------------------------------------------------------------------------------------
@@ -242,7 +249,7 @@ def _outside(settings: advice.Settings) -> Iterator[str]:
         yield "cacheByTag is only for tags that never move; a service with tags that do says image.cacheByTag: false itself"
 
 
-def _fix(plan: Plan, limit: Limit) -> str:
+def _fix(plan: CapacityPlan, limit: Limit) -> str:
     """Return what to do about one limit, in one line."""
     settings = plan.advice.settings
     changes = {
@@ -264,7 +271,7 @@ def _fix(plan: Plan, limit: Limit) -> str:
 def _changes(settings: advice.Settings) -> list[str]:
     changes = ["image.cacheByTag: true"] if settings.cache_by_tag else []
     if settings.interval is not None:
-        changes.append(f"warehouse.interval: {advice.duration(settings.interval)}")
+        changes.append(f"warehouse.interval: {written(settings.interval)}")
     if settings.webhook_receivers:
         changes.append("webhook receivers")
     if settings.max_concurrent_reconciles:
@@ -284,7 +291,7 @@ def _beyond(limit: Limit) -> str:
     }[limit.code]
 
 
-def _full_at(plan: Plan, limit: Limit) -> float:
+def _full_at(plan: CapacityPlan, limit: Limit) -> float:
     """Return how many services, like the present ones, use all of a limit; two digits are as much as is known."""
     services = plan.services / limit.share
     step = 10.0 ** max(math.floor(math.log10(services)) - 1, 0)
@@ -304,7 +311,7 @@ def _limit_data(limit: Limit) -> dict[str, Any]:
     }
 
 
-def _first_data(plan: Plan) -> dict[str, Any]:
+def _first_data(plan: CapacityPlan) -> dict[str, Any]:
     first = plan.limits[0]
     return _limit_data(first) | {"fullAtServices": round(_full_at(plan, first)) if first.grows and first.load else None}
 
@@ -366,25 +373,8 @@ def _wrapped(line: str, indent: int, width: int = 110) -> list[str]:
     return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)
 
 
-def _yaml(data: Any, indent: str = "") -> Iterator[str]:
-    """Yield lines of YAML for maps, lists of names, and scalars that need no quotes."""
-    for key, value in data.items():
-        if isinstance(value, dict):
-            yield f"{indent}{key}:"
-            yield from _yaml(value, f"{indent}  ")
-        else:
-            yield f"{indent}{key}: {_scalar(value)}"
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(value)}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def summary(plan: Plan, found: Iterable[Finding], left_out: Sequence[str]) -> str:
+def summary(plan: CapacityPlan, found: Iterable[Finding], left_out: Sequence[str]) -> str:
     """Return one sentence: how large the fleet is and whether it works."""
-    errors = sum(not finding.code.startswith("KFW") for finding in found)
-    verdict = "cannot work like this" if errors else "nearly full" if list(findings(plan)) else "fits"
+    verdict = "cannot work like this" if has_errors(found) else "nearly full" if list(findings(plan)) else "fits"
     left = f"; {plural(len(left_out), 'service')} with errors left out, see `kargo-fleet check`" if left_out else ""
     return f"{plural(round(plan.services), 'service')}: {verdict}{left}"

@@ -18,8 +18,9 @@ from kargo_fleet.capacity import model
 from kargo_fleet.capacity.assumptions import Assumptions
 from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.chart import Chart
-from kargo_fleet.fleet.release import HISTORY
-from kargo_fleet.render import crds, renderer
+from kargo_fleet.fleet.names import RELEASE_REVISIONS
+from kargo_fleet.render.renderer import render
+from kargo_fleet.text.yaml_manifests import parse
 from kargo_fleet.unit.build import Unit
 
 #: How often a Promotion's status is written while it runs: pending, running, each step, the end (pkg/controller/promotions).
@@ -35,7 +36,7 @@ class Document(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Kind:
+class ObjectKind:
     """How many objects of a kind there are, what they take in etcd, and whether the chart makes them."""
 
     name: str
@@ -49,10 +50,10 @@ def documents(chart: Chart, values: Mapping[str, str]) -> Iterator[Document]:
 
     Raises FleetError when Helm is not there, or refuses the values.
     """
-    for one in renderer.render(chart, values):
+    for one in render(chart, values):
         if one.problems:
             raise FleetError(f"{one.service}: Helm cannot render it: {one.problems[0].message}")
-        for document in filter(None, crds.parse(one.text)):
+        for document in filter(None, parse(one.text)):
             size = len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
             yield Document(one.service, document["kind"], size)
 
@@ -90,7 +91,9 @@ def _shape(value: Any, choices: frozenset[str]) -> Any:
     return value if value is None or isinstance(value, bool) else bool(value)
 
 
-def kinds(found: Iterable[Document], weights: Mapping[str, float], services: float, given: Assumptions) -> list[Kind]:
+def kinds(
+    found: Iterable[Document], weights: Mapping[str, float], services: float, given: Assumptions
+) -> list[ObjectKind]:
     """Return what a fleet's units come to: the chart's objects, and those that others put beside them.
 
     `weights` says how many services each rendered one stands for. What Kargo's management controller, Kubernetes and the
@@ -103,26 +106,28 @@ def kinds(found: Iterable[Document], weights: Mapping[str, float], services: flo
         count[document.kind] += weights[document.service]
         size[document.kind] += weights[document.service] * document.size
     chart = [
-        Kind(kind, "chart", count[kind], size[kind] + count[kind] * _overhead(measured["chart"], kind))
+        ObjectKind(kind, "chart", count[kind], size[kind] + count[kind] * _overhead(measured["chart"], kind))
         for kind in sorted(count)
     ]
     beside = []
     for kind, one in measured["beside"].items():
-        each = HISTORY if kind == "Secret" else one["perService"]  # Helm's releases become more with every upgrade
-        beside.append(Kind(kind, "beside", services * each, services * each * one["stored"]))
+        each = (
+            RELEASE_REVISIONS if kind == "Secret" else one["perService"]
+        )  # Helm's releases become more with every upgrade
+        beside.append(ObjectKind(kind, "beside", services * each, services * each * one["stored"]))
     return chart + beside
 
 
-def history_kinds(kept: model.Retention, given: Assumptions) -> list[Kind]:
+def history_kinds(kept: model.Retention, given: Assumptions) -> list[ObjectKind]:
     """Return what releases leave: Freight and Promotions."""
     measured = stored()[given.installed_by]["release"]
     return [
-        Kind(kind, "releases", number, number * measured[kind]["stored"])
+        ObjectKind(kind, "releases", number, number * measured[kind]["stored"])
         for kind, number in (("Freight", kept.freight), ("Promotion", kept.promotions))
     ]
 
 
-def storage(found: Sequence[Kind], loads: Iterable[model.Controller], given: Assumptions) -> model.Storage:
+def storage(found: Sequence[ObjectKind], loads: Iterable[model.ControllerLoad], given: Assumptions) -> model.Storage:
     """Return the size of etcd's database: what is there, and every version written since the last compaction."""
     measured = stored()[given.installed_by]
     objects = sum(kind.stored for kind in found)

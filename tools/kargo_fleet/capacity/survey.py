@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from kargo_fleet.argocd import settings as argocd
+from kargo_fleet.argocd.settings import argo_fleet
 from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.capacity import advice, facts, stored_objects
-from kargo_fleet.capacity.model import Fleet
-from kargo_fleet.capacity.planner import Sets, Units
+from kargo_fleet.capacity.model import Profiles
+from kargo_fleet.capacity.planner import RenderedUnits, UnitSets
+from kargo_fleet.files.reading import RepositoryReader
 from kargo_fleet.fleet.chart import Chart
-from kargo_fleet.fleet.config import Fleet as Config
+from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.layers import decides
 from kargo_fleet.fleet.merge import difference, merge
-from kargo_fleet.generate.evaluate import values_text
 from kargo_fleet.unit.build import Inputs, Unit, build, inherited
+from kargo_fleet.unit.values_file import values_text
 
 #: What a fleet without services, or without a registry or a repository, is planned with.
 _EXAMPLE = "service"
@@ -24,8 +25,6 @@ _PLACEHOLDERS = {
     "image": {"repoURL": f"registry.example.com/{_EXAMPLE}"},
     "git": {"repoURL": "https://git.example.com/platform.git"},
 }
-#: Values that no layer has: a service that gets them from fleet.yaml leaves that to fleet.yaml.
-_PROBE: dict[str, Any] = {"warehouse": {"interval": "7919h"}, "image": {"cacheByTag": True}}
 
 
 @dataclass(frozen=True)
@@ -41,27 +40,25 @@ class WhatIf:
 class Survey:
     """A fleet in the planner's terms. `left_out` are services that have errors."""
 
-    fleet: Fleet
-    units: Units
-    sets: Sets
+    fleet: Profiles
+    units: RenderedUnits
+    sets: UnitSets
     left_out: tuple[str, ...]
 
 
-def survey(chart: Chart, fleet: Config, services: Iterable[str], what_if: WhatIf) -> Survey:
+def survey(chart: Chart, fleet: Fleet, services: Iterable[str], what_if: WhatIf) -> Survey:
     """Return the fleet of these services, read and scaled, with one of every shape of unit rendered.
 
     Raises FleetError when Helm is not there.
     """
     inputs = Inputs(fleet, chart)
-    built = [build(inputs, service) for service in services]
+    built = [build(inputs, service, RepositoryReader(fleet.root)) for service in services]
     sound = [one for one in built if not one.broken]
     left_out = tuple(one.service for one in built if one.broken)
     units = sound or ([] if what_if.services is None else [_example(inputs)])
     count = len(units) if what_if.services is None else what_if.services
     shares = facts.pool(fleet.shards)
-    found = [
-        facts.service(one.values, _follows(one.values, probed, shares)) for one, probed in _probed(chart, fleet, units)
-    ]
+    found = [facts.service(one.values, _follows(fleet, one, shares)) for one in units]
     if what_if.shards:
         found = [replace(one, shard="") if one.shard in shares else one for one in found]
         shares = {f"shard-{index:02d}": 1 / what_if.shards for index in range(1, what_if.shards + 1)}
@@ -84,26 +81,20 @@ def _example(inputs: Inputs) -> Unit:
     return Unit(_EXAMPLE, values, difference(inputs.chart.defaults, values), (), ())
 
 
-def _probed(chart: Chart, fleet: Config, units: Sequence[Unit]) -> Iterable[tuple[Unit, dict[str, Any]]]:
-    """Yield each unit with the values that it would have if `values` of fleet.yaml were others."""
-    probe = replace(fleet, layer=replace(fleet.layer, values=merge(fleet.layer.values, _PROBE)))
-    inputs = Inputs(probe, chart)
-    for one in units:
-        yield one, build(inputs, one.service).values if one.sources else merge(one.values, _PROBE)
-
-
-def _follows(values: dict[str, Any], probed: dict[str, Any], shares: dict[str, float]) -> list[str]:
+def _follows(fleet: Fleet, unit: Unit, shares: dict[str, float]) -> list[str]:
+    """Return which values a service leaves to `values` of fleet.yaml, so that changing them there changes them here."""
+    stronger = [layer for layer in unit.layers if layer is not fleet.layer]
     follows = []
-    if (probed.get("warehouse") or {}).get("interval") == _PROBE["warehouse"]["interval"]:
+    if not decides(stronger, ("warehouse", "interval")):
         follows.append(advice.INTERVAL)
-    if (probed.get("image") or {}).get("cacheByTag") and not values["image"].get("cacheByTag"):
+    if not (decides(stronger, ("image", "cacheByTag")) or unit.values["image"].get("cacheByTag")):
         follows.append(advice.CACHE)
-    if (values.get("shard") or "") in ("", *shares):
+    if (unit.values.get("shard") or "") in ("", *shares):
         follows.append(advice.SHARD)
     return follows
 
 
-def _rendered(chart: Chart, units: Sequence[Unit], count: int) -> Units:
+def _rendered(chart: Chart, units: Sequence[Unit], count: int) -> RenderedUnits:
     """Render the first unit of every shape, and say how many services it stands for."""
     stands_for = Counter(index * len(units) // count for index in range(count)) if units else Counter[int]()
     weights, texts = {}, {}
@@ -112,14 +103,14 @@ def _rendered(chart: Chart, units: Sequence[Unit], count: int) -> Units:
         weight = sum(stands_for[index] for index in indices)
         if weight:
             weights[first.service] = float(weight)
-            texts[first.service] = values_text(first)
-    return Units(list(stored_objects.documents(chart, texts)), weights)
+            texts[first.service] = values_text(first.overlay, first.sources)
+    return RenderedUnits(list(stored_objects.documents(chart, texts)), weights)
 
 
-def _sets(fleet: Config, services: Sequence[str], count: int) -> Sets:
-    known = argocd.read(fleet.data)
+def _sets(fleet: Fleet, services: Sequence[str], count: int) -> UnitSets:
+    known = argo_fleet(fleet.data)
     named = services if len(services) == count else [f"service-{index:05d}" for index in range(count)]
     # Pins are left out: they change little, and another number of services has none.
     shares = [members for _, members in unit_shares(known, named, {})]
     settings = known.units
-    return Sets(shares, settings["maxApplications"], settings["minSets"], settings["requeueAfterSeconds"])
+    return UnitSets(shares, settings["maxApplications"], settings["minSets"], settings["requeueAfterSeconds"])

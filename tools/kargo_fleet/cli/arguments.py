@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import NoReturn, TypeAlias
 
 from kargo_fleet import __version__
 from kargo_fleet.errors import FleetError
+from kargo_fleet.text.words import did_you_mean
 
 USAGE = 2  # exit status: wrong usage or environment
 _EPILOG = "exit status: 0 done, 1 problems found in the input, 2 wrong usage or environment"
@@ -25,17 +25,15 @@ class Parser(argparse.ArgumentParser):
     def refuse(self, unknown: str) -> NoReturn:
         """Leave because of an option that this command does not have."""
         option = unknown.partition("=")[0]
-        close = difflib.get_close_matches(option, self._option_string_actions, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
+        hint = did_you_mean(option, self._option_string_actions)
         if option == "-C":
-            hint = "; it goes in front of the command: kargo-fleet -C DIR …"
-        self.error(f"{option} is unknown{hint}")
+            hint = "it goes in front of the command: kargo-fleet -C DIR …"
+        self.error(f"{option} is unknown{hint and f'; {hint}'}")
 
     def _check_value(self, action: argparse.Action, value: str) -> None:
         if action.choices is not None and value not in action.choices:
             choices = [str(choice) for choice in action.choices]
-            close = difflib.get_close_matches(str(value), choices, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(choices)}"
+            hint = did_you_mean(str(value), choices, f"choose from {', '.join(choices)}")
             raise argparse.ArgumentError(action, f"{value!r} is unknown; {hint}")
 
 
@@ -107,7 +105,8 @@ def _add_no_cache(parser: Parser) -> None:
 
 def _add_generate(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
-        from kargo_fleet.commands.generate import Mode, generate
+        from kargo_fleet.commands.generate import generate
+        from kargo_fleet.generate.apply import Mode
         from kargo_fleet.terminal.reporters import Format
 
         return generate(
@@ -119,7 +118,7 @@ def _add_generate(commands: _Commands) -> None:
             force=arguments.force,
             diff=arguments.diff,
             prune=arguments.prune,
-            cached=not arguments.no_cache,
+            use_cache=not arguments.no_cache,
             output=Format(arguments.output),
         )
 
@@ -144,7 +143,7 @@ def _add_check(commands: _Commands) -> None:
         from kargo_fleet.commands.check import check
         from kargo_fleet.terminal.reporters import Format
 
-        return check(root, arguments.services, cached=not arguments.no_cache, output=Format(arguments.output))
+        return check(root, arguments.services, use_cache=not arguments.no_cache, output=Format(arguments.output))
 
     summary = "validate everything and say what is wrong or out of date, writing nothing"
     parser = _add(commands, "check", summary, "kargo-fleet check --output json", run)
@@ -252,11 +251,12 @@ def _add_delete(commands: _Commands) -> None:
 
 def _add_credentials(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
-        from kargo_fleet.commands.credentials import Kind, credentials
+        from kargo_fleet.commands.credentials import credentials
+        from kargo_fleet.onboard.secret import SecretKind
 
         return credentials(
             root,
-            Kind(arguments.kind),
+            SecretKind(arguments.kind),
             username=arguments.username,
             namespace=arguments.namespace,
             name=arguments.name,
@@ -354,11 +354,10 @@ def _count(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    import re
+    from kargo_fleet.text.durations import is_duration, seconds
 
-    if not re.fullmatch(r"([0-9]+(\.[0-9]+)?(h|m|s))+", text):
+    if not is_duration(text):
         raise argparse.ArgumentTypeError("a duration such as 15m or 1h")
-    from kargo_fleet.unit.warnings import seconds
 
     return seconds(text)
 

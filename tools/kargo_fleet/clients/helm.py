@@ -9,9 +9,9 @@ import subprocess
 import threading
 from pathlib import Path
 
-from kargo_fleet.clients.kube import Failed
+from kargo_fleet.clients.process import ClientError
 from kargo_fleet.errors import FleetError
-from kargo_fleet.files.processes import processors
+from kargo_fleet.files.workers import processors
 
 # What Helm says around the message that a chart's author or Helm's own libraries wrote.
 _NOISE = re.compile(r"^Error: |^execution error at \([^)]*\): |\n\nUse --debug flag to render out invalid YAML\s*$")
@@ -31,10 +31,10 @@ class Helm:
         self._environment = _MEMORY | dict(os.environ)
 
     def run(self, *arguments: str, folder: Path) -> bytes:
-        """Run helm in `folder` and return what it printed. Raises Failed with Helm's message."""
+        """Run helm in `folder` and return what it printed. Raises ClientError with Helm's message."""
         with self._free:
             if self._stopped:
-                raise Failed("stopped")
+                raise ClientError("stopped")
             result = subprocess.run(
                 ["helm", *arguments],
                 cwd=folder,
@@ -45,7 +45,7 @@ class Helm:
             )
         if result.returncode:
             said = result.stderr.decode(errors="replace").strip()
-            raise Failed(clean(said) or f"helm ended with status {result.returncode}")
+            raise ClientError(clean(said) or f"helm ended with status {result.returncode}")
         return result.stdout
 
     def stop(self) -> None:

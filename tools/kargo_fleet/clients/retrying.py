@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from kargo_fleet.clients.kube import Failed
+from kargo_fleet.clients.process import ClientError
 
 _LONGEST = 300  # seconds of trying; a minute of it may pass until the record of a killed Helm does not count any more
-_PASSING = re.compile(
+_TRANSIENT = re.compile(
     r"""
     InternalError | internal\ error | an\ error\ on\ the\ server | ServiceUnavailable | unavailable | unable\ to\ handle
     | Too\ many\ requests | TooManyRequests | the\ object\ has\ been\ modified | Operation\ cannot\ be\ fulfilled | Conflict
@@ -28,19 +28,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class TryAgain(Failed):
+class TransientError(ClientError):
     """A failure that is known to pass."""
 
 
-def until_it_works(action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call `action` until it works, with growing pauses; raises its last Failed when it does not.
+def retry_transient(action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `action` until it works, with growing pauses; raises its last ClientError when it does not.
 
     A failure that does not pass by itself is raised at once.
     """
     import tenacity
 
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_passes),
+        retry=tenacity.retry_if_exception(_is_transient),
         stop=tenacity.stop_after_delay(_LONGEST),
         wait=tenacity.wait_exponential_jitter(initial=0.5, max=10, jitter=0.5),
         reraise=True,
@@ -48,7 +48,9 @@ def until_it_works(action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
     return retrying(action, *args, **kwargs)
 
 
-def _passes(error: BaseException) -> bool:
-    if isinstance(error, TryAgain):
+def _is_transient(error: BaseException) -> bool:
+    if isinstance(error, TransientError):
         return True
-    return isinstance(error, Failed) and bool(_PASSING.search(error.message)) and not _FINAL.search(error.message)
+    return (
+        isinstance(error, ClientError) and bool(_TRANSIENT.search(error.message)) and not _FINAL.search(error.message)
+    )

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-Object: TypeAlias = dict[str, Any]
+from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL
 
-_LONGEST = 300  # of a message that is quoted
+Object: TypeAlias = dict[str, Any]
 
 
 def name_of(obj: Mapping[str, Any]) -> str:
@@ -29,6 +29,11 @@ def dig(obj: Mapping[str, Any], *path: str) -> Any:
 def label(obj: Mapping[str, Any], key: str) -> str:
     """Return a label of an object, "" when it has none of that name."""
     return str((dig(obj, "metadata", "labels") or {}).get(key, ""))
+
+
+def is_ours(obj: Mapping[str, Any]) -> bool:
+    """Say whether the chart or an ApplicationSet of this tool made an object."""
+    return label(obj, PART_OF_LABEL) == PART_OF
 
 
 def annotation(obj: Mapping[str, Any], key: str) -> str:
@@ -59,24 +64,3 @@ def since(now: datetime, text: Any) -> timedelta:
 def age(now: datetime, obj: Mapping[str, Any]) -> timedelta:
     """Return the time since an object was created."""
     return since(now, dig(obj, "metadata", "creationTimestamp"))
-
-
-def words(time: timedelta) -> str:
-    """Return a length of time for people: 45 minutes, 3 hours, 2 days."""
-    minutes = int(time.total_seconds() // 60)
-    if minutes < 120:
-        return f"{minutes} minutes"
-    return f"{minutes // 60} hours" if minutes < 2 * 24 * 60 else f"{minutes // (24 * 60)} days"
-
-
-def quoted(message: Any) -> str:
-    """Return somebody else's message as part of a sentence: one line, of bearable length, without a full stop."""
-    text = " ".join(str(message or "").split()).rstrip(".")
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def listed(names: list[str], most: int = 5) -> str:
-    """Return names in a sentence, the first few when there are many."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[:most])} and {len(names) - most} more"

@@ -11,15 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kargo_fleet.clients.kube import Kube
-from kargo_fleet.cluster import snapshot
-from kargo_fleet.cluster.snapshot import Cluster
-from kargo_fleet.doctor import diagnosis, drift, expected
-from kargo_fleet.doctor.expected import Repository
-from kargo_fleet.findings import Finding, Severity, has_errors
+from kargo_fleet.cluster.collect import collect
+from kargo_fleet.cluster.resources import PROJECTS
+from kargo_fleet.cluster.snapshot import Snapshot, fleet_services
+from kargo_fleet.doctor import diagnosis, drift
+from kargo_fleet.doctor.expected import Expected, read_expected
+from kargo_fleet.findings import Finding, has_errors
 from kargo_fleet.fleet import scan
 from kargo_fleet.terminal import reporters
 from kargo_fleet.terminal.progress import PATIENCE, bar
-from kargo_fleet.terminal.reporters import Format, plural
+from kargo_fleet.terminal.reporters import Format, Report, counts
+from kargo_fleet.text.words import plural
 
 #: Commands in a fix that go to a cluster, with the option that says to which.
 _CLIENTS = (("kubectl", "--context"), ("helm", "--kube-context"), ("kargo-fleet (?:deploy|delete)", "--context"))
@@ -34,16 +36,16 @@ def doctor(
     Nothing is written, anywhere. Raises FleetError when there is no cluster, or nothing of a service that was named.
     """
     kube = Kube(context)
-    described = expected.read(root, services)
-    if described.fleet.broken:
-        findings = described.findings
+    expected = read_expected(root, services)
+    if expected.fleet.broken:
+        findings = expected.findings
     else:
         whole = compare or (bool(services) and shutil.which("helm") is not None)
-        live = snapshot.read(kube, described, named=bool(services), whole=whole, now=_now())
-        _refuse_unknown(described, live)
-        findings = diagnosis.find(described, live, _drift(kube, root, described, live) if whole else {})
+        found = collect(kube, expected.scope(named=bool(services)), whole=whole, now=_now())
+        _refuse_unknown(expected, found)
+        findings = diagnosis.find(expected, found, _drift(expected, found) if whole else {})
     findings = [_for_context(finding, context) for finding in findings]
-    reporters.show(reporters.Report(findings, [], _summary(described, findings)), output)
+    reporters.show(Report(findings, [], _summary(expected, findings)), output)
     return 1 if has_errors(findings) else 0
 
 
@@ -51,22 +53,18 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _refuse_unknown(described: Repository, live: Cluster) -> None:
+def _refuse_unknown(expected: Expected, found: Snapshot) -> None:
     """Refuse names that are neither in the repository nor in the cluster."""
-    there = snapshot.fleet_services(live)
-    if unknown := [name for name in described.gone if name not in there]:
-        raise scan.unknown(unknown, described.services, f"{described.fleet.services}/, nor in the cluster")
+    there = fleet_services(found)
+    if unknown := [name for name in expected.gone if name not in there]:
+        raise scan.unknown(unknown, expected.services, f"{expected.fleet.services}/, nor in the cluster")
 
 
-def _drift(kube: Kube, root: Path, described: Repository, live: Cluster) -> dict[str, Finding]:
+def _drift(expected: Expected, found: Snapshot) -> dict[str, Finding]:
     """Compare the units that are in the cluster with what Helm renders for them."""
-    deployed = [unit for unit in described.units if live.get(snapshot.PROJECTS, unit.project)]
-    names = bar([unit.service for unit in deployed], len(deployed), "comparing", PATIENCE)
-    findings = {}
-    for name, (unit, text) in zip(names, drift.rendered(kube, root, described, deployed), strict=True):
-        if text and (finding := drift.compare(live, unit, drift.parse(text))):
-            findings[name] = finding
-    return findings
+    deployed = [unit for unit in expected.units if found.get(PROJECTS, unit.project)]
+    compared = bar(drift.find(found, expected, deployed), len(deployed), "comparing", PATIENCE)
+    return {unit.service: finding for unit, finding in zip(deployed, compared, strict=True) if finding}
 
 
 def _for_context(finding: Finding, context: str) -> Finding:
@@ -77,10 +75,8 @@ def _for_context(finding: Finding, context: str) -> Finding:
     return replace(finding, fix=fix)
 
 
-def _summary(described: Repository, findings: Sequence[Finding]) -> str:
-    services = plural(len(described.units) + len(described.gone), "service")
+def _summary(expected: Expected, findings: Sequence[Finding]) -> str:
+    services = plural(len(expected.units) + len(expected.gone), "service")
     if not findings:
         return f"{services}: healthy"
-    errors = sum(finding.severity is Severity.ERROR for finding in findings)
-    counts = f"{plural(errors, 'error')}, {plural(len(findings) - errors, 'warning')}"
-    return counts if described.fleet.broken else f"{services}: {counts}"
+    return counts(findings) if expected.fleet.broken else f"{services}: {counts(findings)}"

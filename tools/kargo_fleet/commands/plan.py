@@ -7,16 +7,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kargo_fleet.capacity import assumptions, report
+from kargo_fleet.capacity import report
+from kargo_fleet.capacity.assumptions import assumptions_of
 from kargo_fleet.capacity.planner import plan as work_out
 from kargo_fleet.capacity.survey import WhatIf, survey
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import has_errors
 from kargo_fleet.fleet import scan
-from kargo_fleet.generate import desired as plans
+from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.terminal import reporters
 from kargo_fleet.terminal.progress import PATIENCE, bar
-from kargo_fleet.terminal.reporters import Format
+from kargo_fleet.terminal.reporters import Format, Report
 
 
 def plan(
@@ -33,17 +34,17 @@ def plan(
     Return 1 when it cannot work, or when services have errors and are left out; else 0. Nothing is written. Raises
     FleetError for a fleet.yaml that cannot be used, without services to plan for, or without Helm.
     """
-    chart, fleet = plans.load_sound(root)
+    chart, fleet, _ = load_sound(root)
     names, _ = scan.services(root, fleet.services)
     if not names and services is None:
         raise FleetError(f"there is no service in {fleet.services}/\nSay how many there will be: --services 1000.")
-    given = assumptions.read(fleet.data.get("plan"), settings)
+    given = assumptions_of(fleet.data.get("plan"), settings)
     reading = bar(names, len(names), "reading", PATIENCE)
     found = survey(chart, fleet, reading, WhatIf(services, interval, shards))
     planned = work_out(found.fleet, found.units, found.sets, given)
     findings = report.findings(planned)
     summary = report.summary(planned, findings, found.left_out)
-    shown = reporters.Report(findings, [], summary)
+    shown = Report(findings, [], summary)
     if output is Format.JSON:
         data = {"plan": report.as_data(planned), "leftOut": list(found.left_out), **reporters.as_data(shown)}
         print(json.dumps(data, indent=2, ensure_ascii=False), flush=True)

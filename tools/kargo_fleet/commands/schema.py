@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from kargo_fleet.files import generated
-from kargo_fleet.fleet import chart as charts
-from kargo_fleet.fleet import config
-from kargo_fleet.generate import desired
+from kargo_fleet.fleet.load import load_chart
+from kargo_fleet.fleet.sections import fleet_schema
 from kargo_fleet.terminal import reporters
-from kargo_fleet.terminal.reporters import Change, Format
+from kargo_fleet.terminal.reporters import Change, Format, Report
 
 FOLDER = "schemas"
 
@@ -25,13 +24,13 @@ def schema(root: Path, *, output: Format = Format.TEXT) -> int:
         if current != content:
             generated.write(root / path, content)
             changes.append(Change("created" if current is None else "updated", path))
-    reporters.show(reporters.Report([], changes, "" if changes else "the schemas are up to date"), output)
+    reporters.show(Report([], changes, "" if changes else "the schemas are up to date"), output)
     return 0
 
 
 def contents(root: Path) -> dict[str, str]:
     """Return the text of each schema by its file name."""
-    chart = charts.load(root, desired.chart_path(root))
+    chart = load_chart(root)
     own: dict[str, Any] = {
         **chart.schema,
         "title": "kargo.yaml",
@@ -40,5 +39,5 @@ def contents(root: Path) -> dict[str, str]:
             key: value for key, value in chart.schema["properties"].items() if key not in ("service", "global")
         },
     }
-    schemas = {"fleet.schema.json": config.schema(chart.schema), "kargo.schema.json": own}
+    schemas = {"fleet.schema.json": fleet_schema(chart.schema), "kargo.schema.json": own}
     return {name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in schemas.items()}

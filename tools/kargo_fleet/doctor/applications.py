@@ -5,35 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kargo_fleet.cluster import snapshot as c
-from kargo_fleet.cluster.objects import Object, annotation, condition, dig, name_of, quoted
-from kargo_fleet.cluster.snapshot import Cluster, workload_places
+from kargo_fleet.cluster import resources as c
+from kargo_fleet.cluster.objects import Object, annotation, condition, dig, name_of
+from kargo_fleet.cluster.scope import ExpectedUnit
+from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
-from kargo_fleet.doctor.expected import Repository, Unit
+from kargo_fleet.doctor.expected import Expected
 from kargo_fleet.findings import Finding
+from kargo_fleet.text.words import one_line
 
 _STAGE = "kargo.akuity.io/authorized-stage"
 
 
-def installs_units(cluster: Cluster) -> bool:
+def installs_units(cluster: Snapshot) -> bool:
     """Say whether Argo CD installs the units here: it is there, and so is a set of this fleet."""
     return any(True for _ in cluster.all(c.APPLICATION_SETS))
 
 
-def sets(cluster: Cluster) -> Iterator[Finding]:
+def sets(cluster: Snapshot) -> Iterator[Finding]:
     """Check the ApplicationSets. One that reports an error makes no Applications."""
     for appset in cluster.all(c.APPLICATION_SETS):
         error = condition(appset, "ErrorOccurred")
         if error.get("status") == "True":
             namespace, name = appset["metadata"]["namespace"], name_of(appset)
-            message = f"the ApplicationSet {name} reports an error: {quoted(error.get('message'))}"
+            message = f"the ApplicationSet {name} reports an error: {one_line(error.get('message'))}"
             fix = f"`kubectl describe applicationset {name} -n {namespace}`; docs/argocd.md"
             yield found("KF753", f"{namespace}/ApplicationSet/{name}", message, fix)
 
 
-def of_unit(cluster: Cluster, repository: Repository, unit: Unit) -> Finding | None:
+def of_unit(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> Finding | None:
     """Check the Application that installs a unit."""
-    namespace, name = repository.argocd_namespace, repository.application(unit.service)
+    namespace, name = expected.argocd_namespace, expected.application(unit.service)
     if not installs_units(cluster) or not cluster.knows(c.APPLICATIONS, namespace):
         return None
     place = f"{namespace}/Application/{name}"
@@ -42,7 +44,7 @@ def of_unit(cluster: Cluster, repository: Repository, unit: Unit) -> Finding | N
         appset = next(name_of(one) for one in cluster.all(c.APPLICATION_SETS))
         message = f"there is no Application {name}, so Argo CD does not install the unit"
         fix = (
-            f"is {repository.fleet.services}/{unit.service} on the branch that Argo CD follows? Then "
+            f"is {expected.fleet.services}/{unit.service} on the branch that Argo CD follows? Then "
             f"`kubectl annotate applicationset {appset} -n {namespace} argocd.argoproj.io/application-set-refresh=true`"
         )
         return found("KF751", place, message, fix, unit.service)
@@ -52,28 +54,47 @@ def of_unit(cluster: Cluster, repository: Repository, unit: Unit) -> Finding | N
     return found("KF752", place, problem, f"`kubectl describe application {name} -n {namespace}`", unit.service)
 
 
+def is_out_of_sync(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> bool:
+    """Say whether all that is wrong with the Application of a unit is that the cluster is not as the repository says."""
+    application = cluster.get(c.APPLICATIONS, expected.application(unit.service), expected.argocd_namespace)
+    return application is not None and not _failure(application) and _is_out_of_sync(application)
+
+
 def _problem(application: Object) -> str:
     """Say what is wrong with an Application, "" when nothing is or when Argo CD is still at work."""
-    conditions: list[Mapping[str, Any]] = dig(application, "status", "conditions") or []
-    errors = [item for item in conditions if str(item.get("type")).endswith("Error")]
-    operation = dig(application, "status", "operationState") or {}
-    if errors:
-        return f"Argo CD cannot work with the Application: {quoted(errors[0].get('message'))}"
-    if operation.get("phase") in ("Failed", "Error"):
-        return f"the last sync failed: {quoted(operation.get('message'))}"
-    if dig(application, "status", "health", "status") == "Degraded":
-        message = quoted(dig(application, "status", "health", "message"))
-        return f"the Application is Degraded{f': {message}' if message else ''}"
-    if dig(application, "status", "sync", "status") == "OutOfSync" and operation.get("phase") != "Running":
+    if failure := _failure(application):
+        return failure
+    if _is_out_of_sync(application):
         return "the Application is OutOfSync: the cluster is not as the repository says"
     return ""
 
 
-def of_workloads(cluster: Cluster, repository: Repository, unit: Unit) -> Iterator[Finding]:
+def _failure(application: Object) -> str:
+    conditions: list[Mapping[str, Any]] = dig(application, "status", "conditions") or []
+    errors = [item for item in conditions if str(item.get("type")).endswith("Error")]
+    operation = dig(application, "status", "operationState") or {}
+    if errors:
+        return f"Argo CD cannot work with the Application: {one_line(errors[0].get('message'))}"
+    if operation.get("phase") in ("Failed", "Error"):
+        return f"the last sync failed: {one_line(operation.get('message'))}"
+    if dig(application, "status", "health", "status") == "Degraded":
+        message = one_line(dig(application, "status", "health", "message"))
+        return f"the Application is Degraded{f': {message}' if message else ''}"
+    return ""
+
+
+def _is_out_of_sync(application: Object) -> bool:
+    is_syncing = dig(application, "status", "operationState", "phase") == "Running"
+    return dig(application, "status", "sync", "status") == "OutOfSync" and not is_syncing
+
+
+def of_workloads(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> Iterator[Finding]:
     """Check the Applications that promotions update: they must be there, and allow it to the Stage."""
     if c.APPLICATIONS.plural in cluster.missing:
         return
-    for workload, (namespace, name) in zip(unit.workloads, workload_places(cluster, repository, unit), strict=False):
+    for workload, (namespace, name) in zip(
+        unit.workloads, cluster.workload_places(unit, expected.argocd_namespace), strict=False
+    ):
         if not cluster.knows(c.APPLICATIONS, namespace):
             continue
         place, stage = f"{namespace}/Application/{name}", f"{unit.project}:{workload.stage}"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from kargo_fleet.cluster import snapshot as c
-from kargo_fleet.cluster.objects import dig, listed, name_of
-from kargo_fleet.cluster.snapshot import Cluster, Resource
-from kargo_fleet.doctor import applications, foundation, git_credentials, installation, stages
+from kargo_fleet.cluster import resources as c
+from kargo_fleet.cluster.objects import dig, name_of
+from kargo_fleet.cluster.resources import Resource
+from kargo_fleet.cluster.scope import ExpectedUnit
+from kargo_fleet.cluster.snapshot import Snapshot, fleet_services
+from kargo_fleet.doctor import applications, foundation, git_credentials, installation, stages, warehouses
 from kargo_fleet.doctor.codes import CLUSTER, found
-from kargo_fleet.doctor.expected import Repository, Unit
-from kargo_fleet.findings import Finding
+from kargo_fleet.doctor.expected import Expected
+from kargo_fleet.findings import Finding, merged
+from kargo_fleet.text.words import first_of
 
 _MANY = 10  # units that are not there: one finding
 #: Why units are not there, by code: in words, and what to do about all of them.
@@ -20,32 +23,34 @@ _ABSENT = {
 }
 
 
-def find(repository: Repository, cluster: Cluster, drift: Mapping[str, Finding] | None = None) -> list[Finding]:
+def find(expected: Expected, cluster: Snapshot, drift: Mapping[str, Finding] | None = None) -> list[Finding]:
     """Return what is wrong with the units of a repository. `drift` has what was found by comparing, by service."""
     missing = list(installation.installed(cluster))
     if missing:
         return missing
-    findings = [*repository.findings, *installation.new_enough(cluster), *applications.sets(cluster)]
-    bases = {unit.service: foundation.foundation(cluster, unit) for unit in repository.units}
-    sound = [unit for unit in repository.units if not bases[unit.service] and foundation.is_deployed(cluster, unit)]
+    findings = [*expected.findings, *installation.new_enough(cluster), *applications.sets(cluster)]
+    bases = {unit.service: foundation.find(cluster, unit) for unit in expected.units}
+    sound = [unit for unit in expected.units if not bases[unit.service] and foundation.is_deployed(cluster, unit)]
     unhandled, idle = installation.unhandled(cluster, sound)
     locked, without = git_credentials.git(cluster, sound)
     findings += _unread(cluster, sound)
     absent: list[Finding] = []
-    for unit in repository.units:
+    for unit in expected.units:
         if base := bases[unit.service]:
             findings.append(base)
         elif not foundation.is_deployed(cluster, unit):
-            absent += _absent(cluster, repository, unit)
+            absent += _absent(cluster, expected, unit)
         else:
-            findings += _unit(cluster, repository, unit, idle, without, (drift or {}).get(unit.service))
-    findings += [*unhandled, *locked, *_together(absent, repository.units), *orphans(cluster, repository)]
-    return sorted(set(findings), key=lambda one: (one.service, one.code.removeprefix("KFW").removeprefix("KF"), one))
+            findings += _unit(cluster, expected, unit, idle, without, (drift or {}).get(unit.service))
+    findings += [*unhandled, *locked, *_together(absent, expected.units), *orphans(cluster, expected)]
+    return sorted(
+        merged([findings]), key=lambda one: (one.service, one.code.removeprefix("KFW").removeprefix("KF"), one)
+    )
 
 
-def _absent(cluster: Cluster, repository: Repository, unit: Unit) -> list[Finding]:
+def _absent(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> list[Finding]:
     """Say why a unit is not there."""
-    application = applications.of_unit(cluster, repository, unit)
+    application = applications.of_unit(cluster, expected, unit)
     if application is None:
         message = "the service is not deployed: there is neither its namespace nor its Project"
         return [found("KF711", unit.project, message, foundation.deploy(unit.service), unit.service)]
@@ -54,31 +59,24 @@ def _absent(cluster: Cluster, repository: Repository, unit: Unit) -> list[Findin
 
 
 def _unit(
-    cluster: Cluster, repository: Repository, unit: Unit, idle: set[str], without: set[str], drift: Finding | None
+    cluster: Snapshot, expected: Expected, unit: ExpectedUnit, idle: set[str], without: set[str], drift: Finding | None
 ) -> list[Finding]:
     """Return what is wrong with one unit whose namespace and Project are in order."""
     findings = list(foundation.parts(cluster, unit))
-    application = applications.of_unit(cluster, repository, unit)
-    if application and not (drift and "OutOfSync" in application.message):
-        findings.append(application)
+    # What differs says more than that something does.
+    if not (drift and applications.is_out_of_sync(cluster, expected, unit)):
+        application = applications.of_unit(cluster, expected, unit)
+        findings += [application] if application else []
     if drift:
         findings.append(drift)
     if unit.service not in idle:
-        findings += [*stages.warehouse(cluster, unit), *_stages(cluster, unit, unit.service in without)]
-        findings += applications.of_workloads(cluster, repository, unit)
+        findings += warehouses.find(cluster, unit)
+        findings += stages.find(cluster, unit, without_credentials=unit.service in without)
+        findings += applications.of_workloads(cluster, expected, unit)
     return findings
 
 
-def _stages(cluster: Cluster, unit: Unit, without_credentials: bool) -> Iterator[Finding]:
-    """Check the Stages; promotions that fail for want of credentials are told as that."""
-    for finding in stages.stages(cluster, unit):
-        stage = cluster.get(c.STAGES, finding.place.file.rpartition("/")[2], unit.project)
-        step = stages.failed_step(stage) if stage and finding.code == "KF734" else None
-        if not (without_credentials and step and step[0].uses in ("git-clone", "git-push")):
-            yield finding
-
-
-def _together(absent: list[Finding], all_units: list[Unit]) -> list[Finding]:
+def _together(absent: list[Finding], all_units: list[ExpectedUnit]) -> list[Finding]:
     """Return one finding instead of one per service when many are not there for the same reason."""
     result = [one for one in absent if one.code not in _ABSENT]
     for code, (what, fix) in _ABSENT.items():
@@ -86,23 +84,23 @@ def _together(absent: list[Finding], all_units: list[Unit]) -> list[Finding]:
         if len(same) < _MANY:
             result += same
             continue
-        names = listed([one.service for one in same])
+        names = first_of([one.service for one in same])
         message = f"{len(same)} of {len(all_units)} services {what}: {names}"
         result.append(found(code, CLUSTER, message, fix or same[0].fix))
     return result
 
 
-def orphans(cluster: Cluster, repository: Repository) -> Iterator[Finding]:
-    """Find units whose service is no longer in the repository."""
-    known = set(repository.services)
+def orphans(cluster: Snapshot, expected: Expected) -> Iterator[Finding]:
+    """Find units whose service is no longer in the expected."""
+    known = set(expected.services)
     if not known:
         return  # something else is wrong, and is said
-    for service, objects in sorted(c.fleet_services(cluster).items()):
+    for service, objects in sorted(fleet_services(cluster).items()):
         kinds = [_title(kind, name_of(one)) for kind, one in objects if not dig(one, "metadata", "deletionTimestamp")]
         if service in known or not kinds:
             continue
         verb = "belongs" if len(kinds) == 1 else "belong"
-        message = f"{listed(kinds)} {verb} to no service: there is no {repository.fleet.services}/{service}"
+        message = f"{first_of(kinds)} {verb} to no service: there is no {expected.fleet.services}/{service}"
         fix = (
             f"`kargo-fleet delete {service}` removes the unit with its history, docs/removing.md; "
             "or bring the folder back"
@@ -115,14 +113,14 @@ def _title(resource: Resource, name: str) -> str:
     return f"{kinds[resource]}/{name}"
 
 
-def _unread(cluster: Cluster, all_units: list[Unit]) -> Iterator[Finding]:
+def _unread(cluster: Snapshot, all_units: list[ExpectedUnit]) -> Iterator[Finding]:
     """Say what could not be checked because this user may not read it."""
     unread = {plural for plural, _ in cluster.unread}
     if not git_credentials.uncertain(cluster, all_units):
         unread.discard(c.SECRETS.plural)
     what = {plural: consequence for plural, consequence in _CONSEQUENCES.items() if plural in unread}
     if what:
-        message = f"this user may not read {listed(sorted(what), most=9)}; not checked: {', '.join(dict.fromkeys(what.values()))}"
+        message = f"this user may not read {first_of(sorted(what), most=9)}; not checked: {', '.join(dict.fromkeys(what.values()))}"
         fix = f"ask for `list` on them, or try `kubectl auth can-i list {min(what)} --all-namespaces`"
         yield found("KFW701", CLUSTER, message, fix)
 

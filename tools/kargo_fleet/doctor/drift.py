@@ -5,24 +5,23 @@ The chart renders what Kargo stores, field by field, so whatever differs was cha
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from kargo_fleet.clients.kube import Failed, Kube
-from kargo_fleet.cluster import snapshot as c
-from kargo_fleet.cluster.objects import Object, dig, label, listed
-from kargo_fleet.cluster.snapshot import ACCESS, QUOTAS, Cluster, Resource
+from kargo_fleet.cluster import resources as c
+from kargo_fleet.cluster.objects import Object, dig, is_ours
+from kargo_fleet.cluster.resources import ACCESS, QUOTAS, Resource
+from kargo_fleet.cluster.scope import ExpectedUnit
+from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
-from kargo_fleet.doctor.expected import Repository, Unit
+from kargo_fleet.doctor.expected import Expected
 from kargo_fleet.doctor.foundation import deploy
 from kargo_fleet.findings import Finding
-from kargo_fleet.generate import evaluate
+from kargo_fleet.fleet.names import values_path
+from kargo_fleet.render.renderer import render
+from kargo_fleet.text.words import first_of
+from kargo_fleet.text.yaml_manifests import parse
 
 _ROLES, _BINDINGS, _ACCOUNTS = ACCESS
 #: The kinds that the chart makes, with the parts of each that are compared.
@@ -37,27 +36,16 @@ _KINDS: Mapping[str, tuple[Resource, tuple[str, ...]]] = {
     "RoleBinding": (_BINDINGS, ("roleRef", "subjects")),
     "ServiceAccount": (_ACCOUNTS, ()),
 }
-_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def rendered(kube: Kube, root: Path, repository: Repository, units: Sequence[Unit]) -> Iterator[tuple[Unit, str]]:
-    """Yield what Helm renders of each unit's values file, or nothing where it refuses: `check` says why."""
+def find(cluster: Snapshot, expected: Expected, units: Sequence[ExpectedUnit]) -> Iterator[Finding | None]:
+    """Compare units with what Helm renders of their values files; None for one that is as it should be.
 
-    def render(unit: Unit) -> str:
-        values = str(root / evaluate.values_path(unit.service))
-        release = unit.service[:53].rstrip("-")
-        try:
-            return kube.helm("template", release, str(repository.chart.path), "--values", values)
-        except Failed:
-            return ""
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        yield from zip(units, pool.map(render, units), strict=True)
-
-
-def parse(text: str) -> list[Object]:
-    """Return the objects of a manifest."""
-    return [obj for obj in yaml.load_all(text, _LOADER) if obj]
+    One that Helm refuses is not compared: `check` says why. Raises FleetError without Helm.
+    """
+    texts = {unit.service: expected.texts[unit.service] for unit in units}
+    for unit, one in zip(units, render(expected.chart, texts), strict=True):
+        yield compare(cluster, unit, filter(None, parse(one.text))) if one.text else None
 
 
 @dataclass(frozen=True)
@@ -68,20 +56,20 @@ class _Difference:
     fix: str = ""
 
 
-def compare(cluster: Cluster, unit: Unit, wanted: Iterable[Object]) -> Finding | None:
+def compare(cluster: Snapshot, unit: ExpectedUnit, wanted: Iterable[Object]) -> Finding | None:
     """Compare a unit with the objects that the chart renders for it."""
     differences = list(_differences(cluster, unit, list(wanted)))
     if not differences:
         return None
-    file = evaluate.values_path(unit.service)
-    message = f"the cluster differs from {file}: {listed([one.text for one in differences])}"
+    file = values_path(unit.service)
+    message = f"the cluster differs from {file}: {first_of([one.text for one in differences])}"
     again = [] if all(one.fix for one in differences) else [deploy(unit.service, again=True)]
     by_hand = [one.fix for one in differences if one.fix]
     fixes = [*again, *dict.fromkeys(by_hand), "where the cluster is right, change the service's kargo.yaml"]
     return found("KF761", unit.project, message, "; ".join(fixes), unit.service)
 
 
-def _differences(cluster: Cluster, unit: Unit, wanted: list[Object]) -> Iterator[_Difference]:
+def _differences(cluster: Snapshot, unit: ExpectedUnit, wanted: list[Object]) -> Iterator[_Difference]:
     for obj in wanted:
         kind, name = obj["kind"], obj["metadata"]["name"]
         resource, parts = _KINDS[kind]
@@ -94,7 +82,7 @@ def _differences(cluster: Cluster, unit: Unit, wanted: list[Object]) -> Iterator
     rendered_names = {(obj["kind"], obj["metadata"]["name"]) for obj in wanted}
     for kind, (resource, _) in _KINDS.items():
         for name, obj in cluster.within(resource, unit.project).items():
-            if (kind, name) not in rendered_names and label(obj, c.PART_OF) == "kargo-fleet":
+            if (kind, name) not in rendered_names and is_ours(obj):
                 fix = f"`kubectl delete {kind.lower()} {name} -n {unit.project}` removes what no release knows"
                 yield _Difference(f"{kind}/{name} is not in the values", fix)
 

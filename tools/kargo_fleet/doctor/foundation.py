@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kargo_fleet.cluster import snapshot as c
-from kargo_fleet.cluster.objects import Object, age, condition, dig, label, listed, quoted
-from kargo_fleet.cluster.snapshot import Cluster
+from kargo_fleet.cluster import resources as c
+from kargo_fleet.cluster.objects import Object, age, condition, dig, label
+from kargo_fleet.cluster.scope import ExpectedUnit
+from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
-from kargo_fleet.doctor.expected import Unit
 from kargo_fleet.doctor.installation import GRACE
 from kargo_fleet.findings import Finding
+from kargo_fleet.fleet.names import project_of
+from kargo_fleet.text.words import first_of, one_line
 
 
 def deploy(service: str, *, again: bool = False) -> str:
@@ -18,7 +20,7 @@ def deploy(service: str, *, again: bool = False) -> str:
     return f"`kargo-fleet deploy {service}{' --force' if again else ''}`, or let Argo CD sync it"
 
 
-def is_deployed(cluster: Cluster, unit: Unit) -> bool:
+def is_deployed(cluster: Snapshot, unit: ExpectedUnit) -> bool:
     """Say whether anything of a unit is in the cluster, or may be."""
     objects = (cluster.get(c.NAMESPACES, unit.project), cluster.get(c.PROJECTS, unit.project))
     if any(objects) or cluster.within(c.STAGES, unit.project):
@@ -26,7 +28,7 @@ def is_deployed(cluster: Cluster, unit: Unit) -> bool:
     return not (cluster.knows(c.NAMESPACES) and cluster.knows(c.PROJECTS))
 
 
-def foundation(cluster: Cluster, unit: Unit) -> Finding | None:
+def find(cluster: Snapshot, unit: ExpectedUnit) -> Finding | None:
     """Check namespace and Project. Where they are not in order, nothing else can be."""
     namespace, project = cluster.get(c.NAMESPACES, unit.project), cluster.get(c.PROJECTS, unit.project)
     service, name = unit.service, unit.project
@@ -46,29 +48,29 @@ def foundation(cluster: Cluster, unit: Unit) -> Finding | None:
 
 def _remaining(namespace: Object) -> str:
     messages = [
-        quoted(condition(namespace, kind).get("message"))
+        one_line(condition(namespace, kind).get("message"))
         for kind in ("NamespaceContentRemaining", "NamespaceFinalizersRemaining")
         if condition(namespace, kind).get("status") == "True"
     ]
     return f": {'; '.join(messages)}" if messages else ""
 
 
-def _project(cluster: Cluster, project: Object, service: str) -> Finding | None:
-    name = f"kargo-{service}"
+def _project(cluster: Snapshot, project: Object, service: str) -> Finding | None:
+    name = project_of(service)
     if dig(project, "metadata", "deletionTimestamp"):
         fix = f"wait until `kubectl get projects.kargo.akuity.io {name}` finds nothing, then {deploy(service, again=True)}"
         return found("KF713", f"{name}/Project", "the Project is being deleted", fix, service)
     ready = condition(project, "Ready")
     if not ready or ready.get("status") == "True" or age(cluster.now, project) < GRACE:
         return None
-    message = f"the Project is not ready: {quoted(ready.get('message')) or ready.get('reason')}"
+    message = f"the Project is not ready: {one_line(ready.get('message')) or ready.get('reason')}"
     fix = f"`kubectl describe projects.kargo.akuity.io {name}`"
     if condition(project, "Stalled").get("reason") == "ExistingNamespaceMissingLabel":
         fix = f"if the namespace is meant for Kargo: `kubectl label namespace {name} kargo.akuity.io/project=true`"
     return found("KF715", f"{name}/Project", message, fix, service)
 
 
-def parts(cluster: Cluster, unit: Unit) -> Iterator[Finding]:
+def parts(cluster: Snapshot, unit: ExpectedUnit) -> Iterator[Finding]:
     """Check that everything which Kargo needs of a unit is there."""
     project = unit.project
     missing = []
@@ -79,12 +81,12 @@ def parts(cluster: Cluster, unit: Unit) -> Iterator[Finding]:
     if cluster.knows(c.STAGES, project):
         missing += [f"Stage/{stage}" for stage in unit.order if not cluster.get(c.STAGES, stage, project)]
     if missing:
-        what = f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} not in the cluster"
+        what = f"{first_of(missing)} {'is' if len(missing) == 1 else 'are'} not in the cluster"
         place = f"{project}/{missing[0]}" if len(missing) == 1 else project
         yield found("KF716", place, what, deploy(unit.service, again=True), unit.service)
     config = cluster.get(c.CONFIGS, project, project)
     ready = condition(config, "Ready") if config else {}
     if ready.get("status") == "False" and ready.get("reason") == "SyncWebhookReceiversFailed":
-        message = f"the ProjectConfig is not ready: {quoted(ready.get('message'))}"
+        message = f"the ProjectConfig is not ready: {one_line(ready.get('message'))}"
         fix = f"`kubectl describe projectconfig {project} -n {project}`; its Secrets are not part of the chart"
         yield found("KF715", f"{project}/ProjectConfig", message, fix, unit.service)

@@ -9,17 +9,18 @@ from urllib.parse import urlsplit, urlunsplit
 
 import re2
 
-from kargo_fleet.cluster import snapshot as c
-from kargo_fleet.cluster.objects import dig, listed
-from kargo_fleet.cluster.snapshot import Cluster, Credential
+from kargo_fleet.cluster import resources as c
+from kargo_fleet.cluster.objects import dig
+from kargo_fleet.cluster.scope import ExpectedUnit
+from kargo_fleet.cluster.snapshot import GitCredential, Snapshot
 from kargo_fleet.doctor.codes import CLUSTER, found
-from kargo_fleet.doctor.expected import Unit
 from kargo_fleet.findings import Finding
+from kargo_fleet.text.words import first_of
 
 _SCP = re.compile(r"^((?:[\w-]+@)?[\w-]+(?:\.[\w-]+)*)(?::(.*))?$", re.ASCII)
 
 
-def git(cluster: Cluster, units: Sequence[Unit]) -> tuple[list[Finding], set[str]]:
+def git(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> tuple[list[Finding], set[str]]:
     """Find repositories that nobody has credentials for; return also the services that this concerns.
 
     Units that have promoted anything need no looking at: their credentials work, wherever they are.
@@ -32,12 +33,12 @@ def git(cluster: Cluster, units: Sequence[Unit]) -> tuple[list[Finding], set[str
     return findings, {service for services in without.values() for service in services}
 
 
-def uncertain(cluster: Cluster, units: Sequence[Unit]) -> bool:
+def uncertain(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> bool:
     """Say whether there are units of which it cannot be said, because the Secrets may not be read."""
     return any(_asks(cluster, unit) and not _may_read(cluster, unit) for unit in units)
 
 
-def _asks(cluster: Cluster, unit: Unit) -> bool:
+def _asks(cluster: Snapshot, unit: ExpectedUnit) -> bool:
     """Say whether a unit needs credentials, has not shown that it has them, and no Secret that was read fits."""
     # Kargo sends nothing over http://, so there nothing is missed.
     if not unit.repo_url or unit.repo_url.startswith("http://"):
@@ -47,18 +48,18 @@ def _asks(cluster: Cluster, unit: Unit) -> bool:
     return not any(fits(one, unit.repo_url) for one in cluster.credentials if one.namespace in _places(cluster, unit))
 
 
-def _places(cluster: Cluster, unit: Unit) -> tuple[str, str]:
+def _places(cluster: Snapshot, unit: ExpectedUnit) -> tuple[str, str]:
     return unit.project, cluster.shared_namespace
 
 
-def _may_read(cluster: Cluster, unit: Unit) -> bool:
+def _may_read(cluster: Snapshot, unit: ExpectedUnit) -> bool:
     return all(cluster.knows(c.SECRETS, place) for place in _places(cluster, unit))
 
 
-def _finding(cluster: Cluster, url: str, services: list[str]) -> Finding:
+def _finding(cluster: Snapshot, url: str, services: list[str]) -> Finding:
     shared = cluster.shared_namespace
     place = f"kargo-{services[0]}/Secret" if len(services) == 1 else f"{CLUSTER}/Secret"
-    message = f"no Secret has Git credentials for {url}; promotions cannot push in {listed(services)}"
+    message = f"no Secret has Git credentials for {url}; promotions cannot push in {first_of(services)}"
     fix = (
         f"`kubectl get secrets -n {shared} -l kargo.akuity.io/cred-type=git` shows those for all Projects; "
         "docs/credentials.md says how to make one"
@@ -66,7 +67,7 @@ def _finding(cluster: Cluster, url: str, services: list[str]) -> Finding:
     return found("KF741", place, message, fix, services[0] if len(services) == 1 else "")
 
 
-def fits(credential: Credential, url: str) -> bool:
+def fits(credential: GitCredential, url: str) -> bool:
     """Say whether Kargo uses a Secret for a repository: pkg/credentials/kubernetes/database.go of v1.11.2."""
     if not credential.is_regex:
         return bool(credential.url) and normalized(credential.url) == normalized(url)

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from enum import Enum
 
-from kargo_fleet.cluster import snapshot as c
-from kargo_fleet.cluster.objects import Object, age, dig, instant, label, listed
-from kargo_fleet.cluster.snapshot import Cluster, Controller
+from kargo_fleet.cluster import resources as c
+from kargo_fleet.cluster.objects import Object, age, dig, instant, label
+from kargo_fleet.cluster.scope import ExpectedUnit
+from kargo_fleet.cluster.snapshot import KargoController, Snapshot
 from kargo_fleet.doctor.codes import CLUSTER, found
-from kargo_fleet.doctor.expected import Unit
 from kargo_fleet.findings import Finding
+from kargo_fleet.text.words import first_of
 
 OLDEST = (1, 11)
 GRACE = timedelta(minutes=5)  # within which a controller has looked at an object
@@ -31,17 +32,17 @@ class Life(Enum):
     UNKNOWN = "unknown"
 
 
-def installed(cluster: Cluster) -> Iterator[Finding]:
+def installed(cluster: Snapshot) -> Iterator[Finding]:
     """Check that the cluster knows Kargo's kinds."""
     kinds = [resource.plural for resource in (c.PROJECTS, c.WAREHOUSES, c.STAGES) if resource.plural in cluster.missing]
     if kinds:
-        message = f"Kargo is not installed in this cluster: it does not know {listed(kinds)} of kargo.akuity.io"
+        message = f"Kargo is not installed in this cluster: it does not know {first_of(kinds)} of kargo.akuity.io"
         yield found(
             "KF701", f"{CLUSTER}/CustomResourceDefinition", message, f"{_INSTALL}. Or is this the wrong cluster?"
         )
 
 
-def new_enough(cluster: Cluster) -> Iterator[Finding]:
+def new_enough(cluster: Snapshot) -> Iterator[Finding]:
     """Check the version, by the fields of the CRDs and by the image of the controllers."""
     if c.CONFIGS.plural in cluster.missing:
         message = "Kargo is older than v1.5: it does not know projectconfigs, which hold the promotion policies"
@@ -58,12 +59,12 @@ def new_enough(cluster: Cluster) -> Iterator[Finding]:
             yield found("KF702", f"{one.namespace}/Deployment/{one.name}", message, _UPGRADE)
 
 
-def _version(controller: Controller) -> tuple[int, int] | None:
+def _version(controller: KargoController) -> tuple[int, int] | None:
     match = re.search(r":v?(\d+)\.(\d+)\.[^:/]*$", controller.image.partition("@")[0])
     return (int(match[1]), int(match[2])) if match else None
 
 
-def life(cluster: Cluster, shard: str) -> Life:
+def life(cluster: Snapshot, shard: str) -> Life:
     """Say whether the controller of a shard, "" for the default one, is alive."""
     leases = {label(lease, "kargo.akuity.io/controller"): lease for lease in cluster.all(c.LEASES)}
     names = {shard} if shard else {one.shard for one in cluster.controllers if one.is_default} or {""}
@@ -80,17 +81,17 @@ def life(cluster: Cluster, shard: str) -> Life:
     return Life.MISSING if started else Life.UNKNOWN
 
 
-def _is_alive(cluster: Cluster, lease: Object) -> bool:
+def _is_alive(cluster: Snapshot, lease: Object) -> bool:
     renewed = instant(dig(lease, "spec", "renewTime"))
     seconds = dig(lease, "spec", "leaseDurationSeconds") or 0
     # The two clocks need not agree to the second.
     return renewed is not None and cluster.now - renewed < timedelta(seconds=seconds) + GRACE
 
 
-def unhandled(cluster: Cluster, units: Sequence[Unit]) -> tuple[list[Finding], set[str]]:
+def unhandled(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> tuple[list[Finding], set[str]]:
     """Find units that no controller takes care of; return also their services."""
     findings, services = [], set()
-    by_shard: dict[str, list[Unit]] = {}
+    by_shard: dict[str, list[ExpectedUnit]] = {}
     for unit in units:
         by_shard.setdefault(unit.shard, []).append(unit)
     for shard, members in sorted(by_shard.items()):
@@ -107,7 +108,7 @@ def unhandled(cluster: Cluster, units: Sequence[Unit]) -> tuple[list[Finding], s
     return findings, services
 
 
-def _is_untouched(cluster: Cluster, unit: Unit) -> bool:
+def _is_untouched(cluster: Snapshot, unit: ExpectedUnit) -> bool:
     """Say whether Kargo has never looked at a unit."""
     objects = [*cluster.within(c.WAREHOUSES, unit.project).values(), *cluster.within(c.STAGES, unit.project).values()]
     return bool(objects) and all(
@@ -121,7 +122,7 @@ def _unhandled(shard: str, state: Life, services: list[str]) -> Finding:
         Life.DEAD: f"the controller of {where} has stopped: its heartbeat is old",
         Life.MISSING: f"no controller was started for {where}",
     }.get(state, f"no controller of {where} has looked at these units")
-    message = f"{what}; nothing happens in {listed(services)}"
+    message = f"{what}; nothing happens in {first_of(services)}"
     option = f"controller.shardName={shard}" if shard else "controller.isDefault=true, or without controller.shardName,"
     fix = f"`kubectl get leases --all-namespaces -l kargo.akuity.io/controller` shows the controllers; install one with {option}"
     if shard:

@@ -1,4 +1,4 @@
-"""One unit at work: does its Warehouse find images, do its Stages take them?"""
+"""The Stages of one unit: do they take Freight, do their promotions succeed, are they verified and healthy?"""
 
 from __future__ import annotations
 
@@ -9,115 +9,25 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from kargo_fleet.cluster import snapshot as c
-from kargo_fleet.cluster.objects import Object, age, condition, dig, listed, name_of, quoted, since, words
-from kargo_fleet.cluster.snapshot import LONG, Cluster
+from kargo_fleet.cluster import resources as c
+from kargo_fleet.cluster.collect import LONG
+from kargo_fleet.cluster.objects import Object, age, condition, dig, name_of, since
+from kargo_fleet.cluster.scope import ExpectedUnit
+from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
-from kargo_fleet.doctor.expected import Unit
 from kargo_fleet.doctor.foundation import deploy
+from kargo_fleet.doctor.warehouses import SETTLED
 from kargo_fleet.findings import Finding
-
-_SETTLED = timedelta(minutes=10)  # within which Kargo promotes what it may promote
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-
-#: What registries and Git servers say, and what to do then.
-_ANSWERS = (
-    (
-        r"unauthori[sz]ed|\b401\b|\b403\b|denied|forbidden|authenticat|credentials",
-        "look at the credentials: `kubectl get secrets -n {shared} -l kargo.akuity.io/cred-type`; docs/credentials.md",
-    ),
-    (
-        r"name_unknown|manifest_unknown|\b404\b|not found|no such repository",
-        "correct `image.repoURL`, or push a first image",
-    ),
-    (
-        r"x509|certificate|tls",
-        "give Kargo's controller your certificate authority; `image.insecureSkipTLSVerify: true` is the quick test",
-    ),
-    (
-        r"toomanyrequests|\b429\b|rate limit",
-        "the registry limits requests: a longer `warehouse.interval`, or a webhook receiver",
-    ),
-    (
-        r"no such host|dial tcp|timeout|timed out|deadline|connection refused|unreachable|\beof\b",
-        "the registry does not answer Kargo's controller: check its name, and the network from the namespace of Kargo",
-    ),
-    (r"unsupported as of", "correct the subscription that the message names, in `warehouse.subscriptions`"),
-)
-
-
-def warehouse(cluster: Cluster, unit: Unit) -> Iterator[Finding]:
-    """Check that the Warehouse reads its sources and makes Freight of them."""
-    obj = cluster.get(c.WAREHOUSES, unit.warehouse, unit.project)
-    if obj is None:
-        return
-    place, name = f"{unit.project}/Warehouse/{unit.warehouse}", f"warehouse {unit.warehouse} -n {unit.project}"
-    healthy, ready = condition(obj, "Healthy"), condition(obj, "Ready")
-    message = quoted(healthy.get("message") or ready.get("message")) or healthy.get("reason")
-    look = f"`kubectl describe {name}`"
-    if healthy.get("status") == "False":
-        reason = str(healthy.get("reason"))
-        if reason == "MissingArtifacts" or re.fullmatch(r"No\w+Discovered", reason):
-            yield found("KF722", place, f"nothing fits: {message}", _no_match(obj, name), unit.service)
-        elif reason in ("CriteriaEvaluationFailed", "FreightBuildFailure"):
-            fix = f"{look}, and correct `warehouse.freightCreationCriteria.expression`"
-            yield found("KF723", place, str(message), fix if reason.startswith("Criteria") else look, unit.service)
-        else:
-            fix = _answer(str(message), cluster.shared_namespace) or look
-            yield found("KF721", place, str(message), f"{fix}. Then {_refresh(name)}", unit.service)
-    elif ready.get("status") == "True" and not _has_freight(cluster, unit, obj):
-        yield from _no_freight(cluster, unit, obj, place)
-
-
-def _answer(message: str, shared: str) -> str:
-    for pattern, fix in _ANSWERS:
-        if re.search(pattern, message, re.IGNORECASE):
-            return fix.format(shared=shared)
-    return ""
-
-
-def _refresh(name: str) -> str:
-    return f'`kubectl annotate {name} --overwrite kargo.akuity.io/refresh="$(date +%s)"`'
-
-
-def _no_match(obj: Object, name: str) -> str:
-    images = [item["image"] for item in dig(obj, "spec", "subscriptions") or [] if item.get("image")]
-    image: Mapping[str, Any] = images[0] if images else {}
-    strategy, constraint = image.get("imageSelectionStrategy", "SemVer"), image.get("constraint")
-    asked = f"{strategy} {constraint}" if constraint else strategy
-    keys = "`image.constraint`, `allowTagsRegexes`, `strictSemvers` and `platform`"
-    tags = f" (asked for {asked})" if images else ""
-    return f"compare the tags in the registry with {keys}{tags}; then {_refresh(name)}"
-
-
-def _has_freight(cluster: Cluster, unit: Unit, obj: Object) -> bool:
-    if dig(obj, "status", "lastFreightID"):
-        return True
-    stages = cluster.within(c.STAGES, unit.project).values()
-    return any(dig(stage, "status", "freightHistory") or dig(stage, "status", "lastPromotion") for stage in stages)
-
-
-def _no_freight(cluster: Cluster, unit: Unit, obj: Object, place: str) -> Iterator[Finding]:
-    if age(cluster.now, obj) < _SETTLED:
-        return
-    if condition(obj, "FreightCreationCriteriaSatisfied").get("status") == "False":
-        message = "no Freight yet: warehouse.freightCreationCriteria.expression does not hold"
-        fix = f"correct the expression; `kubectl get warehouse {unit.warehouse} -n {unit.project} -o yaml` shows what was found"
-    elif dig(obj, "spec", "freightCreationPolicy") == "Manual":
-        message = "no Freight was promoted yet, and none is made by itself: warehouse.freightCreationPolicy is Manual"
-        fix = "make Freight in Kargo's UI, or set the policy to Automatic"
-    else:
-        message = "the Warehouse is ready, and no Freight was made yet"
-        fix = f"`kubectl describe warehouse {unit.warehouse} -n {unit.project}`"
-    yield found("KFW721", place, message, fix, unit.service)
+from kargo_fleet.text.durations import in_words, seconds
+from kargo_fleet.text.words import first_of, one_line
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _ObservedStage:
     """A Stage that is there, with what it takes to judge it."""
 
-    cluster: Cluster
-    unit: Unit
+    cluster: Snapshot
+    unit: ExpectedUnit
     name: str
     obj: Object
 
@@ -148,17 +58,23 @@ class _Stage:
         return f"`kargo promote --project {unit.project} --warehouse {unit.warehouse} --stage {self.name}`"
 
 
-def stages(cluster: Cluster, unit: Unit) -> Iterator[Finding]:
-    """Check every Stage: its promotions, its verification, its health, and whether it takes what it could."""
+def find(cluster: Snapshot, unit: ExpectedUnit, *, without_credentials: bool) -> Iterator[Finding]:
+    """Check every Stage: its promotions, its verification, its health, and whether it takes what it could.
+
+    Of a unit `without_credentials` for Git, promotions that fail for want of them are not told once more.
+    """
     for name in unit.order:
         obj = cluster.get(c.STAGES, name, unit.project)
-        if obj is not None:
-            stage = _Stage(cluster, unit, name, obj)
-            yield from _holds(stage)
-            yield from _trouble(stage)
+        if obj is None:
+            continue
+        stage = _ObservedStage(cluster, unit, name, obj)
+        yield from _holds(stage)
+        step = failed_step(obj)
+        is_known = without_credentials and step is not None and step[0].uses in ("git-clone", "git-push")
+        yield from (finding for finding in _trouble(stage) if not (is_known and finding.code == "KF734"))
 
 
-def _trouble(stage: _Stage) -> Iterator[Finding]:
+def _trouble(stage: _ObservedStage) -> Iterator[Finding]:
     """Yield the one thing that is wrong with a Stage; what comes first brings the others about."""
     checks = [_error, _running]
     if not stage.status("currentPromotion"):  # which may change everything else
@@ -167,14 +83,14 @@ def _trouble(stage: _Stage) -> Iterator[Finding]:
     yield from itertools.islice(findings, 1)
 
 
-def _error(stage: _Stage) -> Iterator[Finding]:
+def _error(stage: _ObservedStage) -> Iterator[Finding]:
     ready = stage.condition("Ready")
     reasons = ("ReconcileError", "FreightRetrievalFailed", "FreightVerificationFailed")
     if ready.get("status") == "False" and ready.get("reason") in reasons:
-        yield stage.finding("KF731", f"Kargo cannot handle the Stage: {quoted(ready.get('message'))}", stage.look)
+        yield stage.finding("KF731", f"Kargo cannot handle the Stage: {one_line(ready.get('message'))}", stage.look)
 
 
-def _running(stage: _Stage) -> Iterator[Finding]:
+def _running(stage: _ObservedStage) -> Iterator[Finding]:
     current = stage.status("currentPromotion", "name")
     if not current:
         yield from _waiting(stage)
@@ -187,38 +103,36 @@ def _running(stage: _Stage) -> Iterator[Finding]:
     look = f"`kubectl describe promotion {current} -n {stage.unit.project}`"
     step = _step(dig(promotion, "spec", "steps") or [], dig(promotion, "status", "currentStep") or 0)
     if step and step.uses in ("git-wait-for-pr", "git-merge-pr"):
-        message = f"promotion {current} has been waiting for its pull request for {words(time)}"
+        message = f"promotion {current} has been waiting for its pull request for {in_words(time)}"
         url = _pull_request(promotion)
         yield stage.finding("KFW732", message, f"merge {url or 'it'}, or close it, which fails the promotion")
         return
     behind = len([one for one in _pending(stage) if name_of(one) != current])
     queue = f"; {behind} more {'waits' if behind == 1 else 'wait'} behind it" if behind else ""
     if dig(promotion, "status", "phase") == "Pending":
-        message = f"promotion {current} has been pending for {words(time)}: no controller has begun it{queue}"
+        message = f"promotion {current} has been pending for {in_words(time)}: no controller has begun it{queue}"
         yield stage.finding("KF735", message, f"{look}, and the log of Kargo's controller; to give up: {abort}")
         return
     where = f" at step {step}" if step else ""
-    said = quoted(_said(promotion, step))
-    message = f"promotion {current} has been running for {words(time)}{where}{f': {said}' if said else ''}{queue}"
+    said = one_line(_said(promotion, step))
+    message = f"promotion {current} has been running for {in_words(time)}{where}{f': {said}' if said else ''}{queue}"
     yield stage.finding("KF735", message, f"{look}; to give up: {abort}")
 
 
-def _waiting(stage: _Stage) -> Iterator[Finding]:
+def _waiting(stage: _ObservedStage) -> Iterator[Finding]:
     """Find promotions that nobody begins although none is running."""
     old = [one for one in _pending(stage) if age(stage.cluster.now, one) > LONG]
     if not old:
         return
     first = min(old, key=name_of)
-    message = (
-        f"promotion {name_of(first)} has been waiting for {words(age(stage.cluster.now, first))}, and none is running"
-    )
+    message = f"promotion {name_of(first)} has been waiting for {in_words(age(stage.cluster.now, first))}, and none is running"
     verified = stage.condition("Verified")
     if verified.get("status") == "Unknown" and verified.get("reason") != "NoFreight":
-        message += f": {quoted(verified.get('message'))}"
+        message += f": {one_line(verified.get('message'))}"
     yield stage.finding("KF735", message, f"{stage.look}, and the log of Kargo's controller")
 
 
-def _pending(stage: _Stage) -> list[Object]:
+def _pending(stage: _ObservedStage) -> list[Object]:
     promotions = stage.cluster.within(c.PROMOTIONS, stage.unit.project).values()
     mine = [one for one in promotions if dig(one, "spec", "stage") == stage.name]
     return [one for one in mine if (dig(one, "status", "phase") or "Pending") == "Pending"]
@@ -252,7 +166,7 @@ def _pull_request(promotion: Mapping[str, Any]) -> str:
     return next((str(url) for url in urls if url), "")
 
 
-def _last_promotion(stage: _Stage) -> Iterator[Finding]:
+def _last_promotion(stage: _ObservedStage) -> Iterator[Finding]:
     name, status = stage.status("lastPromotion", "name"), stage.status("lastPromotion", "status") or {}
     phase = status.get("phase")
     if phase not in ("Failed", "Errored", "Aborted"):
@@ -262,9 +176,9 @@ def _last_promotion(stage: _Stage) -> Iterator[Finding]:
         return
     step = failed_step(stage.obj)
     where = f" at step {step[0]}" if step else ""
-    message = quoted((step[1] if step else "") or status.get("message"))
+    message = one_line((step[1] if step else "") or status.get("message"))
     ended = status.get("finishedAt")
-    ago = f" {words(since(stage.cluster.now, ended))} ago" if ended else ""
+    ago = f" {in_words(since(stage.cluster.now, ended))} ago" if ended else ""
     text = f"promotion {name} {'failed' if phase == 'Failed' else 'ended in an error'}{ago}{where}: {message}"
     yield stage.finding("KF734", text, f"{_step_fix(step)}; it is not repeated by itself: {stage.promote}")
 
@@ -318,21 +232,21 @@ def _step_fix(step: tuple[_Step, str] | None) -> str:
     return "remove the cause"
 
 
-def _health(stage: _Stage) -> Iterator[Finding]:
+def _health(stage: _ObservedStage) -> Iterator[Finding]:
     healthy = stage.condition("Healthy")
-    issues = listed([quoted(issue) for issue in stage.status("health", "issues") or []], most=3)
-    what = issues or quoted(healthy.get("message")) or "it does not say why"
+    issues = first_of([one_line(issue) for issue in stage.status("health", "issues") or []], most=3)
+    what = issues or one_line(healthy.get("message")) or "it does not say why"
     fix = f"look at the Application that the issue names, then at {stage.look}" if issues else stage.look
     if healthy.get("status") == "False":
         yield stage.finding("KF732", f"the Stage is unhealthy: {what}", fix)
     elif healthy.get("reason") in ("Progressing", "Unknown") and stage.lasts("Healthy") > LONG:
         state = str(healthy["reason"]).lower()
-        yield stage.finding("KF732", f"the Stage has been {state} for {words(stage.lasts('Healthy'))}: {what}", fix)
+        yield stage.finding("KF732", f"the Stage has been {state} for {in_words(stage.lasts('Healthy'))}: {what}", fix)
 
 
-def _verification(stage: _Stage) -> Iterator[Finding]:
+def _verification(stage: _ObservedStage) -> Iterator[Finding]:
     verified = stage.condition("Verified")
-    reason, said = str(verified.get("reason")), quoted(verified.get("message"))
+    reason, said = str(verified.get("reason")), one_line(verified.get("message"))
     runs = f"`kubectl get analysisruns -n {stage.unit.project} -l kargo.akuity.io/stage={stage.name}`"
     again = f"`kargo verify stage --project {stage.unit.project} {stage.name}` repeats it"
     if verified.get("status") == "False" or reason == "VerificationInconclusive":
@@ -342,11 +256,11 @@ def _verification(stage: _Stage) -> Iterator[Finding]:
         message = f"the verification {how}{f': {said}' if said else ''}"
         yield stage.finding("KF733", message, f"{runs}; {again}")
     elif reason in ("VerificationPending", "VerificationRunning") and stage.lasts("Verified") > LONG:
-        message = f"the verification has been running for {words(stage.lasts('Verified'))}"
+        message = f"the verification has been running for {in_words(stage.lasts('Verified'))}"
         yield stage.finding("KF733", message, runs)
 
 
-def _holds(stage: _Stage) -> Iterator[Finding]:
+def _holds(stage: _ObservedStage) -> Iterator[Finding]:
     for hold in (stage.status("effectiveAutoPromotionHolds") or {}).values():
         actor = f" by {hold['actor']}" if hold.get("actor") else ""
         message = f"auto-promotion is on hold: {hold.get('freightName')}, not the newest Freight, was promoted{actor}"
@@ -354,11 +268,11 @@ def _holds(stage: _Stage) -> Iterator[Finding]:
         yield stage.finding("KFW733", message, fix)
 
 
-def _no_freight_taken(stage: _Stage) -> Iterator[Finding]:
+def _no_freight_taken(stage: _ObservedStage) -> Iterator[Finding]:
     """Find a Stage that promotes by itself, never had Freight, and could have some."""
     if stage.status("freightHistory") or stage.status("lastPromotion"):
         return
-    if stage.status("effectiveAutoPromotionHolds") or age(stage.cluster.now, stage.obj) < _SETTLED:
+    if stage.status("effectiveAutoPromotionHolds") or age(stage.cluster.now, stage.obj) < SETTLED:
         return
     wanted = stage.unit.stages[stage.name].get("autoPromotionEnabled") is True
     source = _source(stage) if wanted else ""
@@ -373,7 +287,7 @@ def _no_freight_taken(stage: _Stage) -> Iterator[Finding]:
     yield stage.finding("KF736", message, fix)
 
 
-def _source(stage: _Stage) -> str:
+def _source(stage: _ObservedStage) -> str:
     """Say where a Stage could take Freight from, "" when there is none yet."""
     settings = stage.unit.stages[stage.name]
     upstream: list[str] = settings.get("upstream") or []
@@ -382,17 +296,17 @@ def _source(stage: _Stage) -> str:
         created = condition(warehouse, "FreightCreated")
         if (
             dig(warehouse, "status", "lastFreightID")
-            and since(stage.cluster.now, created.get("lastTransitionTime")) > _SETTLED
+            and since(stage.cluster.now, created.get("lastTransitionTime")) > SETTLED
         ):
             return f"Warehouse {stage.unit.warehouse} has made some"
-    soak = _duration(settings.get("requiredSoakTime") or "")
+    soak = timedelta(seconds=seconds(settings.get("requiredSoakTime") or ""))
     verified = [name for name in upstream if _has_verified(stage, name, soak)]
     if verified and (len(verified) == len(upstream) or settings.get("availabilityStrategy") != "All"):
-        return f"{listed(verified)} {'has' if len(verified) == 1 else 'have'} verified some"
+        return f"{first_of(verified)} {'has' if len(verified) == 1 else 'have'} verified some"
     return ""
 
 
-def _has_verified(stage: _Stage, upstream: str, soak: timedelta) -> bool:
+def _has_verified(stage: _ObservedStage, upstream: str, soak: timedelta) -> bool:
     """Say whether an upstream Stage verified what it runs, long enough ago for others to take it."""
     obj = stage.cluster.get(c.STAGES, upstream, stage.unit.project) or {}
     verified = condition(obj, "Verified")
@@ -401,10 +315,4 @@ def _has_verified(stage: _Stage, upstream: str, soak: timedelta) -> bool:
     now = stage.cluster.now
     promoted = dig(obj, "status", "lastPromotion", "status", "finishedAt")
     times = [since(now, text) for text in (verified.get("lastTransitionTime"), promoted) if text]
-    return bool(times) and min(times) > soak + _SETTLED
-
-
-def _duration(text: str) -> timedelta:
-    """Return a duration of Go, such as 1h30m."""
-    parts = re.findall(r"([\d.]+)(ms|h|m|s)", text)
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    return bool(times) and min(times) > soak + SETTLED

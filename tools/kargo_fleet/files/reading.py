@@ -1,30 +1,33 @@
-"""Reading files of the repository, and remembering what was asked, so that a later run can ask the same."""
+"""Reading files of the repository, and noting what was looked up, so that a later run can tell whether it would find the same."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from kargo_fleet.findings import Finding, Place, position_at
 
 _CHUNK = 1 << 16
 
 
-class Reader:
-    """Reads files by their path in the repository.
+class RepositoryReader:
+    """Reads files by their path in the repository; `instead` has the content that some files are taken to have.
 
-    What is worked out from a Reader's answers alone comes out the same whenever the same questions have the same
-    answers: `questions` are those asked so far, in order, `fingerprint` stands for their answers.
+    What follows from the answers of a RepositoryReader alone is the same whenever the same lookups have the same
+    answers: `lookups` are those made so far, in order, `fingerprint` stands for their answers.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.questions: list[str] = []
+    def __init__(self, root: Path, instead: Mapping[str, bytes] | None = None) -> None:
+        self.lookups: list[str] = []
         self._root = f"{root}{os.sep}"
+        self._instead = instead or {}
         self._answers = hashlib.blake2b(digest_size=16)
 
     def read(self, file: str) -> bytes:
         """Return the content of a file. Raises OSError, as `open` does."""
-        answer = self._ask(f"<{file}")
+        answer = self._look_up(f"<{file}")
         if answer[:1] == b"!":
             number = int(answer[1:])
             raise OSError(number, os.strerror(number), self._root + file)
@@ -32,28 +35,44 @@ class Reader:
 
     def exists(self, file: str) -> bool:
         """Say whether there is anything of that name, a dangling symbolic link included."""
-        return self._ask(f"?{file}") == b"1"
+        return self._look_up(f"?{file}") == b"1"
 
     @property
     def fingerprint(self) -> str:
         """The hash of all answers so far: contents, not times, which `git checkout` changes."""
         return self._answers.hexdigest()
 
-    def _ask(self, question: str) -> bytes:
-        answer = _answer(self._root, question)
-        self.questions.append(question)
+    def _look_up(self, lookup: str) -> bytes:
+        if self._instead and lookup[1:] in self._instead:
+            answer = b"1" if lookup[0] == "?" else b"=" + self._instead[lookup[1:]]
+        else:
+            answer = _answer(self._root, lookup)
+        self.lookups.append(lookup)
         self._answers.update(b"%d:%b" % (len(answer), answer))
         return answer
 
 
-def ask_again(root: Path, questions: Iterable[str]) -> str:
-    """Return the fingerprint that the answers to a Reader's `questions` have now."""
+def fingerprint_now(root: Path, lookups: Iterable[str]) -> str:
+    """Return the fingerprint that a RepositoryReader would have after these lookups now."""
     prefix = f"{root}{os.sep}"
     answers = hashlib.blake2b(digest_size=16)
-    for question in questions:
-        answer = _answer(prefix, question)
+    for lookup in lookups:
+        answer = _answer(prefix, lookup)
         answers.update(b"%d:%b" % (len(answer), answer))
     return answers.hexdigest()
+
+
+def read_text(reader: RepositoryReader, file: str, service: str = "") -> str | Finding:
+    """Return the text of a file of the repository, or the finding that says why it cannot be read."""
+    try:
+        return reader.read(file).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode("utf-8")
+        place = Place(file, *position_at(before, len(before)))
+        return Finding(place, "KF001", "the file is not UTF-8 text", "save it as UTF-8", service)
+    except OSError as error:
+        message, fix = f"cannot be read: {error.strerror}", "check that it is a file that you may read"
+        return Finding(Place(file), "KF001", message, fix, service)
 
 
 def digest(content: bytes) -> str:
@@ -61,11 +80,11 @@ def digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def _answer(root: str, question: str) -> bytes:
+def _answer(root: str, lookup: str) -> bytes:
     """Return what there is of a file: `?file` is answered by 0 or 1, `<file>` by =content or !errno."""
-    path = root + question[1:]
+    path = root + lookup[1:]
     try:
-        if question[0] == "?":
+        if lookup[0] == "?":
             os.lstat(path)
             return b"1"
         # Tens of thousands of small files are read here: this is a third of the time of `open(path, "rb").read()`.
@@ -77,5 +96,5 @@ def _answer(root: str, question: str) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as error:
-        return b"0" if question[0] == "?" else b"!%d" % (error.errno or 0)
+        return b"0" if lookup[0] == "?" else b"!%d" % (error.errno or 0)
     return b"=" + content

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kargo_fleet.text import durations
+
 _NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-_DURATION = r"^([0-9]+(h|m|s))+$"
 
 
 def _object(description: str, properties: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def _automated(description: str) -> dict[str, Any]:
 
 
 def _retry() -> dict[str, Any]:
-    duration = {"type": "string", "pattern": _DURATION}
+    duration = {"type": "string", "pattern": durations.WHOLE_PATTERN}
     backoff = {
         "duration": {**duration, "description": "Wait before the first retry."},
         "factor": {"type": "integer", "description": "What the wait is multiplied by.", "minimum": 1},

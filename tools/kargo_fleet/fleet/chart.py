@@ -41,7 +41,7 @@ class Chart:
             raise ChartError(f"{self.path}/values.schema.json is no JSON Schema: {reason}") from None
 
 
-def load(root: Path, path: str | None) -> Chart:
+def load_chart(root: Path, path: str | None) -> Chart:
     """Read the chart at `path` in the repository, or the one that comes with this tool when the repository has none.
 
     Raises ChartError when there is no chart at `path`, or when it is not a kargo-service chart.
@@ -54,7 +54,7 @@ def load(root: Path, path: str | None) -> Chart:
     try:
         defaults = yaml_reader.parse((folder / "values.yaml").read_text(encoding="utf-8"))
         schema = json.loads((folder / "values.schema.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml_reader.YamlProblem) as error:
+    except (OSError, ValueError, yaml_reader.YamlError) as error:
         raise ChartError(f"chart.path: {folder} is not a kargo-service chart: {error}") from None
     for part in (defaults, schema.get("properties") if isinstance(schema, dict) else None):
         if not isinstance(part, dict) or not {"image", "git", "promotion", "stages"} <= part.keys():

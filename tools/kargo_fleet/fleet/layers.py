@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kargo_fleet.findings import Finding, Place
+from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted
+from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.text import yaml_reader
-from kargo_fleet.text.json_schema import Schema, SchemaProblem, dotted
-from kargo_fleet.text.yaml_reader import KeyPath
+from kargo_fleet.text.json_schema import Schema
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,38 @@ class Layer:
 
 def schema_findings(schema: Schema, layer: Layer, service: str = "") -> list[Finding]:
     """Hold a layer to a schema; places are looked up only for a layer that breaks it."""
-    return [finding(layer, problem, service) for problem in schema.problems(layer.values)]
+    return [in_layer(problem, layer, service) for problem in schema.problems(layer.values)]
 
 
-def finding(layer: Layer, problem: SchemaProblem, service: str = "") -> Finding:
-    """Return what a schema has against a layer, with its place."""
-    message = f"{dotted(layer.base)}.{problem.message}" if layer.base and problem.path else problem.message
-    return Finding(layer.place(problem.path, key=problem.at_key), problem.code, message, problem.fix, service)
+def in_layer(problem: Problem, layer: Layer, service: str = "") -> Finding:
+    """Return the finding for a problem with the values of one layer, at its place in the layer's file."""
+    prefix = f"{dotted(layer.base)}." if layer.base and problem.path else ""
+    return problem._replace(message=prefix + problem.message).at(layer.place(problem.path, key=problem.at_key), service)
+
+
+def in_layers(problem: Problem, layers: Sequence[Layer], default: Place, service: str) -> Finding:
+    """Return the finding for a problem with the merged values of a service, at the place that it comes from."""
+    return attributed(problem, origin(layers, problem.path, default), service)
+
+
+def attributed(problem: Problem, place: Place, service: str) -> Finding:
+    """Return the finding for a problem at `place`: a service's own, unless it stands in the file that all share."""
+    return problem.at(place, "" if place.file == FLEET_FILE else service)
+
+
+def once_per_pipeline(found: Iterable[tuple[Problem, Finding]]) -> list[Finding]:
+    """Return findings about the merged values of a service; a mistake that several stages inherit is one."""
+    first: dict[tuple[Place, str, KeyPath, str], Finding] = {}
+    for problem, finding in found:
+        path = problem.path
+        is_promotion = path[:1] == ("stages",) and path[2:3] == ("promotion",)
+        key = (
+            (finding.place, finding.code, path[2:], "")
+            if is_promotion
+            else (finding.place, finding.code, path, finding.message)
+        )
+        first.setdefault(key, finding)
+    return list(first.values())
 
 
 def origin(layers: Sequence[Layer], path: KeyPath, default: Place) -> Place:
@@ -60,6 +85,21 @@ def origin(layers: Sequence[Layer], path: KeyPath, default: Place) -> Place:
 def says(layers: Sequence[Layer], path: KeyPath) -> bool:
     """Say whether any layer has a value at `path`, as opposed to the chart's default."""
     return any(_depth(layer.values, path) == len(path) for layer in layers)
+
+
+def decides(layers: Sequence[Layer], path: KeyPath) -> bool:
+    """Say whether any layer settles the value at `path`: gives it, or takes it or something around it out."""
+    return any(says([layer], path) or _removes(layer.values, path) for layer in layers)
+
+
+def _removes(values: Any, path: KeyPath) -> bool:
+    for part in path:
+        if not isinstance(values, dict) or part not in values:
+            return False
+        values = values[part]
+        if values is None:
+            return True
+    return False
 
 
 def _depth(values: Any, path: KeyPath) -> int:

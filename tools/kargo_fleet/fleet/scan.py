@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable
@@ -10,11 +9,15 @@ from pathlib import Path
 
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Place
-from kargo_fleet.unit.rules import LONGEST_NAME, RESERVED_NAMES
-
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
-#: Helm ends release names here (`helm install NAME`); the Project's name may be longer.
-_LONGEST_RELEASE = 53
+from kargo_fleet.fleet.names import (
+    FLEET_FILE,
+    LONGEST_RELEASE,
+    LONGEST_SERVICE,
+    NameFault,
+    fault_of,
+    project_of,
+)
+from kargo_fleet.text.words import did_you_mean
 
 
 def services(root: Path, folder: str) -> tuple[list[str], list[Finding]]:
@@ -44,21 +47,15 @@ def unknown(names: Iterable[str], known: Iterable[str], where: str) -> FleetErro
     known = list(known)
     lines = []
     for name in names:
-        close = difflib.get_close_matches(Path(name).name, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        lines.append(f"there is no service {name!r} in {where}{hint}")
+        hint = did_you_mean(Path(name).name, known)
+        lines.append(f"there is no service {name!r} in {where}{hint and f'; {hint}'}")
     return FleetError("\n".join(lines))
-
-
-def is_name(name: str) -> bool:
-    """Say whether a folder's name can be the name of a service."""
-    return bool(_DNS_LABEL.fullmatch(name)) and len(name) <= LONGEST_NAME and name not in RESERVED_NAMES
 
 
 def _above(root: Path) -> Path | None:
     """Return the fleet that `root` is somewhere inside of, if there is one."""
-    parents = [] if (root / "fleet.yaml").exists() else root.resolve().parents
-    return next((parent for parent in parents if (parent / "fleet.yaml").is_file()), None)
+    parents = [] if (root / FLEET_FILE).exists() else root.resolve().parents
+    return next((parent for parent in parents if (parent / FLEET_FILE).is_file()), None)
 
 
 def _nothing(folder: str, why: str, above: Path | None = None) -> Finding:
@@ -71,28 +68,24 @@ def _nothing(folder: str, why: str, above: Path | None = None) -> Finding:
 def name_findings(folder: str, name: str) -> list[Finding]:
     """Return what is wrong with the name of a service, [] when nothing is."""
     place = Place(f"{folder}/{name}")
-    if not _DNS_LABEL.fullmatch(name):
+    fault = fault_of(name)
+    if fault is NameFault.NOT_A_LABEL:
         suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         fix = "rename the folder" + (f" to {suggestion}" if suggestion else "")
         message = (
             f'"{name}" cannot be the name of a service: only a-z, 0-9 and -, starting and ending with a letter or digit'
         )
         return [Finding(place, "KF201", message, fix, name)]
-    if len(name) > LONGEST_NAME:
-        message = f'"{name}" is {len(name)} characters long: kargo-<service> must fit in 63, so at most {LONGEST_NAME}'
+    if fault is NameFault.TOO_LONG:
+        message = (
+            f'"{name}" is {len(name)} characters long: kargo-<service> must fit in 63, so at most {LONGEST_SERVICE}'
+        )
         return [Finding(place, "KF201", message, "rename the folder", name)]
-    if name in RESERVED_NAMES:
-        message = f'"{name}" is reserved: kargo-{name} is a namespace of Kargo\'s own'
+    if fault is NameFault.RESERVED:
+        message = f'"{name}" is reserved: {project_of(name)} is a namespace of Kargo\'s own'
         return [Finding(place, "KF202", message, "rename the folder", name)]
-    if len(name) > _LONGEST_RELEASE:
-        message = f'"{name}" is {len(name)} characters long, and names of Helm releases end at {_LONGEST_RELEASE}'
-        return [
-            Finding(
-                place,
-                "KFW202",
-                message,
-                "name the release otherwise: helm install <shorter name> … -f values/<service>.yaml",
-                name,
-            )
-        ]
+    if len(name) > LONGEST_RELEASE:
+        message = f'"{name}" is {len(name)} characters long, and names of Helm releases end at {LONGEST_RELEASE}'
+        fix = "name the release otherwise: helm install <shorter name> … -f values/<service>.yaml"
+        return [Finding(place, "KFW202", message, fix, name)]
     return []

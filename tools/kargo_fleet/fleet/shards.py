@@ -31,7 +31,7 @@ class Shard:
         return [f"{self.name}#{index}" for index in range(self.weight)]
 
 
-def read(fleet: Mapping[str, Any]) -> tuple[Shard, ...]:
+def shards_of(fleet: Mapping[str, Any]) -> tuple[Shard, ...]:
     """Return the shards of a fleet; `fleet` is the plain and valid content of fleet.yaml."""
     listed = fleet.get("shards") or ()
     return tuple(Shard(one) if isinstance(one, str) else Shard(one["name"], one.get("weight", 1)) for one in listed)

@@ -1,6 +1,6 @@
-"""What earlier runs found out about services, by the content of everything that they read for it.
+"""What earlier runs worked out of services, by the content of everything that was read for it.
 
-An entry holds only while the questions that were asked for a service have the same answers (reading.Reader), and while
+An entry holds only while the lookups that were made for a service have the same answers (files/reading.py), and while
 everything that all services share is the same: this tool and its libraries, the chart, fleet.yaml, the command line. Times
 of files say nothing here, because `git checkout` changes them. The file is no more than a shortcut: damaged, of another
 version or not writable, it is as if there were none.
@@ -28,20 +28,20 @@ from kargo_fleet.findings import Finding, Place
 
 _DAY = 24 * 3600
 _KEEP = 30 * _DAY  # what nobody has used for so long is removed
-_NAME = "\0"  # stands for the service's name in a question: services then ask the same ones
+_NAME = "\0"  # stands for the service's name in a lookup: services then have the same ones
 
 #: A stage's name, and that of its Argo CD Application where the service chose one itself.
 Stages = tuple[tuple[str, str | None], ...]
 
 
-class Entry(NamedTuple):
-    """What is known of one service: what was asked, what the answers came to, and what followed from them.
+class CacheEntry(NamedTuple):
+    """What is known of one service: what was looked up, the fingerprint of the answers, and what followed from them.
 
-    `asked` are the questions for any service, as `asked_for` gives them. `wanted` is the digest of the values file that the
+    `lookups` are those of any service, as `for_any_service` gives them. `wanted` is the digest of the values file that the
     service should have, "" where it gets none.
     """
 
-    asked: tuple[str, ...]
+    lookups: tuple[str, ...]
     stages: Stages
     fingerprint: str
     wanted: str
@@ -49,14 +49,14 @@ class Entry(NamedTuple):
     shard: str
     findings: tuple[Finding, ...]
 
-    def questions(self, service: str) -> list[str]:
-        """Return the questions that were asked for this service."""
-        return [question.replace(_NAME, service) for question in self.asked]
+    def lookups_of(self, service: str) -> list[str]:
+        """Return the lookups that were made for this service."""
+        return [lookup.replace(_NAME, service) for lookup in self.lookups]
 
 
-def asked_for(service: str, questions: Iterable[str]) -> tuple[str, ...]:
-    """Return questions such that they are the same for every service that asks the same."""
-    return tuple(question.replace(service, _NAME) for question in questions)
+def for_any_service(service: str, lookups: Iterable[str]) -> tuple[str, ...]:
+    """Return lookups such that they are the same for every service for which the same was looked up."""
+    return tuple(lookup.replace(service, _NAME) for lookup in lookups)
 
 
 class Cache:
@@ -64,28 +64,33 @@ class Cache:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._asked: list[tuple[str, ...]] = []
+        self._lookups: list[tuple[str, ...]] = []
         self._stages: list[Stages] = []
         self._services: dict[str, list[Any]] = {}
         if path is not None and (data := _load(path)):
-            self._asked = [tuple(asked) for asked in data["asked"]]
+            self._lookups = [tuple(lookups) for lookups in data["lookups"]]
             self._stages = [tuple((name, application) for name, application in found) for found in data["stages"]]
             self._services = data["services"]
 
     def __contains__(self, service: str) -> bool:
         return service in self._services
 
-    def __getitem__(self, service: str) -> Entry:
+    def __getitem__(self, service: str) -> CacheEntry:
         """Return what is known of a service; whether it still holds is for the caller to find out."""
-        asked, stages, *rest, findings = self._services[service]
-        found = tuple([Finding(Place(*place), *details) for place, *details in findings])
-        return Entry._make((self._asked[asked], self._stages[stages], *rest, found))
+        lookups, stages, *rest, findings = self._services[service]
+        found = tuple(
+            [
+                Finding(Place(*place), code, message, fix, name, tuple(path))
+                for place, code, message, fix, name, path in findings
+            ]
+        )
+        return CacheEntry._make((self._lookups[lookups], self._stages[stages], *rest, found))
 
     def holds(self, services: Iterable[str]) -> bool:
         """Say whether something is known of exactly these services."""
         return self._services.keys() == set(services)
 
-    def save(self, entries: dict[str, Entry]) -> None:
+    def save(self, entries: dict[str, CacheEntry]) -> None:
         """Remember these entries and nothing else. A folder that cannot be written to is no problem."""
         if self._path is None:
             return
@@ -134,16 +139,18 @@ def _load(path: Path) -> dict[str, Any] | None:
     return data
 
 
-def _text(entries: dict[str, Entry]) -> str:
-    # Thousands of services ask the same questions and have the same stages.
-    asked: dict[tuple[str, ...], int] = {}
+def _text(entries: dict[str, CacheEntry]) -> str:
+    # Thousands of services have the same lookups and the same stages.
+    lookups: dict[tuple[str, ...], int] = {}
     stages: dict[Stages, int] = {}
     services: dict[str, list[Any]] = {}
     for service, entry in entries.items():
-        first = asked.setdefault(entry.asked, len(asked)), stages.setdefault(entry.stages, len(stages))
-        findings = [(found.place, found.code, found.message, found.fix, found.service) for found in entry.findings]
+        first = lookups.setdefault(entry.lookups, len(lookups)), stages.setdefault(entry.stages, len(stages))
+        findings = [
+            (found.place, found.code, found.message, found.fix, found.service, found.path) for found in entry.findings
+        ]
         services[service] = [*first, *entry[2:-1], findings]
-    body = json.dumps({"asked": list(asked), "stages": list(stages), "services": services}, separators=(",", ":"))
+    body = json.dumps({"lookups": list(lookups), "stages": list(stages), "services": services}, separators=(",", ":"))
     return f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}"
 
 

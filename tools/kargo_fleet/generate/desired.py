@@ -1,4 +1,4 @@
-"""What a run would do: every generated file with its text, what is on disk now, and everything that is wrong."""
+"""The desired state of the generated files: each with its text, what is on disk now, and everything that is wrong."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kargo_fleet.errors import FleetError
-from kargo_fleet.files import generated, processes
+from kargo_fleet.argocd import manifests, validate
+from kargo_fleet.argocd.settings import StageApplication
+from kargo_fleet.files import generated, workers
 from kargo_fleet.files.generated import Output, State
-from kargo_fleet.findings import Finding, Place
-from kargo_fleet.fleet import chart as charts
-from kargo_fleet.fleet import config, scan
-from kargo_fleet.generate import evaluate
+from kargo_fleet.findings import Finding, Place, merged
+from kargo_fleet.fleet import scan
+from kargo_fleet.fleet.chart import Chart
+from kargo_fleet.fleet.config import Fleet, group_findings
+from kargo_fleet.fleet.load import load
+from kargo_fleet.fleet.names import ARGOCD, FLEET_FILE, VALUES, is_service_name, values_path
 from kargo_fleet.generate.cache import Cache, open_cache
-from kargo_fleet.generate.evaluate import HEADER, VALUES, Served
-from kargo_fleet.text import yaml_reader
-from kargo_fleet.text.json_schema import Schema
+from kargo_fleet.generate.evaluate import EvaluatedService, cached, evaluator
 from kargo_fleet.unit.build import Inputs
+from kargo_fleet.unit.values_file import HEADER
 
-ARGOCD = "argocd"
-
-_Answers = Iterable[Served | None]
+_Answers = Iterable[EvaluatedService | None]
 
 
 @dataclass
-class Plan:
+class Desired:
     """What should be in the repository, and what is wrong with it."""
 
-    fleet: config.Fleet
+    fleet: Fleet
     services: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
@@ -39,158 +39,99 @@ class Plan:
     findings: list[Finding] = field(default_factory=list)
 
 
-def make(
+def desired_state(
     root: Path,
     names: Sequence[str] = (),
     *,
     image_repository: str | None = None,
     git_repo_url: str | None = None,
-    cached: bool = True,
+    use_cache: bool = True,
     progress: Callable[[_Answers, int], _Answers] = lambda answers, _: answers,
-) -> Plan:
+) -> Desired:
     """Work out everything for the services called `names`, or for the whole fleet and `argocd/` when none is named.
 
-    No file of the repository is written. With `cached`, what earlier runs found out about the whole fleet is used where it
+    No file of the repository is written. With `use_cache`, what earlier runs worked out of the whole fleet is used where it
     still holds. `progress` is passed the answers of all services as they come, and how many there will be. Raises
     FleetError for a name that is no service.
     """
-    chart, fleet, findings = _load(root, image_repository, git_repo_url)
-    plan = Plan(fleet, findings=findings)
+    chart, fleet, findings = load(root, image_repository=image_repository, git_repo_url=git_repo_url)
+    desired = Desired(fleet, findings=findings)
     if fleet.broken:
-        return plan
+        return desired
     if names:
-        plan.services = _known(root, fleet, names)
+        desired.services = _known(root, fleet, names)
     else:
-        plan.services, found = scan.services(root, fleet.services)
-        plan.findings += found
-        plan.findings += config.group_findings(fleet, plan.services) if plan.services else []
-    # One service is worked out faster than the whole cache is read.
-    cache = _cache(chart, fleet) if cached and not names else Cache()
-    services = _serve(Inputs(fleet, chart), cache, plan.services, progress)
-    _add_findings(plan, services)
-    plan.outputs += [one.output for one in services if one.output]
-    if not names and plan.services:
-        _add_argocd(plan, root, services)
-    if names or plan.services:  # where nothing was found at all, nothing is called an orphan
-        plan.orphans, found = _orphans(root, names, plan.services)
-        plan.findings += found
-    plan.findings = sorted(set(plan.findings))
-    return plan
+        desired.services, found = scan.services(root, fleet.services)
+        findings += found
+        findings += group_findings(fleet, desired.services) if desired.services else []
+    # One service is evaluated faster than the whole cache is read.
+    cache = _cache(chart, fleet) if use_cache and not names else Cache()
+    services = _evaluate(Inputs(fleet, chart), cache, desired.services, progress)
+    findings += merged(one.findings for one in services)
+    desired.broken = [one.service for one in services if one.broken]
+    desired.outputs = [one.output for one in services if one.output]
+    if not names and desired.services:
+        _add_argocd(desired, root, services)
+    if names or desired.services:  # where nothing was found at all, nothing is called an orphan
+        desired.orphans, found = _orphans(root, names, desired.services)
+        findings += found
+    desired.findings = merged([findings])
+    return desired
 
 
-def _serve(
+def _evaluate(
     inputs: Inputs, cache: Cache, names: Sequence[str], progress: Callable[[_Answers, int], _Answers]
-) -> list[Served]:
-    """Return what each service comes to: from the cache where that holds, else worked out."""
-    answers = list(progress(processes.ordered(evaluate.serving(inputs, cache), names), len(names)))
-    services = [answer or evaluate.recalled(cache, name) for name, answer in zip(names, answers, strict=True)]
+) -> list[EvaluatedService]:
+    """Return what each service comes to: from the cache where that holds, else evaluated."""
+    answers = list(progress(workers.ordered(evaluator(inputs, cache), names), len(names)))
+    services = [answer or cached(cache, name) for name, answer in zip(names, answers, strict=True)]
     if any(answers) or not cache.holds(names):
         cache.save({one.service: one.entry for one in services if one.entry})
     return services
 
 
-def _cache(chart: charts.Chart, fleet: config.Fleet) -> Cache:
+def _cache(chart: Chart, fleet: Fleet) -> Cache:
     # fleet.data, too: it has what the command line says. The order of keys is that of the generated files.
     return open_cache(fleet.root, [fleet.text, json.dumps([fleet.data, chart.defaults, chart.schema])])
 
 
-def _add_findings(plan: Plan, services: list[Served]) -> None:
-    """Add what is wrong with the services. A mistake that they inherit is told once, as the first of them has it."""
-    inherited: set[tuple[Place, str, str]] = set()
-    for one in services:
-        new = set()
-        for finding in one.findings:
-            key = (finding.place, finding.code, "" if finding.place.line else finding.message)
-            if finding.service or key not in inherited:
-                plan.findings.append(finding)
-                new |= set() if finding.service else {key}
-        inherited |= new
-        plan.broken += [one.service] if one.broken else []
-
-
-def _load(
-    root: Path, image_repository: str | None, git_repo_url: str | None
-) -> tuple[charts.Chart, config.Fleet, list[Finding]]:
-    path = chart_path(root)
-    try:
-        chart = charts.load(root, path)
-    except charts.ChartError as error:
-        if path is None:
-            raise
-        position, _ = yaml_reader.locate((root / config.FILE).read_text(encoding="utf-8-sig"), ("chart", "path"))
-        fix = "correct the path, or leave it out to use the chart that comes with kargo-fleet"
-        place = Place(config.FILE, *position)
-        return charts.load(root, None), config.unusable(root), [Finding(place, "KF105", str(error), fix)]
-    fleet, findings = config.load(root, chart)
-    for option, key, value in (
-        ("--image-repository", "image", (image_repository or "").rstrip("/")),
-        ("--git-repo-url", "git", git_repo_url),
-    ):
-        allowed = chart.schema["properties"][key]["properties"]["repoURL"]
-        if value and (problems := Schema({"properties": {option: allowed}}).problems({option: value})):
-            raise FleetError(f"{problems[0].message}\n{problems[0].fix}")
-    return chart, fleet.overridden(image_repository, git_repo_url), findings
-
-
-def load_sound(root: Path) -> tuple[charts.Chart, config.Fleet]:
-    """Read the chart and fleet.yaml for a command that works on the cluster. Raises FleetError when they are unusable."""
-    chart, fleet, findings = _load(root, None, None)
-    if fleet.broken:
-        raise FleetError(f"{findings[0].place}: {findings[0].message}\nRun `kargo-fleet check`.")
-    return chart, fleet
-
-
-def chart_path(root: Path) -> str | None:
-    """Return chart.path of fleet.yaml, which must be known before the rest of the file can be checked."""
-    try:
-        data = yaml_reader.parse((root / config.FILE).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, yaml_reader.YamlProblem):
-        return None  # config.load says what is wrong
-    section = data.get("chart")
-    path = section.get("path") if isinstance(section, dict) else None
-    return path if isinstance(path, str) and path else None
-
-
-def _known(root: Path, fleet: config.Fleet, names: Sequence[str]) -> list[str]:
+def _known(root: Path, fleet: Fleet, names: Sequence[str]) -> list[str]:
     """Return those of `names` that are services; the others must have left a values file."""
     known, _ = scan.services(root, fleet.services)
     gone = set(names).difference(known)
-    unknown = [name for name in names if name in gone and not (root / evaluate.values_path(name)).exists()]
+    unknown = [name for name in names if name in gone and not (root / values_path(name)).exists()]
     if unknown:
         raise scan.unknown(unknown, known, f"{fleet.services}/")
     return sorted(set(names) - gone)
 
 
-def _add_output(plan: Plan, root: Path, path: str, wanted: str) -> None:
-    try:
-        plan.outputs.append(generated.compare(root, path, wanted))
-    except OSError as error:
-        plan.findings.append(generated.unreadable(path, error))
-
-
-def _add_argocd(plan: Plan, root: Path, services: list[Served]) -> None:
-    from kargo_fleet import argocd
-
-    made = {found: [argocd.Stage(*stage) for stage in found] for found in {one.stages for one in services}}
-    stages = {one.service: made[one.stages] for one in services if scan.is_name(one.service)}
-    shards = {one.service: one.shard for one in services} if plan.fleet.shards else {}
-    problems = argocd.problems(plan.fleet.data, stages, shards)
-    is_said = any(found.code == "KF104" and found.message.startswith("git.repoURL") for found in plan.findings)
-    for problem in problems:
-        if is_said and problem.message.startswith("git.repoURL"):
-            continue
-        place = Place(f"{plan.fleet.services}/{problem.service}") if problem.service else Place(config.FILE)
-        plan.findings.append(Finding(place, "KF601", problem.message, problem.fix, problem.service))
-    if any(not problem.service for problem in problems):
+def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) -> None:
+    fleet = desired.fleet
+    made = {found: [StageApplication(*stage) for stage in found] for found in {one.stages for one in services}}
+    stages = {one.service: made[one.stages] for one in services if is_service_name(one.service)}
+    shards = {one.service: one.shard for one in services} if fleet.shards else {}
+    found = validate.findings(fleet.data, stages, shards)
+    told = {finding.path for finding in desired.findings if finding.path and finding.code == "KF104"}
+    desired.findings += [finding for finding in found if finding.path not in told]
+    if any(not finding.service for finding in found):
         return  # the last good files stay
-    manifests = argocd.manifests(plan.fleet.data, stages, shards)
-    for path, body in manifests.items():
-        text = generated.render([HEADER.format(sources=f"{config.FILE} and {plan.fleet.services}/")], body)
-        _add_output(plan, root, path, text)
-    plan.replaced = _replaced(root, manifests)
-    if commands := argocd.handover(plan.fleet.data, [item.path for item in plan.replaced]):
+    files = manifests.manifests(fleet.data, stages, shards)
+    for path, body in files.items():
+        _add_output(
+            desired, root, path, generated.render([HEADER.format(sources=f"{FLEET_FILE} and {fleet.services}/")], body)
+        )
+    desired.replaced = _replaced(root, files)
+    if commands := manifests.handover(fleet.data, [item.path for item in desired.replaced]):
         message = "ApplicationSets get new names; their Applications must be handed over, or two sets claim them"
-        plan.findings.append(Finding(Place(ARGOCD), "KFW601", message, "once this is pushed: " + " && ".join(commands)))
+        fix = "once this is pushed: " + " && ".join(commands)
+        desired.findings.append(Finding(Place(ARGOCD), "KFW601", message, fix))
+
+
+def _add_output(desired: Desired, root: Path, path: str, wanted: str) -> None:
+    try:
+        desired.outputs.append(generated.compare(root, path, wanted))
+    except OSError as error:
+        desired.findings.append(generated.unreadable(path, error))
 
 
 def _replaced(root: Path, manifests: Iterable[str]) -> list[Output]:

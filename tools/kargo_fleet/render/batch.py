@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from kargo_fleet.clients.helm import Helm
-from kargo_fleet.clients.kube import Failed
+from kargo_fleet.clients.process import ClientError
 from kargo_fleet.errors import FleetError
-from kargo_fleet.fleet.release import release_name
+from kargo_fleet.fleet.names import release_name
 
 _FOLDER = "batch"
 _UNITS = "kargoFleetUnits"  # the value that holds the units, one line of JSON each
@@ -61,7 +61,7 @@ class Batch:
     def render(self, values: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
         """Return the texts of all templates, by path, for each service with these complete values.
 
-        Raises Failed when Helm cannot render one of them; it does not say which.
+        Raises ClientError when Helm cannot render one of them; it does not say which.
         """
         lines = "\n".join(
             json.dumps({"release": release_name(service), "values": its}, ensure_ascii=False, separators=(",", ":"))
@@ -72,14 +72,14 @@ class Batch:
             file.flush()
             texts = _texts(self.helm, self.folder, "--set-file", f"{_UNITS}={Path(file.name).name}")
         if len(texts) != len(values):
-            raise Failed("Helm printed something else than was expected")
+            raise ClientError("Helm printed something else than was expected")
         return dict(zip(values, texts, strict=True))
 
 
 def build(helm: Helm, chart: Path, folder: Path) -> Batch | None:
     """Write the batch's chart into `folder`; None when this chart can only be rendered one unit at a time.
 
-    That is one with subcharts, which have values and templates of their own. Raises Failed when Helm cannot use the chart,
+    That is one with subcharts, which have values and templates of their own. Raises ClientError when Helm cannot use the chart,
     FleetError when there is no room for it.
     """
     helm.run("package", str(chart.resolve()), "--destination", str(folder), folder=folder)
@@ -140,4 +140,4 @@ def _texts(helm: Helm, folder: Path, *arguments: str) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in lines if line.startswith(b"{")]
     except ValueError as error:
-        raise Failed(f"Helm printed something else than was expected: {error}") from None
+        raise ClientError(f"Helm printed something else than was expected: {error}") from None

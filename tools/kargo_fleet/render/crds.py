@@ -5,28 +5,19 @@ A CRD's schema is nearly a JSON Schema. Its CEL rules (`x-kubernetes-validations
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
-from yaml._yaml import CParser
-from yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    StreamEndEvent,
-)
 
-from kargo_fleet.clients.kube import Failed, Kube
+from kargo_fleet.clients.kube import Kube
+from kargo_fleet.clients.process import ClientError
 from kargo_fleet.errors import FleetError
+from kargo_fleet.findings import Problem
 from kargo_fleet.text.json_schema import Schema
+from kargo_fleet.text.words import did_you_mean
+from kargo_fleet.text.yaml_manifests import parse
 
 FETCHED = ".tools/kargo-crds"  # where `make render VALIDATE=1` puts them
 _GROUP = "kargo.akuity.io"
@@ -52,15 +43,7 @@ _METADATA = {
 _INT32 = {"minimum": -(2**31), "maximum": 2**31 - 1}
 
 
-class Mistake(NamedTuple):
-    """What is wrong with a manifest: `where` is its kind and name, `message` says which field and what it should be."""
-
-    where: str
-    message: str
-    fix: str
-
-
-class Kinds:
+class KargoKinds:
     """Kargo's kinds, by apiVersion and kind."""
 
     def __init__(self, crds: Iterable[Mapping[str, Any]]) -> None:
@@ -70,11 +53,11 @@ class Kinds:
     def __len__(self) -> int:
         return len(self._schemas)
 
-    def mistakes(self, text: str) -> list[Mistake]:
+    def problems(self, text: str) -> list[Problem]:
         """Return what is wrong with the manifests of Kargo's kinds in a YAML text; all others are left alone."""
-        return [found for manifest in parse(text) if isinstance(manifest, dict) for found in self._mistakes(manifest)]
+        return [found for manifest in parse(text) if isinstance(manifest, dict) for found in self._problems(manifest)]
 
-    def _mistakes(self, manifest: Mapping[str, Any]) -> Iterator[Mistake]:
+    def _problems(self, manifest: Mapping[str, Any]) -> Iterator[Problem]:
         version, kind = str(manifest.get("apiVersion")), str(manifest.get("kind"))
         if version.partition("/")[0] != _GROUP:
             return
@@ -83,15 +66,14 @@ class Kinds:
         schema = self._schemas.get((version, kind))
         if schema is None:
             known = sorted(name for of, name in self._schemas if of == version)
-            close = difflib.get_close_matches(kind, known, n=1)
-            fix = f"did you mean {close[0]}?" if close else "use a kind and a version that this Kargo has"
-            yield Mistake(where, f"Kargo has no kind {kind} in {version}", fix)
+            fix = did_you_mean(kind, known, "use a kind and a version that this Kargo has")
+            yield Problem("KF804", f"{where}: Kargo has no kind {kind} in {version}", fix)
             return
         for problem in schema.problems(manifest):
-            yield Mistake(where, problem.message, problem.fix)
+            yield Problem("KF804", f"{where}: {problem.message}", problem.fix)
 
 
-def find(root: Path, path: str | None) -> Kinds:
+def find(root: Path, path: str | None) -> KargoKinds:
     """Return the kinds of the CRDs in `path`, a file or a folder.
 
     Without one, of those that were fetched into .tools/, else of those in the cluster of the current kubectl context. Raises
@@ -99,14 +81,14 @@ def find(root: Path, path: str | None) -> Kinds:
     """
     if path is not None or (root / FETCHED).is_dir():
         source = path or FETCHED
-        kinds = Kinds(_read(root / source))
+        kinds = KargoKinds(_read(root / source))
         problem = f"there is no CRD of Kargo in {source}"
     else:
         try:
             found = Kube().get("customresourcedefinitions.apiextensions.k8s.io")
-            kinds, problem = Kinds(found), "the cluster of the current kubectl context has no Kargo"
-        except (Failed, FleetError) as error:
-            kinds, problem = Kinds([]), f"no cluster to take Kargo's CRDs from: {str(error).splitlines()[0]}"
+            kinds, problem = KargoKinds(found), "the cluster of the current kubectl context has no Kargo"
+        except (ClientError, FleetError) as error:
+            kinds, problem = KargoKinds([]), f"no cluster to take Kargo's CRDs from: {str(error).splitlines()[0]}"
     if not kinds:
         raise FleetError(f"{problem}\n{_HOW}.")
     return kinds
@@ -166,63 +148,3 @@ def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
     if schema.get("nullable") and isinstance(result.get("type"), str):
         result["type"] = [result["type"], "null"]
     return result
-
-
-# -- YAML as the API server's clients read it ------------------------------------------------------------------------
-
-_WORDS: dict[str, Any] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
-for _yes, _no in (("y", "n"), ("yes", "no"), ("on", "off"), ("true", "false")):
-    _WORDS |= dict.fromkeys((_yes, _yes.title(), _yes.upper()), True)
-    _WORDS |= dict.fromkeys((_no, _no.title(), _no.upper()), False)
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0b[01_]+|0o?[0-7_]+)")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
-
-
-@lru_cache(maxsize=50_000)
-def _plain(text: str) -> Any:
-    """Return what a scalar without quotes stands for, by the rules of the YAML library that kubectl, Helm and Argo CD use."""
-    if text in _WORDS:
-        return _WORDS[text]
-    digits = text.replace("_", "")
-    if _INTEGER.fullmatch(text):
-        sign = -1 if digits[0] == "-" else 1
-        digits = digits.lstrip("+-")
-        octal = digits[0] == "0" and digits[1:].isdigit()
-        return sign * (int(digits, 8) if octal else int(digits, 0))
-    return float(digits) if _FLOAT.fullmatch(text) else text
-
-
-def parse(text: str) -> list[Any]:
-    """Return the documents of a YAML text as plain data, twice as fast as PyYAML does. Raises yaml.YAMLError."""
-    parser = CParser(text)
-    following: Callable[[], Any] = parser.get_event
-    anchors: dict[str, Any] = {}
-
-    def build(event: Any) -> Any:
-        kind, anchor = type(event), event.anchor
-        value: Any
-        if kind is ScalarEvent:
-            value = _plain(event.value) if event.implicit[0] else event.value
-        elif kind is AliasEvent:
-            return anchors.get(anchor)
-        elif kind is MappingStartEvent:
-            value = {}
-            while type(event := following()) is not MappingEndEvent:
-                key = build(event)
-                value[key if isinstance(key, str) else event.value] = build(following())
-        else:
-            value = []
-            while type(item := following()) is not SequenceEndEvent:
-                value.append(build(item))
-        if anchor:
-            anchors[anchor] = value
-        return value
-
-    documents = []
-    try:
-        while type(event := following()) is not StreamEndEvent:
-            if type(event) is DocumentStartEvent:
-                documents.append(build(following()))
-    finally:
-        parser.dispose()
-    return documents

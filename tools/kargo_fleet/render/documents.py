@@ -96,8 +96,8 @@ def _head(document: str) -> _Head:
         return _Head(match[1], None)
     try:
         node = yaml_reader.compose(document, first_only=True)
-    except yaml_reader.YamlProblem as problem:
-        raise Unclear from problem
+    except yaml_reader.YamlError as error:
+        raise Unclear from error
     fields = _fields(node)
     if "kind" in fields and not isinstance(fields["kind"], yaml.ScalarNode):
         raise Unclear

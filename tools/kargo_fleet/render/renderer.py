@@ -1,6 +1,6 @@
 """The manifests of many units, exactly as `helm template` prints them, in few Helm processes instead of one for each.
 
-Units go through Helm in batches (helm_batch.py). A unit goes through `helm template` by itself when its values file is not
+Units go through Helm in batches (batch.py). A unit goes through `helm template` by itself when its values file is not
 as it was generated, because then only Helm can say how it reads it; when a null in it means what only Helm knows; when the batch
 that it is in fails, to find out whose fault it is; and always when there are only a few.
 """
@@ -15,17 +15,19 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from kargo_fleet.clients.helm import Helm
-from kargo_fleet.clients.kube import Failed
+from kargo_fleet.clients.process import ClientError
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
 from kargo_fleet.files.generated import State
-from kargo_fleet.files.processes import processors
+from kargo_fleet.files.workers import processors
+from kargo_fleet.findings import Problem
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.merge import merge
-from kargo_fleet.fleet.release import release_name
+from kargo_fleet.fleet.names import release_name, values_path
+from kargo_fleet.fleet.values import complete_values
 from kargo_fleet.render import documents
 from kargo_fleet.render.batch import Batch
 from kargo_fleet.render.batch import build as build_batch
@@ -35,22 +37,14 @@ _SIZE = 500  # units of a batch: each start of Helm is a tenth of its time, and 
 _FEW = 8  # about as fast by themselves
 # What Python and Go read or write differently: line ends, the byte order mark, halves of characters.
 _ODD = re.compile(r"\r|\A\ufeff|\\u[dD]")
+NOT_RENDERED = "KF803"  # the code of everything that keeps a unit from being rendered
 _CHECK = "run `kargo-fleet check`"
 
 T = TypeVar("T")
 
 
-class Problem(NamedTuple):
-    """Why a unit cannot be rendered. Line and column are those of its values file, 0 for the file as a whole."""
-
-    message: str
-    fix: str
-    line: int = 0
-    column: int = 0
-
-
 @dataclass(frozen=True)
-class Rendered:
+class RenderedUnit:
     """One unit: `text` is what `helm template` prints, "" when there are problems."""
 
     service: str
@@ -60,7 +54,7 @@ class Rendered:
 
 def render(
     chart: Chart, units: Mapping[str, str], *, note: Callable[[str], None] = lambda _: None
-) -> Generator[Rendered, None, None]:
+) -> Generator[RenderedUnit, None, None]:
     """Yield the manifests of each unit, in the order of `units`: {service: text of its values file}.
 
     What comes out is what `helm template <release> <chart> --values values/<service>.yaml` prints, or what it says. `note` is
@@ -90,11 +84,11 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def _in_order(
     pool: ThreadPoolExecutor,
-    work: Callable[[list[tuple[str, str]]], list[Rendered]],
+    work: Callable[[list[tuple[str, str]]], list[RenderedUnit]],
     chunks: Iterable[list[tuple[str, str]]],
-) -> Iterator[Rendered]:
+) -> Iterator[RenderedUnit]:
     """Work on the chunks in parallel, a few ahead of the one whose results are wanted."""
-    ahead: deque[Future[list[Rendered]]] = deque()
+    ahead: deque[Future[list[RenderedUnit]]] = deque()
     for chunk in chunks:
         ahead.append(pool.submit(work, chunk))
         if len(ahead) > processors() + 1:
@@ -116,8 +110,8 @@ class _Engine:
         """Return this engine with a batch, if batches of this chart come out as its units do by themselves."""
         try:
             batch = build_batch(self.helm, self.chart.path, self.folder)
-        except Failed as failed:
-            raise FleetError(f"Helm cannot use the chart {self.chart.path}: {failed.message}") from None
+        except ClientError as error:
+            raise FleetError(f"Helm cannot use the chart {self.chart.path}: {error.message}") from None
         if batch is not None:
             engine = _Engine(self.helm, self.chart, self.folder, batch)
             if engine.is_exact(units):
@@ -133,9 +127,9 @@ class _Engine:
                 return bool(expected.problems) or self.together({service: values}) == {service: expected}
         return True
 
-    def render(self, units: list[tuple[str, str]]) -> list[Rendered]:
+    def render(self, units: list[tuple[str, str]]) -> list[RenderedUnit]:
         """Render some units, in batches where that is exact."""
-        done: dict[str, Rendered] = {}
+        done: dict[str, RenderedUnit] = {}
         ready: dict[str, Mapping[str, Any]] = {}
         texts = dict(units)
         for service, text in units:
@@ -143,7 +137,7 @@ class _Engine:
             if values is None:
                 done[service] = self.alone(service, text)
             elif not self.chart.validator.is_valid(values):
-                done[service] = Rendered(service, "", tuple(self.refused(values, text)))
+                done[service] = RenderedUnit(service, "", tuple(self.refused(values, text)))
             else:
                 ready[service] = values
         done |= self.divided(ready, texts)
@@ -155,7 +149,7 @@ class _Engine:
             return None
         try:
             own = yaml_reader.parse(text)
-        except yaml_reader.YamlProblem:
+        except yaml_reader.YamlError:
             return None
         return merge(self.batch.defaults, own) if _nulls_remove(self.batch.defaults, own) else None
 
@@ -163,17 +157,17 @@ class _Engine:
         """Say what the chart's schema refuses, and where in the values file that is."""
         for found in self.chart.validator.problems(values):
             position, _ = yaml_reader.locate(text, found.path, key=found.at_key)
-            yield Problem(found.message, found.fix, *position)
+            yield found._replace(code=NOT_RENDERED, position=position)
 
     def located(self, text: str) -> Iterator[Problem]:
         """Say the same of a values file that Helm has refused; nothing where it is Helm's secret."""
         try:
-            values = merge(self.chart.defaults, yaml_reader.parse(text))
-        except yaml_reader.YamlProblem:
+            values = complete_values(self.chart, text)
+        except yaml_reader.YamlError:
             return
         yield from self.refused(values, text)
 
-    def divided(self, values: Mapping[str, Mapping[str, Any]], texts: Mapping[str, str]) -> dict[str, Rendered]:
+    def divided(self, values: Mapping[str, Mapping[str, Any]], texts: Mapping[str, str]) -> dict[str, RenderedUnit]:
         """Render units together; where that fails, in two halves, until those that cannot be are by themselves."""
         if len(values) > _FEW and (done := self.together(values)) is not None:
             # What only Helm can tell is left out there.
@@ -184,36 +178,36 @@ class _Engine:
         middle = len(items) // 2
         return self.divided(dict(items[:middle]), texts) | self.divided(dict(items[middle:]), texts)
 
-    def together(self, values: Mapping[str, Mapping[str, Any]]) -> dict[str, Rendered] | None:
+    def together(self, values: Mapping[str, Mapping[str, Any]]) -> dict[str, RenderedUnit] | None:
         """Render units in one process; None when Helm cannot render one of them."""
         assert self.batch is not None
         try:
             files = self.batch.render(values)
-        except Failed:
+        except ClientError:
             return None
         done = {}
         for service, its in files.items():
             try:
-                done[service] = Rendered(service, documents.printed(its))
+                done[service] = RenderedUnit(service, documents.printed(its))
             except documents.Unclear:
                 continue
         return done
 
-    def alone(self, service: str, text: str) -> Rendered:
+    def alone(self, service: str, text: str) -> RenderedUnit:
         """Render one unit the way that people do."""
-        file = Path("values", f"{service}.yaml")  # as it is called in Helm's messages
+        file = Path(values_path(service))  # as it is called in Helm's messages
         path = self.folder / file
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(text.encode(errors="surrogateescape"))
         chart = str(self.chart.path.resolve())
         try:
             printed = self.helm.run("template", release_name(service), chart, "--values", str(file), folder=self.folder)
-        except Failed as failed:
-            located = tuple(self.located(text)) if "the schema" in failed.message else ()
-            return Rendered(service, "", located or (Problem(failed.message, _fix(failed.message)),))
+        except ClientError as error:
+            located = tuple(self.located(text)) if "the schema" in error.message else ()
+            return RenderedUnit(service, "", located or (Problem(NOT_RENDERED, error.message, _fix(error.message)),))
         finally:
             path.unlink()
-        return Rendered(service, printed.decode(errors="replace"))
+        return RenderedUnit(service, printed.decode(errors="replace"))
 
 
 def _nulls_remove(base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:

@@ -84,9 +84,11 @@ def _line(change: Change) -> str:
     return f"{change.action:8} {change.path}{moves}"
 
 
-def plural(count: int, noun: str) -> str:
-    """Return a number with its noun: 1 service, 2 services."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def counts(findings: Sequence[Finding]) -> str:
+    """Return how many errors and warnings there are: "1 error, 2 warnings"."""
+    errors = sum(finding.severity is Severity.ERROR for finding in findings)
+    warnings = len(findings) - errors
+    return f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
 
 
 def _text(finding: Finding, stream: TextIO) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jsonschema_rs
 
-from kargo_fleet.text.yaml_reader import KeyPath
+from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.text.words import closest
 
 # What older Kargo releases, or other tools, call what these schemas have under another name.
 _FORMER_NAMES = {
@@ -32,24 +32,6 @@ _TYPE_NAMES = {
 }
 
 
-class SchemaProblem(NamedTuple):
-    """A value that a schema refuses. `at_key` says that the key itself is wrong, not its value."""
-
-    path: KeyPath
-    at_key: bool
-    code: str
-    message: str
-    fix: str
-
-
-def dotted(path: KeyPath) -> str:
-    """Return a path as people write it: stages.prod.upstream[0]."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
 class Schema:
     """A compiled schema."""
 
@@ -61,14 +43,14 @@ class Schema:
         """Say whether the data is valid; thousands of times faster than asking why it is not."""
         return bool(self._validator.is_valid(data))
 
-    def problems(self, data: Any) -> list[SchemaProblem]:
+    def problems(self, data: Any) -> list[Problem]:
         """Return everything that is wrong with the data, [] when it is valid."""
         if self.is_valid(data):
             return []
         found = [problem for error in self._validator.iter_errors(data) for problem in self._explain(error)]
-        return found or [SchemaProblem((), False, "KF103", "the document: is not allowed", "see the chart's README")]
+        return found or [Problem("KF103", "the document: is not allowed", "see the chart's README")]
 
-    def _explain(self, error: jsonschema_rs.ValidationError) -> Iterator[SchemaProblem]:
+    def _explain(self, error: jsonschema_rs.ValidationError) -> Iterator[Problem]:
         instance: Any = error.instance
         path: KeyPath = tuple(error.instance_path)
         kind = error.kind.name
@@ -78,21 +60,15 @@ class Schema:
         if kind == "additionalProperties":
             allowed = list(subschema.get("properties", {}))
             for key in details["unexpected"]:
-                yield SchemaProblem(
-                    (*path, key), True, "KF101", f"{dotted((*path, key))}: unknown key", _suggest(key, allowed)
-                )
+                message = f"{dotted((*path, key))}: unknown key"
+                yield Problem("KF101", message, _suggest(key, allowed), (*path, key), at_key=True)
         elif kind == "propertyNames":
             to = len(error.schema_path) - error.schema_path[::-1].index("propertyNames")
             inner = self._at(error.schema_path[:to])  # the rule that was broken comes behind it
             for key in instance:
                 if not jsonschema_rs.validator_for(inner).is_valid(key):
-                    yield SchemaProblem(
-                        (*path, key),
-                        True,
-                        "KF103",
-                        f"{name}: {json.dumps(key)} is not allowed as a key here",
-                        _expected(inner, key),
-                    )
+                    message = f"{name}: {json.dumps(key)} is not allowed as a key here"
+                    yield Problem("KF103", message, _expected(inner, key), (*path, key), at_key=True)
         elif kind == "type":
             types = [_TYPE_NAMES[name] for name in _types(subschema) if name != "null"]
             given = f"{_shown(instance)} is {_type_name(instance)}"
@@ -101,23 +77,19 @@ class Schema:
                 fix = _quoted(subschema, instance)
             elif types == ["a list"] and isinstance(instance, str):
                 fix = f"write a list: [{instance}]"
-            yield SchemaProblem(path, False, "KF102", f"{name}: {given}, not {' or '.join(types)}", fix)
+            yield Problem("KF102", f"{name}: {given}, not {' or '.join(types)}", fix, path)
         elif kind == "required":
             key = details["property"]
-            yield SchemaProblem((*path, key), True, "KF104", f"{name}: {key} is required", f"add {key}")
+            yield Problem("KF104", f"{name}: {key} is required", f"add {key}", (*path, key), at_key=True)
         elif kind in ("oneOfNotValid", "oneOfMultipleValid", "oneOf"):
             if not isinstance(instance, dict):
                 return  # which is another error
             choices = " or ".join("/".join(choice["required"]) for choice in subschema["oneOf"])
-            yield SchemaProblem(
-                path, False, "KF104", f"{name}: needs {choices}, and only one of them", f"keep {choices}"
-            )
+            yield Problem("KF104", f"{name}: needs {choices}, and only one of them", f"keep {choices}", path)
         elif kind in ("minProperties", "maxProperties"):
-            yield SchemaProblem(path, False, "KF103", f"{name}: has the wrong number of keys", _count(subschema))
+            yield Problem("KF103", f"{name}: has the wrong number of keys", _count(subschema), path)
         else:
-            yield SchemaProblem(
-                path, False, "KF103", f"{name}: {_shown(instance)} is not allowed", _expected(subschema, instance)
-            )
+            yield Problem("KF103", f"{name}: {_shown(instance)} is not allowed", _expected(subschema, instance), path)
 
     def _at(self, path: list[str | int]) -> dict[str, Any]:
         node: Any = self._schema
@@ -158,8 +130,7 @@ def _shown(value: Any) -> str:
 
 
 def _suggest(key: str, allowed: list[str]) -> str:
-    close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.6)
-    guess = close[0] if close else _FORMER_NAMES.get(key, "")
+    guess = closest(key, allowed) or _FORMER_NAMES.get(key, "")
     if guess in allowed:
         return f"did you mean {guess}?"
     return f"allowed here: {', '.join(allowed)}" if allowed else "remove it"

@@ -14,16 +14,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from yaml._yaml import CParser  # libyaml; PyYAML's wheels have it
 
-from kargo_fleet.files.reading import Reader
-from kargo_fleet.findings import Finding, Place
-
-#: A path into a document: keys and list indices from the root.
-KeyPath = tuple[str | int, ...]
+from kargo_fleet.findings import Position, Problem, position_at
 
 _CONFLICT = re.compile(r"^(?:<{7} |={7}\r?$|>{7} )", re.MULTILINE)
 _MAX_NODES = 200_000  # what aliases may expand to; a values file has tens to hundreds
@@ -71,27 +67,18 @@ _FIXES = {
 }
 
 
-class YamlProblem(Exception):
-    """A document that cannot be used. `line` and `column` count from 1."""
+class YamlError(Exception):
+    """A document that cannot be used; `problem` says why and where."""
 
-    def __init__(self, code: str, message: str, fix: str, line: int, column: int) -> None:
+    def __init__(self, code: str, message: str, fix: str, position: Position) -> None:
         super().__init__(message)
-        self.code, self.message, self.fix, self.line, self.column = code, message, fix, line, column
-
-    def finding(self, file: str, service: str = "") -> Finding:
-        """Return the finding for this problem in `file`, a path from the root of the repository."""
-        return Finding(Place(file, self.line, self.column), self.code, self.message, self.fix, service)
-
-
-class Position(NamedTuple):
-    line: int
-    column: int
+        self.problem = Problem(code, message, fix, position=position)
 
 
 def compose(text: str, *, first_only: bool = False) -> yaml.Node | None:
     """Parse `text` and return its node tree, None for an empty document.
 
-    With `first_only`, further documents in the text are not looked at. Raises YamlProblem for a text that is not YAML, or
+    With `first_only`, further documents in the text are not looked at. Raises YamlError for a text that is not YAML, or
     that holds several documents.
     """
     try:
@@ -104,53 +91,40 @@ def compose(text: str, *, first_only: bool = False) -> yaml.Node | None:
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_problem(error, text) from None
+        raise _syntax_error(error, text) from None
     except yaml.reader.ReaderError as error:
         before = text.encode()[: error.position].decode(errors="ignore")
-        line, column = _position(text, len(before))
         message = f"the character U+{int(error.character):04X} is not allowed in YAML"
-        raise YamlProblem("KF002", message, "remove it", line, column) from None
+        raise YamlError("KF002", message, "remove it", position_at(text, len(before))) from None
 
 
-def _position(text: str, offset: int) -> Position:
-    before = text[:offset]
-    return Position(before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1)
-
-
-def _syntax_problem(error: yaml.MarkedYAMLError, text: str) -> YamlProblem:
+def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> YamlError:
     if conflict := _CONFLICT.search(text):
-        line, column = _position(text, conflict.start())
         fix = "keep what is meant, and remove the lines with <<<<<<<, ======= and >>>>>>>"
-        return YamlProblem("KF002", "a merge conflict is not resolved here", fix, line, column)
+        return YamlError("KF002", "a merge conflict is not resolved here", fix, position_at(text, conflict.start()))
     problem = error.problem or str(error)
     fix = next((fix for start, fix in _FIXES.items() if problem.startswith(start)), "correct the YAML at this place")
     mark = error.problem_mark or error.context_mark
     if fix in (_QUOTE, _UNQUOTED):
         mark = error.context_mark or mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    position = _position(mark) if mark else Position(1, 1)
     lines = text.splitlines()
-    source = lines[line - 1] if line <= len(lines) else ""
+    source = lines[position.line - 1] if position.line <= len(lines) else ""
     if "\t" in source[: len(source) - len(source.lstrip())]:
-        return YamlProblem(
-            "KF002",
-            "a tab indents this line",
-            "indent with spaces; YAML allows no tabs there",
-            line,
-            source.index("\t") + 1,
-        )
+        fix = "indent with spaces; YAML allows no tabs there"
+        return YamlError("KF002", "a tab indents this line", fix, Position(position.line, source.index("\t") + 1))
     if "expected a single document" in (error.context or "") or "another document" in problem:
-        return YamlProblem(
-            "KF002", "a second document starts here", "keep one document, without `---` in between", line, column
-        )
+        fix = "keep one document, without `---` in between"
+        return YamlError("KF002", "a second document starts here", fix, position)
     if problem == "second occurrence":  # of a duplicate anchor
         problem, fix = "an anchor is defined twice", "give one of them another name"
-    return YamlProblem("KF002", f"not valid YAML: {problem}", fix, line, column)
+    return YamlError("KF002", f"not valid YAML: {problem}", fix, position)
 
 
 def parse(text: str) -> dict[str, Any]:
     """Return the mapping that a YAML text holds, {} for an empty one.
 
-    Raises YamlProblem for anything that is not one mapping of plain data.
+    Raises YamlError for anything that is not one mapping of plain data.
     """
     node = compose(text)
     if node is None:
@@ -158,13 +132,17 @@ def parse(text: str) -> dict[str, Any]:
     if not isinstance(node, yaml.MappingNode):
         if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
             return {}
-        raise _node_problem("KF004", node, "holds no keys", "write `key: value` lines")
+        raise _node_error("KF004", node, "holds no keys", "write `key: value` lines")
     result: dict[str, Any] = _Builder().build(node)
     return result
 
 
-def _node_problem(code: str, node: yaml.Node, message: str, fix: str) -> YamlProblem:
-    return YamlProblem(code, message, fix, node.start_mark.line + 1, node.start_mark.column + 1)
+def _position(mark: yaml.Mark) -> Position:
+    return Position(mark.line + 1, mark.column + 1)
+
+
+def _node_error(code: str, node: yaml.Node, message: str, fix: str) -> YamlError:
+    return YamlError(code, message, fix, _position(node.start_mark))
 
 
 class _Builder:
@@ -177,15 +155,15 @@ class _Builder:
     def build(self, node: yaml.Node) -> Any:
         self.nodes += 1
         if self.nodes > _MAX_NODES:
-            raise _node_problem(
+            raise _node_error(
                 "KF004", node, "the document's aliases expand to more than can be meant", "write the values out"
             )
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if id(node) in self.open:
-            raise _node_problem("KF004", node, "the document refers to itself", "remove the alias")
+            raise _node_error("KF004", node, "the document refers to itself", "remove the alias")
         if len(self.open) >= _MAX_DEPTH:
-            raise _node_problem("KF004", node, "the document is nested deeper than can be meant", "flatten it")
+            raise _node_error("KF004", node, "the document is nested deeper than can be meant", "flatten it")
         self.open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
@@ -207,13 +185,13 @@ class _Builder:
         for key_node, value_node in pairs:
             if not isinstance(key_node, yaml.ScalarNode):
                 fix = "write `key: value` lines; quote a value that starts with {"
-                raise _node_problem("KF004", key_node, "a key is not a text", fix)
+                raise _node_error("KF004", key_node, "a key is not a text", fix)
             if key_node.tag == "tag:yaml.org,2002:merge":
                 merged.extend(self.merged(value_node))
                 continue
             key = key_node.value
             if key in result:
-                raise _node_problem(
+                raise _node_error(
                     "KF003",
                     key_node,
                     f'the key "{key}" appears twice',
@@ -229,13 +207,13 @@ class _Builder:
         parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for part in parts:
             if not isinstance(part, yaml.MappingNode):
-                raise _node_problem("KF004", part, "`<<` merges something that has no keys", "refer to a mapping")
+                raise _node_error("KF004", part, "`<<` merges something that has no keys", "refer to a mapping")
         return [self.build(part) for part in parts]
 
 
-def _unsupported(node: yaml.Node) -> YamlProblem:
+def _unsupported(node: yaml.Node) -> YamlError:
     tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-    return _node_problem(
+    return _node_error(
         "KF004", node, f"the tag {tag} is not supported", "remove it, or quote the value if it starts with !"
     )
 
@@ -267,25 +245,7 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     else:
         fix = "quote it if it is a text"
     shown = text if len(text) <= 40 else f"{text[:39]}…"
-    raise _node_problem("KF004", node, f"{shown} is no {tag} that Helm can read", fix)
-
-
-def read_text(reader: Reader, file: str, service: str = "") -> str | Finding:
-    """Return the text of a file of the repository, or the finding that says why it cannot be read."""
-    try:
-        return reader.read(file).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = error.object[: error.start].decode("utf-8")
-        place = Place(file, *_position(before, len(before)))
-        return Finding(place, "KF001", "the file is not UTF-8 text", "save it as UTF-8", service)
-    except OSError as error:
-        return Finding(
-            Place(file),
-            "KF001",
-            f"cannot be read: {error.strerror}",
-            "check that it is a file that you may read",
-            service,
-        )
+    raise _node_error("KF004", node, f"{shown} is no {tag} that Helm can read", fix)
 
 
 def locate(text: str, path: Sequence[str | int], *, key: bool = False) -> tuple[Position, int]:
@@ -297,8 +257,8 @@ def locate(text: str, path: Sequence[str | int], *, key: bool = False) -> tuple[
     """
     try:
         node = compose(text)
-    except YamlProblem as problem:
-        return Position(problem.line, problem.column), 0
+    except YamlError as error:
+        return error.problem.position or Position(1, 1), 0
     mark = node.start_mark if node else None
     found = 0
     for part in path:
@@ -310,7 +270,7 @@ def locate(text: str, path: Sequence[str | int], *, key: bool = False) -> tuple[
         # An alias stands elsewhere than its value: the key is then the place that people look at.
         at_key = key or found < len(path) or not isinstance(node, yaml.ScalarNode)
         mark = key_node.start_mark if key_node is not None and at_key else node.start_mark
-    return (Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)), found
+    return (_position(mark) if mark else Position(1, 1)), found
 
 
 def _step(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:

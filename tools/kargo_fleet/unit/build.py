@@ -1,27 +1,36 @@
-"""One service: its layers merged, checked, and written out as the values file of its unit.
+"""One service: its layers merged, and what they come to checked.
 
-This is the pure core of the tool: everything it needs comes in through Inputs, and what it finds goes out in a Unit.
+This is the pure core of the tool: what it needs comes in through Inputs and a reader, and what it finds goes out in a Unit.
 """
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
-from kargo_fleet.files.reading import Reader
-from kargo_fleet.findings import Finding, Place, has_errors
+from kargo_fleet.files.reading import RepositoryReader, read_text
+from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, has_errors
+from kargo_fleet.fleet import pipeline
 from kargo_fleet.fleet.chart import Chart
-from kargo_fleet.fleet.config import FILE, Fleet
-from kargo_fleet.fleet.layers import Layer, origin, says, schema_findings
+from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.layers import (
+    Layer,
+    attributed,
+    in_layers,
+    once_per_pipeline,
+    origin,
+    says,
+    schema_findings,
+)
 from kargo_fleet.fleet.merge import difference, merge
+from kargo_fleet.fleet.names import FLEET_FILE, SERVICE_FILE
 from kargo_fleet.fleet.scan import name_findings
 from kargo_fleet.fleet.shards import assign
 from kargo_fleet.text import yaml_reader
-from kargo_fleet.text.json_schema import dotted
-from kargo_fleet.text.yaml_reader import KeyPath
+from kargo_fleet.text.words import did_you_mean, enumerate_words
 from kargo_fleet.unit import promoted_files, rules, warnings
 
 
@@ -66,8 +75,13 @@ class Unit:
     service: str
     values: dict[str, Any]
     overlay: dict[str, Any]
-    sources: tuple[str, ...]
+    layers: tuple[Layer, ...]
     findings: tuple[Finding, ...]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The files that it comes from."""
+        return tuple(dict.fromkeys([FLEET_FILE, *(layer.file for layer in self.layers)]))
 
     @property
     def broken(self) -> bool:
@@ -75,13 +89,12 @@ class Unit:
         return has_errors(self.findings)
 
 
-def build(inputs: Inputs, service: str, reader: Reader | None = None) -> Unit:
+def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     """Merge and check the values of one service.
 
     The result is broken, and without values, when a layer cannot be read or used. It follows from `inputs` and from what
     `reader` says, from nothing else.
     """
-    reader = reader or Reader(inputs.fleet.root)
     folder = f"{inputs.fleet.services}/{service}"
     findings = name_findings(inputs.fleet.services, service)
     values, layers, group_broken = inputs.shared(service)
@@ -97,12 +110,12 @@ def build(inputs: Inputs, service: str, reader: Reader | None = None) -> Unit:
     values = _identified(inputs, values, layers, service)
     default = Place(own.file, 1, 1) if own else Place(folder)
     findings += _identity_findings(layers, service)
-    findings += _shard_findings(inputs.fleet, values, layers, default, service)
+    findings += [in_layers(problem, layers, default, service) for problem in _shard_problems(inputs.fleet, values)]
     findings += _values_findings(inputs, values, layers, default, service)
     if not _stops(findings):
         findings += warnings.find(values, layers, default, service)
         findings += _target_findings(inputs.fleet, reader, values, layers, service)
-    return Unit(service, values, difference(inputs.chart.defaults, values), _sources(layers), tuple(findings))
+    return Unit(service, values, difference(inputs.chart.defaults, values), tuple(layers), tuple(findings))
 
 
 def _stops(findings: list[Finding]) -> bool:
@@ -134,34 +147,20 @@ def _is_pinned(layers: list[Layer]) -> bool:
     return bool(choices) and choices[-1] is not None
 
 
-def _shard_findings(
-    fleet: Fleet, values: dict[str, Any], layers: list[Layer], default: Place, service: str
-) -> list[Finding]:
+def _shard_problems(fleet: Fleet, values: dict[str, Any]) -> Iterator[Problem]:
     """Kargo says nothing of a shard that no controller was started with, and does nothing either."""
     names = [shard.name for shard in fleet.shards]
     shard = values.get("shard")
-    if not names or not shard or shard in names:
-        return []
-    place = origin(layers, ("shard",), default)
-    close = difflib.get_close_matches(str(shard), names, n=1)
-    fix = (
-        f"did you mean {close[0]}?"
-        if close
-        else f"choose {rules.enumerate_words(names)}, or add it to shards in {FILE}"
-    )
-    message = f'shard: "{shard}" is not among the shards of {FILE}'
-    return [Finding(place, "KF308", message, fix, "" if place.file == FILE else service)]
-
-
-def _sources(layers: list[Layer]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([FILE, *(layer.file for layer in layers)]))
+    if names and shard and shard not in names:
+        fix = did_you_mean(str(shard), names, f"choose {enumerate_words(names)}, or add it to shards in {FLEET_FILE}")
+        yield Problem("KF308", f'shard: "{shard}" is not among the shards of {FLEET_FILE}', fix, ("shard",))
 
 
 def _group_findings(fleet: Fleet, service: str) -> list[Finding]:
     # The same words for each service of the group, so that it is told once.
     return [
         Finding(
-            Layer(FILE, ("groups",), {}, fleet.text).place((group.name,), key=True),
+            Layer(FLEET_FILE, ("groups",), {}, fleet.text).place((group.name,), key=True),
             "KF205",
             f"groups.{group.name}: has mistakes, so its services are left as they are",
             "correct what else is said of this group",
@@ -176,7 +175,7 @@ def _identity_findings(layers: list[Layer], service: str) -> list[Finding]:
     for layer in layers:
         name = (layer.values.get("service") or {}).get("name")
         place = layer.place(("service", "name")) if name else Place("")
-        if name and layer.file == FILE:
+        if name and layer.file == FLEET_FILE:
             message = "service.name: the name of a service is that of its folder"
             findings.append(Finding(place, "KF204", message, "remove it"))
         elif name and name != service:
@@ -185,22 +184,24 @@ def _identity_findings(layers: list[Layer], service: str) -> list[Finding]:
     return findings
 
 
-def _own_layer(inputs: Inputs, reader: Reader, folder: str, service: str) -> tuple[Layer | None, list[Finding]]:
-    file = f"{folder}/kargo.yaml"
+def _own_layer(
+    inputs: Inputs, reader: RepositoryReader, folder: str, service: str
+) -> tuple[Layer | None, list[Finding]]:
+    file = f"{folder}/{SERVICE_FILE}"
     is_there = reader.exists(file)
     findings = []
     if reader.exists(f"{folder}/kargo.yml"):
-        fix = "move what it says to kargo.yaml" if is_there else "rename it to kargo.yaml"
+        fix = f"move what it says to {SERVICE_FILE}" if is_there else f"rename it to {SERVICE_FILE}"
         findings.append(Finding(Place(f"{folder}/kargo.yml"), "KFW201", "this file is not read", fix, service))
     if not is_there:
         return None, findings
-    text = yaml_reader.read_text(reader, file, service)
+    text = read_text(reader, file, service)
     if isinstance(text, Finding):
         return None, [*findings, text]
     try:
         values = yaml_reader.parse(text)
-    except yaml_reader.YamlProblem as problem:
-        return None, [*findings, problem.finding(file, service)]
+    except yaml_reader.YamlError as error:
+        return None, [*findings, error.problem.in_file(file, service)]
     layer = Layer(file, (), values, text)
     return layer, findings + schema_findings(inputs.chart.validator, layer, service)
 
@@ -209,23 +210,29 @@ def _values_findings(
     inputs: Inputs, values: dict[str, Any], layers: list[Layer], default: Place, service: str
 ) -> list[Finding]:
     # Unknown keys are told already: every layer was held to the schema by itself.
-    refused = [problem for problem in inputs.chart.validator.problems(values) if problem.code != "KF101"]
-    found = [(problem.path, problem.code, problem.message, problem.fix) for problem in refused]
-    found = found or [(problem.path, problem.code, str(problem), "") for problem in rules.problems(values)]
-    findings: dict[tuple[Place, str, KeyPath, str], Finding] = {}
-    for path, code, message, schema_fix in found:
-        place, fix = origin(layers, path, default), schema_fix
-        if path == ("image", "repoURL") and not values["image"].get("repoURL"):
-            place, fix = Place(FILE), "set image.registry in fleet.yaml, or pass --image-repository"
-        elif path == ("git", "repoURL") and not (values.get("git") or {}).get("repoURL"):
-            place, fix = Place(FILE), "set git.repoURL in fleet.yaml, or pass --git-repo-url"
-        elif not fix and path[-2:-1] in (("upstream",), ("stages",)) and isinstance(path[-1], int):
-            place, fix = _unknown_stage(values, layers, path, place)
-        # What every stage inherits is one mistake, and what every service inherits is one, not thousands.
-        is_promotion = path[0] == "stages" and path[2:3] == ("promotion",)
-        key = (place, code, path[2:], "") if is_promotion else (place, code, path, message)
-        findings.setdefault(key, Finding(place, code, message, fix, service if place.file != FILE else ""))
-    return list(findings.values())
+    problems = [problem for problem in inputs.chart.validator.problems(values) if problem.code != "KF101"]
+    problems = problems or rules.problems(values)
+    return once_per_pipeline(
+        (problem, _values_finding(problem, values, layers, default, service)) for problem in problems
+    )
+
+
+def _values_finding(
+    problem: Problem, values: dict[str, Any], layers: list[Layer], default: Place, service: str
+) -> Finding:
+    """Place a problem with the merged values, with a fix where the place tells more than the rule knows."""
+    path = problem.path
+    if path == ("image", "repoURL") and not values["image"].get("repoURL"):
+        fix = "set image.registry in fleet.yaml, or pass --image-repository"
+        return attributed(problem._replace(fix=fix), Place(FLEET_FILE), service)
+    if path == ("git", "repoURL") and not (values.get("git") or {}).get("repoURL"):
+        fix = "set git.repoURL in fleet.yaml, or pass --git-repo-url"
+        return attributed(problem._replace(fix=fix), Place(FLEET_FILE), service)
+    place = origin(layers, path, default)
+    if not problem.fix and path[-2:-1] in (("upstream",), ("stages",)) and isinstance(path[-1], int):
+        place, fix = _unknown_stage(values, layers, path, place)
+        problem = problem._replace(fix=fix)
+    return attributed(problem, place, service)
 
 
 def _unknown_stage(values: dict[str, Any], layers: list[Layer], path: KeyPath, place: Place) -> tuple[Place, str]:
@@ -238,34 +245,33 @@ def _unknown_stage(values: dict[str, Any], layers: list[Layer], path: KeyPath, p
         return place, ""
     if not says(layers, path):  # the chart's default, of which a layer took the upstream stage out
         return origin(layers, ("stages", name), place), f"set {dotted(path[:-1])} too, or keep {name}"
-    close = difflib.get_close_matches(name, stages, n=1)
-    return place, f"did you mean {close[0]}?" if close else ""
+    return place, did_you_mean(name, stages)
 
 
 def _target_findings(
-    fleet: Fleet, reader: Reader, values: dict[str, Any], layers: list[Layer], service: str
+    fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], layers: list[Layer], service: str
 ) -> list[Finding]:
     """Check that the values file of every stage exists and holds what its promotions write."""
     findings = []
     for stage in values["stages"]:
-        promotion = rules.promotion_of(values, stage)
-        if not rules.has_default_steps(promotion) or rules.branch_of(values, stage) != (
-            fleet.git.get("branch") or "main"
-        ):
+        promotion = pipeline.promotion_of(values, stage)
+        own_branch = pipeline.branch_of(values, stage) != (fleet.git.get("branch") or "main")
+        if own_branch or not pipeline.has_default_steps(promotion):
             continue  # written by other steps, or on a branch that is not checked out here
-        file = rules.path_of(values, stage, promotion)
+        file = pipeline.path_of(values, stage, promotion)
         if file.startswith(f"{fleet.services}/") and not file.startswith(f"{fleet.services}/{service}/"):
             message = f"promotions to {stage} write into the folder of another service"
-            place = origin(layers, ("stages", stage, "promotion", "path"), Place(file))
-            findings.append(
-                Finding(place, "KFW307", message, "correct promotion.path", "" if place.file == FILE else service)
-            )
+            path = ("stages", stage, "promotion", "path")
+            found = Problem("KFW307", message, "correct promotion.path", path)
+            findings.append(in_layers(found, layers, Place(file), service))
         keys = [key for key in (promotion.get("tagKey", "image.tag"), promotion.get("digestKey")) if key]
         findings += _target_file_findings(reader, file, stage, keys, service)
     return findings
 
 
-def _target_file_findings(reader: Reader, file: str, stage: str, keys: list[str], service: str) -> list[Finding]:
+def _target_file_findings(
+    reader: RepositoryReader, file: str, stage: str, keys: list[str], service: str
+) -> list[Finding]:
     try:
         text = reader.read(file).decode("utf-8")
     except FileNotFoundError:
@@ -275,12 +281,10 @@ def _target_file_findings(reader: Reader, file: str, stage: str, keys: list[str]
             fix = f"rename {other.name}, or set promotion.path"
         return [Finding(Place(file), "KF401", f"the values file of stage {stage} is missing", fix, service)]
     except (OSError, UnicodeDecodeError):
-        read = yaml_reader.read_text(reader, file, service)
+        read = read_text(reader, file, service)
         return [read] if isinstance(read, Finding) else []
     try:
         problem = promoted_files.problem(text, keys)
-    except yaml_reader.YamlProblem as error:
-        return [error.finding(file, service)]
-    if problem is None:
-        return []
-    return [Finding(Place(file, problem.line, problem.column), problem.code, problem.message, problem.fix, service)]
+    except yaml_reader.YamlError as error:
+        problem = error.problem
+    return [problem.in_file(file, service)] if problem else []

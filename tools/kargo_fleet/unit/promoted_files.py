@@ -8,25 +8,15 @@ first promotion in the cluster, what it cuts off breaks the file. tests/unit/tes
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 import yaml
 
+from kargo_fleet.findings import Position, Problem, position_at
 from kargo_fleet.text import yaml_reader
 
 _INDEX = re.compile(r"[0-9]{1,9}")
 # To YAML parsers these end a line, to the step only \n does.
 _ODD_BREAK = re.compile(r"\r(?!\n)|[\x85\u2028\u2029]")
-
-
-class TargetProblem(NamedTuple):
-    """Why a key cannot be written, at a place that counts from 1."""
-
-    code: str
-    line: int
-    column: int
-    message: str
-    fix: str
 
 
 def split_key(key: str) -> list[str]:
@@ -35,59 +25,47 @@ def split_key(key: str) -> list[str]:
     return [re.sub(r"\\([.:])", r"\1", part.removeprefix(":")) for part in parts]
 
 
-def problem(text: str, keys: list[str]) -> TargetProblem | None:
+def problem(text: str, keys: list[str]) -> Problem | None:
     """Return the first reason why the scalars at `keys` cannot be written in a YAML text, None when all can.
 
-    A comment that will be lost is mentioned only when nothing worse is found. Raises yaml_reader.YamlProblem when the text
+    A comment that will be lost is mentioned only when nothing worse is found. Raises yaml_reader.YamlError when the text
     is not YAML.
     """
     root = yaml_reader.compose(text, first_only=True)
     lost_comment = None
     for key in keys:
         found = _find(root, split_key(key), key)
-        cut = found if isinstance(found, TargetProblem) else _cut(found, text, key)
+        cut = found if isinstance(found, Problem) else _cut(found, text, key)
         if cut is not None and cut.code != "KFW401":
             return cut
         lost_comment = lost_comment or cut
     return lost_comment
 
 
-def _find(root: yaml.Node | None, parts: list[str], key: str) -> yaml.ScalarNode | TargetProblem:
+def _find(root: yaml.Node | None, parts: list[str], key: str) -> yaml.ScalarNode | Problem:
     node = root
-    line, column = 1, 1
+    here = Position(1, 1)
     for part in parts:
         if (twice := _twice(node, part)) is not None:
-            mark = twice.start_mark
-            return TargetProblem(
-                "KF003",
-                mark.line + 1,
-                mark.column + 1,
-                f'the key "{part}" appears twice',
-                "keep one of them; a promotion writes the first, Helm reads the last",
-            )
+            fix = "keep one of them; a promotion writes the first, Helm reads the last"
+            return Problem("KF003", f'the key "{part}" appears twice', fix, position=_position(twice.start_mark))
         if node is None or (step := _child(node, part)) is None:
-            return TargetProblem(
-                "KF402",
-                line,
-                column,
-                f"there is no key {key}",
-                f"add {_example(parts)}; the first promotion fills it in",
-            )
+            fix = f"add {_example(parts)}; the first promotion fills it in"
+            return Problem("KF402", f"there is no key {key}", fix, position=here)
         before, child = step
         if isinstance(node, yaml.MappingNode):
-            line, column = before[0].start_mark.line + 1, before[0].start_mark.column + 1
+            here = _position(before[0].start_mark)
         if child.start_mark.index < max([node.start_mark.index, *(other.end_mark.index for other in before)]):
-            return TargetProblem(
-                "KF402",
-                line,
-                column,
-                f"{key} is an alias, which a promotion does not follow",
-                "write the value out",
-            )
+            message = f"{key} is an alias, which a promotion does not follow"
+            return Problem("KF402", message, "write the value out", position=here)
         node = child
     if not isinstance(node, yaml.ScalarNode):
-        return TargetProblem("KF402", line, column, f"{key} holds no single value", f"write {_example(parts)}")
+        return Problem("KF402", f"{key} holds no single value", f"write {_example(parts)}", position=here)
     return node
+
+
+def _position(mark: yaml.Mark) -> Position:
+    return Position(mark.line + 1, mark.column + 1)
 
 
 def _child(node: yaml.Node, part: str) -> tuple[list[yaml.Node], yaml.Node] | None:
@@ -106,59 +84,35 @@ def _twice(node: yaml.Node | None, part: str) -> yaml.Node | None:
     return keys[1] if len(keys) > 1 else None
 
 
-def _cut(node: yaml.ScalarNode, text: str, key: str) -> TargetProblem | None:
+def _cut(node: yaml.ScalarNode, text: str, key: str) -> Problem | None:
     start, end = node.start_mark, node.end_mark
-    line, column = start.line + 1, start.column + 1
+    here = _position(start)
     if (odd := _ODD_BREAK.search(text, 0, start.index)) is not None:
-        return TargetProblem(
-            "KF402",
-            text.count("\n", 0, odd.start()) + 1,
-            odd.start() - text.rfind("\n", 0, odd.start()),
-            f"a promotion misses the line of {key}, because of the line break {odd[0]!a} before it",
-            "remove it; end lines with \\n or \\r\\n",
-        )
+        message = f"a promotion misses the line of {key}, because of the line break {odd[0]!a} before it"
+        fix = "remove it; end lines with \\n or \\r\\n"
+        return Problem("KF402", message, fix, position=position_at(text, odd.start()))
     source = text.split("\n")[start.line]
     # The step takes the column, which counts characters, for a number of bytes.
     if source[: start.column].encode()[start.column :].strip():
-        return TargetProblem(
-            "KF402",
-            line,
-            column,
-            f"the first promotion cuts into what stands before {key} on its line, because that is not ASCII",
-            "write the value on a line of its own, below its key",
-        )
+        message = f"the first promotion cuts into what stands before {key} on its line, because that is not ASCII"
+        return Problem("KF402", message, "write the value on a line of its own, below its key", position=here)
     if start.index == end.index and source[: start.column].rstrip()[-1:] not in (":", "-"):
-        return TargetProblem("KF402", line, column, f"{key} has no colon", f"write {_example(split_key(key))}")
+        return Problem("KF402", f"{key} has no colon", f"write {_example(split_key(key))}", position=here)
     if source[start.column : start.column + 1] in ("&", "!"):
         what = "an anchor" if source[start.column] == "&" else "a tag"
-        return TargetProblem(
-            "KF402", line, column, f"{key} carries {what}, which the first promotion removes", "write the plain value"
-        )
+        message = f"{key} carries {what}, which the first promotion removes"
+        return Problem("KF402", message, "write the plain value", position=here)
     if start.line != end.line or node.style in ("|", ">"):
-        return TargetProblem(
-            "KF402",
-            line,
-            column,
-            f"{key} spans several lines; a promotion replaces only the first",
-            "write the value on one line",
-        )
+        message = f"{key} spans several lines; a promotion replaces only the first"
+        return Problem("KF402", message, "write the value on one line", position=here)
     rest = source[end.column :].strip()
     if rest.startswith("#"):
-        return TargetProblem(
-            "KFW401",
-            line,
-            source.index("#", end.column) + 1,
-            f"the comment behind {key} is lost with the first promotion",
-            "put it on a line of its own",
-        )
+        message = f"the comment behind {key} is lost with the first promotion"
+        comment = Position(here.line, source.index("#", end.column) + 1)
+        return Problem("KFW401", message, "put it on a line of its own", position=comment)
     if rest:
-        return TargetProblem(
-            "KF402",
-            line,
-            column,
-            f"the first promotion cuts off what follows {key} on its line: {rest}",
-            "write one `key: value` per line",
-        )
+        message = f"the first promotion cuts off what follows {key} on its line: {rest}"
+        return Problem("KF402", message, "write one `key: value` per line", position=here)
     return None
 
 

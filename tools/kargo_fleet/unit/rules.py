@@ -5,19 +5,16 @@ words; tests/unit/test_rules.py holds the two together. What Kargo accepts silen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from kargo_fleet.fleet.merge import merge
-from kargo_fleet.text.json_schema import dotted
+from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.fleet.names import NameFault, fault_of, project_of
+from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, path_of, promotion_of, section
 from kargo_fleet.text.semver import is_constraint
-from kargo_fleet.text.yaml_reader import KeyPath
+from kargo_fleet.text.words import enumerate_words
 
-#: Services that would take a namespace of Kargo's own: kargo-cluster-secrets and its like.
-RESERVED_NAMES = frozenset(["cluster-secrets", "shared-resources", "system-resources"])
-#: A namespace has 63 characters, and "kargo-" goes in front.
-LONGEST_NAME = 57
 #: Variables that the chart defines for every stage.
 RESERVED_VARS = frozenset(["service", "imageRepoURL", "gitRepoURL", "branch", "path", "folder", "application"])
 #: Kargo's promotion steps, those of its commercial distributions included: the pages of "Promotion Steps Reference".
@@ -34,7 +31,6 @@ BUILTIN_STEPS = frozenset(
     """.split()
 )
 
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 #: Git URLs from which Kargo infers the provider of pull requests, as its pkg/gitprovider does.
 _KNOWN_PROVIDERS = re.compile(
@@ -45,76 +41,24 @@ _RESERVED_ALIAS = re.compile(r"(step|task)-[0-9]+")
 _EXAMPLES = "such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *"
 
 
-class Problem(NamedTuple):
-    """A rule that the values break. `message` starts after the path: "<path>: <message>" is what the chart says."""
-
-    path: KeyPath
-    code: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{dotted(self.path)}: {self.message}"
-
-
 def problems(values: Mapping[str, Any]) -> list[Problem]:
     """Return what is wrong with a unit's complete values, which are valid by the chart's schema; [] when they can work.
 
     `values` are the chart's defaults with every layer merged over them, service.name included.
     """
-    stages = _map(values, "stages")
+    stages = section(values, "stages")
     return [
-        *_service(_map(values, "service").get("name") or ""),
+        *_service(section(values, "service").get("name") or ""),
         *_image(values),
         *_pipeline(stages),
         *_promotion(values, stages),
-        *_rbac(_map(values, "rbac"), stages),
+        *_rbac(section(values, "rbac"), stages),
     ]
 
 
-def promotion_of(values: Mapping[str, Any], stage: str) -> dict[str, Any]:
-    """Return how one stage is promoted: `promotion`, with the stage's own over it."""
-    return merge(_map(values, "promotion"), _map(_map(_map(values, "stages"), stage), "promotion"))
-
-
-def has_default_steps(promotion: Mapping[str, Any]) -> bool:
-    """Say whether a stage runs the chart's own steps, the only ones that write its values file."""
-    return not (_map(promotion, "steps").get("replace") or _map(promotion, "task").get("name"))
-
-
-def pipeline_order(stages: Mapping[str, Any]) -> list[str]:
-    """Return the stages so that each comes after its upstream ones; where that leaves a choice, in the order given."""
-    order: list[str] = []
-    waiting = list(stages)
-    while waiting:
-        ready = [
-            name for name in waiting if not any(s in waiting and s != name for s in stages[name].get("upstream") or [])
-        ]
-        ready = ready[:1] or waiting[:1]  # a cycle is reported elsewhere
-        order += ready
-        waiting.remove(ready[0])
-    return order
-
-
-def path_of(values: Mapping[str, Any], stage: str, promotion: Mapping[str, Any]) -> str:
-    """Return the values file that one stage's promotions write, from the root of the repository."""
-    pattern: str = promotion.get("path") or "services/<service>/values-<stage>.yaml"
-    return pattern.replace("<service>", values["service"]["name"]).replace("<stage>", stage)
-
-
-def branch_of(values: Mapping[str, Any], stage: str) -> str:
-    """Return the branch that one stage is promoted on."""
-    branch: str = _map(_map(values, "stages"), stage).get("branch") or _map(values, "git").get("branch") or "main"
-    return branch
-
-
-def enumerate_words(words: Sequence[str]) -> str:
-    """Return words in a sentence: "a", "a and b", "a, b and c"."""
-    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _map(values: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = values.get(key)
-    return value if isinstance(value, dict) else {}
+def _problem(path: KeyPath, code: str, message: str) -> Problem:
+    """Return the problem at a path of the values, in the chart's words: "<path>: <message>"."""
+    return Problem(code, f"{dotted(path)}: {message}", path=path)
 
 
 def _quote(text: str) -> str:
@@ -123,14 +67,15 @@ def _quote(text: str) -> str:
 
 def _service(name: str) -> Iterator[Problem]:
     path = ("service", "name")
-    if len(name) > LONGEST_NAME or not _DNS_LABEL.fullmatch(name):
-        yield Problem(
+    fault = fault_of(name)
+    if fault in (NameFault.NOT_A_LABEL, NameFault.TOO_LONG):
+        yield _problem(
             path,
             "KF201",
             f"{_quote(name)} is not a DNS label of at most 57 characters (a-z, 0-9 and -); the Project is called kargo-<name>",
         )
-    elif name in RESERVED_NAMES:
-        yield Problem(path, "KF202", f"{_quote(name)} is reserved; kargo-{name} is a namespace of Kargo's own")
+    elif fault is NameFault.RESERVED:
+        yield _problem(path, "KF202", f"{_quote(name)} is reserved; {project_of(name)} is a namespace of Kargo's own")
 
 
 _constraint_ok = lru_cache(maxsize=None)(is_constraint)
@@ -150,19 +95,19 @@ def _regex_ok(text: str) -> bool:
 
 
 def _image(values: Mapping[str, Any]) -> Iterator[Problem]:
-    image = _map(values, "image")
+    image = section(values, "image")
     strategy = image.get("imageSelectionStrategy") or "SemVer"
     constraint = image.get("constraint") or ""
     if not image.get("repoURL"):
-        yield Problem(("image", "repoURL"), "KF104", "is required; for example registry.example.com/nginx")
+        yield _problem(("image", "repoURL"), "KF104", "is required; for example registry.example.com/nginx")
     if strategy == "SemVer" and constraint and not _constraint_ok(constraint):
-        yield Problem(
+        yield _problem(
             ("image", "constraint"),
             "KF302",
             f"{_quote(constraint)} is not a semver constraint {_EXAMPLES}; a mutable tag needs imageSelectionStrategy: Digest",
         )
     elif strategy == "Digest" and not _TAG.fullmatch(constraint):
-        yield Problem(
+        yield _problem(
             ("image", "constraint"),
             "KF302",
             f"{_quote(constraint)} is not the name of a tag such as latest, which imageSelectionStrategy: Digest needs",
@@ -170,34 +115,34 @@ def _image(values: Mapping[str, Any]) -> Iterator[Problem]:
     for key in ("allowTagsRegexes", "ignoreTagsRegexes"):
         for index, regex in enumerate(image.get(key) or []):
             if not _regex_ok(regex):
-                yield Problem(
+                yield _problem(
                     ("image", key, index),
                     "KF303",
                     f"{_quote(regex)} is not a regular expression of Go (RE2: no lookarounds, no backreferences)",
                 )
-    for index, subscription in enumerate(_map(values, "warehouse").get("subscriptions") or []):
+    for index, subscription in enumerate(section(values, "warehouse").get("subscriptions") or []):
         yield from _subscription(("warehouse", "subscriptions", index), subscription, image.get("repoURL"))
 
 
 def _subscription(path: KeyPath, subscription: Mapping[str, Any], own: str | None) -> Iterator[Problem]:
-    if own and _map(subscription, "image").get("repoURL") == own:
-        yield Problem(
+    if own and section(subscription, "image").get("repoURL") == own:
+        yield _problem(
             (*path, "image", "repoURL"),
             "KF304",
             f"{_quote(own)} is the service's own image, which is subscribed to already",
         )
     for kind, key in (("chart", "semverConstraint"), ("git", "semverConstraint"), ("image", "constraint")):
-        given = _map(subscription, kind)
+        given = section(subscription, kind)
         constraint = given.get(key)
         is_semver = (given.get("imageSelectionStrategy") or "SemVer") == "SemVer"
         if constraint and is_semver and not _constraint_ok(constraint):
-            yield Problem((*path, kind, key), "KF302", f"{_quote(constraint)} is not a semver constraint {_EXAMPLES}")
-    if chart := _map(subscription, "chart"):
+            yield _problem((*path, kind, key), "KF302", f"{_quote(constraint)} is not a semver constraint {_EXAMPLES}")
+    if chart := section(subscription, "chart"):
         is_oci = chart["repoURL"].startswith("oci://")
         if is_oci and chart.get("name"):
-            yield Problem((*path, "chart", "name"), "KF103", "must be empty; an oci:// URL names the chart itself")
+            yield _problem((*path, "chart", "name"), "KF103", "must be empty; an oci:// URL names the chart itself")
         elif not is_oci and not chart.get("name"):
-            yield Problem(
+            yield _problem(
                 (*path, "chart", "name"), "KF104", "is required; an https:// URL names a repository of many charts"
             )
 
@@ -206,7 +151,7 @@ def _pipeline(stages: Mapping[str, Any]) -> Iterator[Problem]:
     names = sorted(stages)
     has_start = False
     if not names:
-        yield Problem(("stages",), "KF301", "is empty; a pipeline needs at least one stage")
+        yield _problem(("stages",), "KF301", "is empty; a pipeline needs at least one stage")
     for name in names:
         stage = stages[name]
         upstream = stage.get("upstream") or []
@@ -214,25 +159,25 @@ def _pipeline(stages: Mapping[str, Any]) -> Iterator[Problem]:
         for index, source in enumerate(upstream):
             path = ("stages", name, "upstream", index)
             if source == name:
-                yield Problem(path, "KF301", f"{_quote(source)} is the stage itself")
+                yield _problem(path, "KF301", f"{_quote(source)} is the stage itself")
             elif source not in stages:
-                yield Problem(
+                yield _problem(
                     path, "KF301", f"{_quote(source)} is not a stage of this service; it has {enumerate_words(names)}"
                 )
         if stage.get("selectionPolicy") == "MatchUpstream" and (stage.get("direct") or len(upstream) != 1):
-            yield Problem(
+            yield _problem(
                 ("stages", name, "selectionPolicy"),
                 "KF301",
                 '"MatchUpstream" needs exactly one upstream stage and no Freight straight from the Warehouse',
             )
     if names and not has_start:
-        yield Problem(
+        yield _problem(
             ("stages",),
             "KF301",
             "none takes Freight straight from the Warehouse; the first stage of a pipeline has no upstream",
         )
     if cycles := _cycles(stages):
-        yield Problem(
+        yield _problem(
             ("stages",),
             "KF301",
             f"{enumerate_words(cycles)} wait for each other; upstream must not lead back to the same stage",
@@ -258,57 +203,59 @@ def _cycles(stages: Mapping[str, Any]) -> list[str]:
 
 
 def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[Problem]:
-    git = _map(values, "git")
+    git = section(values, "git")
     writers: dict[str, str] = {}
     needs_repository = False
     for name in sorted(stages):
         promotion = promotion_of(values, name)
         path = ("stages", name, "promotion")
-        for variable in sorted(_map(stages[name], "vars")):
+        for variable in sorted(section(stages[name], "vars")):
             if variable in RESERVED_VARS:
-                yield Problem(
+                yield _problem(
                     ("stages", name, "vars", variable),
                     "KF306",
                     "is a variable that the chart sets; choose another name",
                 )
-        if _map(promotion, "steps").get("replace") and _map(promotion, "task").get("name"):
-            yield Problem(path, "KF306", "steps.replace and task.name exclude each other")
+        if section(promotion, "steps").get("replace") and section(promotion, "task").get("name"):
+            yield _problem(path, "KF306", "steps.replace and task.name exclude each other")
         if has_default_steps(promotion):
             needs_repository = True
             target = f"{path_of(values, name, promotion)} on branch {branch_of(values, name)}"
             if target in writers:
-                yield Problem(
+                yield _problem(
                     (*path, "path"),
                     "KF305",
                     f"stage {writers[target]} writes {target} too; every stage needs a file or a branch of its own",
                 )
             writers.setdefault(target, name)
             if not (promotion.get("tagKey", "image.tag") or promotion.get("digestKey")):
-                yield Problem(
+                yield _problem(
                     (*path, "tagKey"), "KF306", "is empty and so is digestKey; a promotion would write nothing"
                 )
-            yield from _pull_request((*path, "pullRequest"), _map(promotion, "pullRequest"), git.get("repoURL") or "")
+            yield from _pull_request(
+                (*path, "pullRequest"), section(promotion, "pullRequest"), git.get("repoURL") or ""
+            )
         yield from _steps(path, promotion)
     if needs_repository and not git.get("repoURL"):
-        yield Problem(("git", "repoURL"), "KF104", "is required; for example https://github.com/example/gitops.git")
-    author = _map(git, "author")
+        yield _problem(("git", "repoURL"), "KF104", "is required; for example https://github.com/example/gitops.git")
+    author = section(git, "author")
     if bool(author.get("name")) != bool(author.get("email")):
         has, lacks = ("name", "email") if author.get("name") else ("email", "name")
-        yield Problem(("git", "author"), "KF104", f"has a {has} and no {lacks}; it needs both or none")
+        yield _problem(("git", "author"), "KF104", f"has a {has} and no {lacks}; it needs both or none")
 
 
 def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str) -> Iterator[Problem]:
     if not (pull_request.get("enabled") and repo_url):
         return
     if not repo_url.startswith("http"):
-        yield Problem(
+        yield _problem(
             (*path, "enabled"),
             "KF306",
             "needs git.repoURL with https://; a pull request goes through the provider's API, which takes no SSH keys",
         )
     elif not (pull_request.get("provider") or _KNOWN_PROVIDERS.match(repo_url)):
         where = _quote(repo_url)
-        yield Problem(
+        yield _problem(
             (*path, "provider"),
             "KF306",
             f"is empty and cannot be inferred from {where}; choose azure, bitbucket, gitea, github or gitlab",
@@ -316,12 +263,12 @@ def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str)
 
 
 def _steps(path: KeyPath, promotion: Mapping[str, Any]) -> Iterator[Problem]:
-    steps = _map(promotion, "steps")
+    steps = section(promotion, "steps")
     known = BUILTIN_STEPS.union(promotion.get("customSteps") or [])
     aliases: set[str] = set()
     if has_default_steps(promotion):
         aliases = {"update", "commit", "push"}
-        pull_request = _map(promotion, "pullRequest")
+        pull_request = section(promotion, "pullRequest")
         if pull_request.get("enabled"):
             aliases |= {"open-pr", "merge-pr" if pull_request.get("merge") else "wait-for-pr"}
     for key in ("replace",) if steps.get("replace") else ("before", "beforeCommit", "after"):
@@ -329,7 +276,7 @@ def _steps(path: KeyPath, promotion: Mapping[str, Any]) -> Iterator[Problem]:
             here = (*path, "steps", key, index)
             uses, alias = step.get("uses"), step.get("as")
             if uses and uses not in known:
-                yield Problem(
+                yield _problem(
                     (*here, "uses"),
                     "KF306",
                     f"{_quote(uses)} is not a promotion step of Kargo; list it in promotion.customSteps if this installation has it",
@@ -337,30 +284,30 @@ def _steps(path: KeyPath, promotion: Mapping[str, Any]) -> Iterator[Problem]:
             if step.get("task"):
                 for field in ("if", "continueOnError", "retry", "config"):
                     if step.get(field):
-                        yield Problem(
+                        yield _problem(
                             (*here, field), "KF306", "is not allowed in a step that runs a task; only as and vars are"
                         )
             if alias and _RESERVED_ALIAS.fullmatch(alias):
-                yield Problem((*here, "as"), "KF306", f"{_quote(alias)} is reserved by Kargo")
+                yield _problem((*here, "as"), "KF306", f"{_quote(alias)} is reserved by Kargo")
             elif alias and alias in aliases:
-                yield Problem((*here, "as"), "KF306", f"{_quote(alias)} is the alias of another step")
+                yield _problem((*here, "as"), "KF306", f"{_quote(alias)} is the alias of another step")
             aliases.add(alias or "")
 
 
 def _rbac(rbac: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[Problem]:
-    for key, binding in sorted(_map(rbac, "bindings").items()):
+    for key, binding in sorted(section(rbac, "bindings").items()):
         path = ("rbac", "bindings", key)
         if binding.get("role") and binding.get("roleRef"):
-            yield Problem(path, "KF307", "has role and roleRef; one is allowed")
+            yield _problem(path, "KF307", "has role and roleRef; one is allowed")
         elif not (binding.get("role") or binding.get("roleRef")):
-            yield Problem(path, "KF307", "needs role (admin, promoter or viewer) or roleRef")
+            yield _problem(path, "KF307", "needs role (admin, promoter or viewer) or roleRef")
         if not any(binding.get(subjects) for subjects in ("groups", "users", "serviceAccounts", "claims")):
-            yield Problem(path, "KF307", "binds nobody; it needs groups, users, serviceAccounts or claims")
+            yield _problem(path, "KF307", "binds nobody; it needs groups, users, serviceAccounts or claims")
         if binding.get("stages") and binding.get("role") != "promoter":
-            yield Problem((*path, "stages"), "KF307", "needs role: promoter")
+            yield _problem((*path, "stages"), "KF307", "needs role: promoter")
         for index, stage in enumerate(binding.get("stages") or []):
             if stage not in stages:
-                yield Problem(
+                yield _problem(
                     (*path, "stages", index),
                     "KF307",
                     f"{_quote(stage)} is not a stage of this service; it has {enumerate_words(sorted(stages))}",

@@ -1,0 +1,34 @@
+"""Running a program of somebody else's, and what it says when it fails."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+
+from kargo_fleet.errors import FleetError
+
+
+class ClientError(Exception):
+    """A client failed. `message` is what it printed, without its prefixes."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def run(command: Sequence[str], *, stdin: str | None = None, timeout: float | None = None) -> str:
+    """Run a program and return what it printed; `timeout` is in seconds.
+
+    Raises ClientError when it fails or does not answer in time, FleetError when it is not installed.
+    """
+    if shutil.which(command[0]) is None:
+        raise FleetError(f"{command[0]} is not on PATH\nInstall it, or run this where it is.")
+    try:
+        result = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise ClientError(f"{command[0]} did not answer within {timeout:.0f} s") from None
+    if result.returncode:
+        message = result.stderr.strip().removeprefix("Error: ").removeprefix("error: ")
+        raise ClientError(message or f"exit status {result.returncode}")
+    return result.stdout

@@ -1,0 +1,1 @@
+"""Changes to the files that a service's team owns."""

@@ -1,0 +1,71 @@
+"""Loading a fleet: its chart and its fleet.yaml, in the one way that all commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from kargo_fleet.errors import FleetError
+from kargo_fleet.findings import Finding
+from kargo_fleet.fleet import chart as charts
+from kargo_fleet.fleet import config
+from kargo_fleet.fleet.chart import Chart
+from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.text.json_schema import Schema
+
+
+class Loaded(NamedTuple):
+    """A chart, a fleet, and what is wrong with fleet.yaml. The fleet is `broken` when there is nothing to go on with."""
+
+    chart: Chart
+    fleet: Fleet
+    findings: list[Finding]
+
+
+def load(root: Path, *, image_repository: str | None = None, git_repo_url: str | None = None) -> Loaded:
+    """Read the chart and fleet.yaml of the repository at `root`, with what the command line says over it.
+
+    Raises FleetError for an option that is not allowed, and ChartError when the repository's own chart at its usual place
+    cannot be used.
+    """
+    file = config.read_file(root)
+    try:
+        chart = charts.load_chart(root, file.chart_path)
+    except charts.ChartError as error:
+        if file.chart_path is None:
+            raise
+        fix = "correct the path, or leave it out to use the chart that comes with kargo-fleet"
+        found = Finding(file.layer.place(("chart", "path")), "KF105", str(error), fix)
+        return Loaded(charts.load_chart(root, None), config.broken_fleet(root), [found])
+    fleet, findings = config.fleet_of(root, file, chart)
+    _check_option(chart, "image", "--image-repository", (image_repository or "").rstrip("/"))
+    _check_option(chart, "git", "--git-repo-url", git_repo_url)
+    return Loaded(chart, fleet.overridden(image_repository, git_repo_url), findings)
+
+
+def load_sound(root: Path) -> Loaded:
+    """Read chart and fleet.yaml for a command that cannot go on without them. Raises FleetError when they are unusable."""
+    loaded = load(root)
+    if loaded.fleet.broken:
+        raise _unusable(loaded.findings[0])
+    return loaded
+
+
+def load_chart(root: Path) -> Chart:
+    """Read the chart alone, whatever else is wrong with fleet.yaml. Raises FleetError when it cannot be used."""
+    loaded = load(root)
+    for finding in loaded.findings:
+        if finding.code == "KF105":
+            raise _unusable(finding)
+    return loaded.chart
+
+
+def _unusable(finding: Finding) -> FleetError:
+    return FleetError(f"{finding.place}: {finding.message}\nRun `kargo-fleet check`.")
+
+
+def _check_option(chart: Chart, key: str, option: str, value: str | None) -> None:
+    """Hold an option to what the chart's schema says of `<key>.repoURL`."""
+    allowed = chart.schema["properties"][key]["properties"]["repoURL"]
+    if value and (problems := Schema({"properties": {option: allowed}}).problems({option: value})):
+        raise FleetError(f"{problems[0].message}\n{problems[0].fix}")

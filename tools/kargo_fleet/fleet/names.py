@@ -1,0 +1,77 @@
+"""Names: of files, of a unit's Project and release, of labels; which names a service may have, and how long they may be."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from enum import Enum
+
+FLEET_FILE = "fleet.yaml"
+SERVICE_FILE = "kargo.yaml"
+#: The folder of the generated values files.
+VALUES = "values"
+ARGOCD = "argocd"
+
+#: What the names of Projects and their namespaces begin with.
+PREFIX = "kargo-"
+#: A namespace has 63 characters (RFC 1123), the prefix among them.
+LONGEST_SERVICE = 63 - len(PREFIX)
+#: Helm's own limit for the name of a release.
+LONGEST_RELEASE = 53
+#: Services that would take a namespace of Kargo's own: kargo-cluster-secrets and its like.
+RESERVED_NAMES = frozenset(["cluster-secrets", "shared-resources", "system-resources"])
+#: Kargo looks there for the credentials of all Projects (`global.sharedResources.namespace` of its chart).
+SHARED_RESOURCES = f"{PREFIX}shared-resources"
+#: How many revisions of a release Helm keeps: the present one, and one to roll back to. Each is a Secret of 57 KB in etcd.
+RELEASE_REVISIONS = 2
+
+#: What the chart and the ApplicationSets put on everything that they make. Helm owns managed-by, so that label says nothing.
+PART_OF_LABEL, PART_OF = "app.kubernetes.io/part-of", "kargo-fleet"
+#: The service, on what the chart makes.
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+#: The service, and that it is a unit, on Applications.
+NAME_LABEL = "app.kubernetes.io/name"
+COMPONENT_LABEL, UNIT_COMPONENT = "app.kubernetes.io/component", "kargo-unit"
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+_CHECKSUM = 8  # characters of the checksum in the release of a service whose name is too long
+
+
+class NameFault(Enum):
+    """Why a name cannot be that of a service."""
+
+    NOT_A_LABEL = "not a DNS label"
+    TOO_LONG = "too long"
+    RESERVED = "reserved"
+
+
+def fault_of(service: str) -> NameFault | None:
+    """Return why a name cannot be that of a service, None when it can."""
+    if not _DNS_LABEL.fullmatch(service):
+        return NameFault.NOT_A_LABEL
+    if len(service) > LONGEST_SERVICE:
+        return NameFault.TOO_LONG
+    return NameFault.RESERVED if service in RESERVED_NAMES else None
+
+
+def is_service_name(name: str) -> bool:
+    """Say whether a folder's name can be the name of a service."""
+    return fault_of(name) is None
+
+
+def project_of(service: str) -> str:
+    """Return the name of a service's Project, which is that of its namespace."""
+    return f"{PREFIX}{service}"
+
+
+def release_name(service: str) -> str:
+    """Return the name of a service's Helm release: the service's, or where that is too long what is unmistakably its."""
+    if len(service) <= LONGEST_RELEASE:
+        return service
+    kept = LONGEST_RELEASE - _CHECKSUM - 1
+    return f"{service[:kept].rstrip('-')}-{hashlib.sha256(service.encode()).hexdigest()[:_CHECKSUM]}"
+
+
+def values_path(service: str) -> str:
+    """Return the path of a service's values file in the repository."""
+    return f"{VALUES}/{service}.yaml"

@@ -1,0 +1,1 @@
+"""What a platform needs once: credentials for Kargo."""

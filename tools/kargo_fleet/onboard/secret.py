@@ -1,0 +1,60 @@
+"""The Secret that gives Kargo access to the repository or to a registry, for all Projects."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Any
+
+from kargo_fleet.errors import FleetError
+from kargo_fleet.fleet.config import Fleet
+
+
+class SecretKind(StrEnum):
+    GIT = "git"
+    IMAGE = "image"
+
+
+def secret(
+    fleet: Fleet, kind: SecretKind, *, name: str, namespace: str, username: str, group: str = ""
+) -> dict[str, Any]:
+    """Return the manifest of a Secret, without a password. With `group`, the registry is that of a group of fleet.yaml.
+
+    Raises FleetError when fleet.yaml does not say what the credentials are for.
+
+    Source: https://docs.kargo.io/user-guide/security/managing-secrets, "Repository Credentials".
+    """
+    data = {"repoURL": fleet.git.get("repoURL", "")}
+    if kind is SecretKind.IMAGE:
+        registry = _group_registry(fleet, group) if group else fleet.registry
+        data = {"repoURL": f"^{_escaped(registry)}/.+$" if registry else "", "repoURLIsRegex": "true"}
+    if not data["repoURL"]:
+        raise FleetError(f"fleet.yaml does not set {'git.repoURL' if kind is SecretKind.GIT else 'image.registry'}")
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name or _name(kind, group),
+            "namespace": namespace,
+            "labels": {"kargo.akuity.io/cred-type": str(kind)},
+        },
+        "stringData": {**data, "username": username},
+    }
+
+
+def _name(kind: SecretKind, group: str) -> str:
+    suffix = re.sub(r"[^a-z0-9]+", "-", group.lower()).strip("-")
+    return f"kargo-fleet-{kind}-{suffix}" if suffix else f"kargo-fleet-{kind}"
+
+
+def _group_registry(fleet: Fleet, name: str) -> str:
+    registries = {group.name: group.registry for group in fleet.groups if group.registry}
+    if name not in registries:
+        known = f"those with one are {', '.join(registries)}" if registries else "no group has one"
+        raise FleetError(f"there is no group {name!r} with a registry of its own in fleet.yaml; {known}")
+    return registries[name]
+
+
+def _escaped(text: str) -> str:
+    """Escape what means something to Go's regular expressions. re.escape also takes `-` for that, which nobody wants to read."""
+    return re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", text)

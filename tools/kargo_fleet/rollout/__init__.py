@@ -1,0 +1,1 @@
+"""Bringing units into a cluster with Helm, and taking them out of it."""

@@ -1,0 +1,166 @@
+"""Taking units out of a cluster, in the order that works although Project and namespace are kept."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from kargo_fleet.clients.kube import Kube
+from kargo_fleet.clients.process import ClientError
+from kargo_fleet.clients.retrying import retry_transient
+from kargo_fleet.cluster.objects import Object, annotation, is_ours, label, name_of
+from kargo_fleet.files import generated
+from kargo_fleet.files.generated import State
+from kargo_fleet.findings import Finding, Place
+from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.names import (
+    COMPONENT_LABEL,
+    INSTANCE_LABEL,
+    NAME_LABEL,
+    PREFIX,
+    UNIT_COMPONENT,
+    project_of,
+    values_path,
+)
+from kargo_fleet.rollout.releases import foreign
+
+_PROJECTS = "projects.kargo.akuity.io"
+_APPLICATIONS = "applications.argoproj.io"
+_WAIT = 120  # seconds for one object to go
+
+
+@dataclass(frozen=True)
+class InstalledUnit:
+    """What of one service is in the cluster, and how much goes with it."""
+
+    service: str
+    owns_namespace: bool
+    promotions: int
+    freight: int
+    release: tuple[str, str] | None  # name and namespace, as Helm wrote them onto the unit
+
+    @property
+    def project(self) -> str:
+        """The name of the Project and its namespace."""
+        return project_of(self.service)
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """What is to be done: the `units` that go. `findings` say what was asked for and is left alone."""
+
+    kube: Kube
+    argocd_namespace: str
+    has_argocd: bool
+    units: tuple[InstalledUnit, ...]
+    findings: tuple[Finding, ...]
+
+
+def prepare(kube: Kube, argocd_namespace: str, services: Sequence[str], *, everything: bool) -> Deletion:
+    """Find the units of `services`, or of all services with `everything`; only what carries the chart's labels is one."""
+    ours, others = _present(kube)
+    wanted = sorted(ours) if everything else list(dict.fromkeys(services))
+    return Deletion(
+        kube=kube,
+        argocd_namespace=argocd_namespace,
+        has_argocd=kube.knows(_APPLICATIONS),
+        units=tuple(_units(kube, {name: ours[name] for name in wanted if name in ours})),
+        findings=tuple(_not_deleted(name, name in others) for name in wanted if name not in ours),
+    )
+
+
+def remove(deletion: Deletion) -> Iterator[tuple[InstalledUnit, Finding | None]]:
+    """Delete the units, some at once; yield each with what went wrong, or None when it is gone."""
+    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+        futures = {pool.submit(_delete, deletion, unit): unit for unit in deletion.units}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+def remove_values(root: Path, fleet: Fleet, service: str) -> str | None:
+    """Remove the values file of a service that is gone from the repository, if a run generated it; return its path then."""
+    path = values_path(service)
+    if (root / fleet.services / service).is_dir():
+        return None
+    if generated.state(generated.read(root / path), None) is not State.OUTDATED:
+        return None
+    (root / path).unlink()
+    return path
+
+
+def _present(kube: Kube) -> tuple[dict[str, dict[str, Object]], set[str]]:
+    """Return the Projects and namespaces of units by service and kind, and the services whose names others use."""
+    ours: dict[str, dict[str, Object]] = {}
+    others: set[str] = set()
+    for resource in (_PROJECTS, "namespaces"):
+        for found in kube.get(resource):
+            service, name = label(found, INSTANCE_LABEL), name_of(found)
+            if is_ours(found) and name == project_of(service):
+                ours.setdefault(service, {})[resource] = found
+            elif name.startswith(PREFIX):
+                others.add(name.removeprefix(PREFIX))
+    return ours, others
+
+
+def _units(kube: Kube, present: dict[str, dict[str, Object]]) -> Iterator[InstalledUnit]:
+    promotions, freight = (_counts(kube, kind) for kind in ("promotions.kargo.akuity.io", "freights.kargo.akuity.io"))
+    for service, objects in present.items():
+        project = project_of(service)
+        releases = [found for found in map(_release, objects.values()) if found]
+        release = releases[-1] if releases else None
+        yield InstalledUnit(service, "namespaces" in objects, promotions[project], freight[project], release)
+
+
+def _release(obj: Object) -> tuple[str, str] | None:
+    """Return name and namespace of the Helm release that an object says it is of."""
+    name = annotation(obj, "meta.helm.sh/release-name")
+    return (name, annotation(obj, "meta.helm.sh/release-namespace") or "default") if name else None
+
+
+def _not_deleted(service: str, is_taken: bool) -> Finding:
+    reason = "this was not made by the chart" if is_taken else "there is no such unit"
+    fix = "delete it with kubectl, if that is meant" if is_taken else ""
+    return Finding(Place(project_of(service)), "KF802", f"{service} is not deleted: {reason}", fix, service)
+
+
+def _counts(kube: Kube, resource: str) -> Counter[str]:
+    try:
+        columns = "custom-columns=NAMESPACE:.metadata.namespace"
+        return Counter(kube.kubectl("get", resource, "--all-namespaces", "--output", columns, "--no-headers").split())
+    except ClientError:
+        return Counter()
+
+
+def _delete(deletion: Deletion, unit: InstalledUnit) -> Finding | None:
+    """Delete one unit; return why it is still there, None when it is gone."""
+    try:
+        if deletion.has_argocd:  # first, or it puts everything back
+            chosen = f"--selector={COMPONENT_LABEL}={UNIT_COMPONENT},{NAME_LABEL}={unit.service}"
+            _kubectl_delete(deletion.kube, _APPLICATIONS, chosen, "--namespace", deletion.argocd_namespace)
+        if unit.release is not None:
+            release, namespace = unit.release
+            if not retry_transient(foreign, deletion.kube, namespace, [release]):
+                options = ("--namespace", namespace, "--ignore-not-found")
+                retry_transient(deletion.kube.helm, "uninstall", release, *options)
+        _kubectl_delete(deletion.kube, _PROJECTS, unit.project)
+        if unit.owns_namespace:  # another team's stays, as does what it holds
+            _kubectl_delete(deletion.kube, "namespaces", unit.project)
+    except ClientError as error:
+        message = f"{unit.service} is not gone: {error.message}"
+        return Finding(Place(unit.project), "KF802", message, _fix(error.message), unit.service)
+    return None
+
+
+def _kubectl_delete(kube: Kube, resource: str, which: str, *more: str) -> None:
+    options = ("--ignore-not-found", f"--timeout={_WAIT}s")
+    retry_transient(kube.kubectl, "delete", resource, which, *more, *options, timeout=_WAIT + 30)
+
+
+def _fix(problem: str) -> str:
+    if "timed out waiting" in problem or "did not answer" in problem:
+        return "something holds a finalizer: `kargo.akuity.io/finalizer` needs Kargo's controllers to be running"
+    return "run the command again; it continues where it stopped"

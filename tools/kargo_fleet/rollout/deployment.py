@@ -1,0 +1,237 @@
+"""Installing and upgrading units with Helm, in parallel, until it worked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from kargo_fleet.clients.kube import ClusterTarget, Kube
+from kargo_fleet.clients.process import ClientError
+from kargo_fleet.clients.retrying import TransientError, retry_transient
+from kargo_fleet.errors import FleetError
+from kargo_fleet.findings import Finding, Place
+from kargo_fleet.fleet import scan
+from kargo_fleet.fleet.chart import Chart
+from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.names import RELEASE_REVISIONS, release_name, values_path
+from kargo_fleet.rollout.releases import foreign
+
+#: Helm refuses a release that another run left behind as pending. After this long nobody can be working on it any more.
+_HELM_TIMEOUT = 60
+_DIGEST = "kargo-fleet.digest"
+_IN_PROGRESS = "another operation"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the person asked for."""
+
+    skip_namespace: bool = False
+    dry_run: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Release:
+    """The Helm release of one unit: its values file, and a digest of that file and the chart."""
+
+    service: str
+    name: str
+    file: str
+    digest: str
+
+    def failed(self, message: str, fix: str) -> Finding:
+        """Return the finding that says why it is not in the cluster as it should be."""
+        return Finding(Place(self.file), "KF801", message, fix, self.service)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What is to be done: the `releases` to install. `findings` say what cannot be; `services` counts all that were asked for."""
+
+    root: Path
+    kube: Kube
+    chart: Path
+    namespace: str
+    options: Options
+    releases: tuple[Release, ...]
+    up_to_date: int
+    services: int
+    findings: tuple[Finding, ...]
+
+
+def prepare(
+    root: Path,
+    kube: Kube,
+    target: ClusterTarget,
+    chart: Chart,
+    fleet: Fleet,
+    services: Sequence[str],
+    options: Options,
+) -> Deployment:
+    """Compare the values files with what is deployed. Raises FleetError when there is nothing to deploy, or no Kargo."""
+    names = list(services) or scan.services(root, fleet.services)[0]
+    if not names:
+        raise FleetError("there are no services to deploy")
+    releases, missing = _releases(root, chart.path, names, options)
+    if not kube.knows("projects.kargo.akuity.io"):
+        raise FleetError(f"context {target.context} ({target.server}) has no Kargo: install it first")
+    deployed = _deployed(kube, target.namespace)
+    others = _foreign(kube, target.namespace, releases, deployed)
+    taken = [_taken(release, target.namespace, others[release.name]) for release in releases if release.name in others]
+    ours = [release for release in releases if release.name not in others]
+    done = set() if options.force or options.dry_run else deployed
+    todo = tuple(release for release in ours if (release.name, release.digest) not in done)
+    return Deployment(
+        root=root,
+        kube=kube,
+        chart=chart.path,
+        namespace=target.namespace,
+        options=options,
+        releases=todo,
+        up_to_date=len(ours) - len(todo),
+        services=len(names),
+        findings=(*missing, *taken),
+    )
+
+
+def install(deployment: Deployment, jobs: int = 0) -> Iterator[tuple[Release, Finding | None]]:
+    """Install the releases, `jobs` at once (by default two per processor); yield each with what went wrong, or None."""
+    with ThreadPoolExecutor(jobs or 2 * (os.cpu_count() or 1)) as pool:
+        futures = {pool.submit(_install, deployment, release): release for release in deployment.releases}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _releases(root: Path, chart: Path, names: Sequence[str], options: Options) -> tuple[list[Release], list[Finding]]:
+    """Return what is to be deployed, and findings for services whose values file is missing."""
+    releases, findings = [], []
+    chart_digest = _chart_digest(chart)
+    for name in names:
+        file = values_path(name)
+        try:
+            content = (root / file).read_bytes()
+        except FileNotFoundError:
+            message = f"{name} has no values file"
+            findings.append(Finding(Place(file), "KF801", message, "run `kargo-fleet generate`", name))
+            continue
+        digest = hashlib.sha256(chart_digest + content + bytes([options.skip_namespace])).hexdigest()[:40]
+        releases.append(Release(name, release_name(name), file, digest))
+    return releases, findings
+
+
+def _chart_digest(chart: Path) -> bytes:
+    digest = hashlib.sha256()
+    for file in sorted([chart / "Chart.yaml", chart / "values.yaml", *(chart / "templates").rglob("*")]):
+        if file.is_file():
+            digest.update(file.relative_to(chart).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.digest()
+
+
+def _deployed(kube: Kube, namespace: str, release: str = "") -> set[tuple[str, str]]:
+    """Return the releases that are in the cluster, or this one, with the digest of what they were made from."""
+    columns = f"NAME:.metadata.labels.name,DIGEST:.metadata.labels.{_DIGEST.replace('.', chr(92) + '.')}"
+    selector = "owner=helm,status=deployed" + (f",name={release}" if release else "")
+    options = [
+        "--namespace",
+        namespace,
+        "--selector",
+        selector,
+        "--output",
+        f"custom-columns={columns}",
+        "--no-headers",
+    ]
+    text = kube.kubectl("get", "secrets", *options)
+    return {(name, digest) for name, digest, *_ in (line.split() for line in text.splitlines() if line.split())}
+
+
+def _foreign(kube: Kube, namespace: str, releases: Sequence[Release], deployed: set[tuple[str, str]]) -> dict[str, str]:
+    """Return the release names that another chart uses: Helm would replace that release with the unit."""
+    unmarked = {name for name, digest in deployed if digest == "<none>"}  # by helm itself, or not ours
+    return foreign(kube, namespace, unmarked & {release.name for release in releases})
+
+
+def _taken(release: Release, namespace: str, chart: str) -> Finding:
+    message = f"{release.service} was not deployed: the release {release.name} in namespace {namespace} is of the chart {chart}"
+    return release.failed(message, "use a context with another namespace for releases, see docs/deploying.md")
+
+
+def _install(deployment: Deployment, release: Release) -> Finding | None:
+    """Install one release; return why it could not be, None when it could."""
+    try:
+        retry_transient(_attempt, deployment, release)
+    except ClientError as error:
+        return release.failed(f"{release.service} was not deployed: {error.message}", _fix(error.message))
+    return None
+
+
+def _attempt(deployment: Deployment, release: Release) -> None:
+    options = deployment.options
+    arguments = ["upgrade", "--install", release.name, str(deployment.chart), "--namespace", deployment.namespace]
+    arguments += ["--values", str(deployment.root / release.file), "--set-string", f"service.name={release.service}"]
+    arguments += [
+        "--timeout",
+        f"{_HELM_TIMEOUT}s",
+        "--history-max",
+        str(RELEASE_REVISIONS),
+        "--labels",
+        f"{_DIGEST}={release.digest}",
+    ]
+    arguments += ["--set", "namespace.create=false"] if options.skip_namespace else []
+    arguments += ["--dry-run=server"] if options.dry_run else []
+    # What somebody changed by hand belongs to their client; Helm takes it back only when it is told to.
+    arguments += ["--force-conflicts"] if options.force else []
+    try:
+        deployment.kube.helm(*arguments)
+    except ClientError as error:
+        if _IN_PROGRESS in error.message and not options.dry_run:
+            _remove_stale_lock(deployment, release)
+            raise TransientError(error.message) from None
+        raise
+    # Helm calls it a success when only its last write fails, the one that says so in its record.
+    if not options.dry_run and (release.name, release.digest) not in _deployed(
+        deployment.kube, deployment.namespace, release.name
+    ):
+        raise TransientError("Helm could not record that it is deployed")
+
+
+def _remove_stale_lock(deployment: Deployment, release: Release) -> None:
+    """Remove the record of an operation that nobody can be working on any more, as a killed run leaves it.
+
+    What it had created stays: it carries the release's name, so the next attempt takes it over.
+    """
+    selector = f"owner=helm,name={release.name},status in (pending-install,pending-upgrade,pending-rollback)"
+    listed = deployment.kube.kubectl(
+        "get", "secrets", "--namespace", deployment.namespace, "--selector", selector, "--output", "json"
+    )
+    for secret in json.loads(listed)["items"]:
+        labels = secret["metadata"]["labels"]
+        since = int(labels.get("modifiedAt") or labels.get("createdAt") or 0)
+        if time.time() - since > _HELM_TIMEOUT:
+            deployment.kube.kubectl("delete", "secret", secret["metadata"]["name"], "--namespace", deployment.namespace)
+
+
+def _fix(problem: str) -> str:
+    if "is not labeled as a Project namespace" in problem:
+        return (
+            "if the namespace is meant for Kargo: kubectl label namespace kargo-<service> kargo.akuity.io/project=true"
+        )
+    if "Apply failed with" in problem:
+        return "somebody changed this by hand: keep that in kargo.yaml, or take it back with --force"
+    if 'missing key "meta.helm.sh/release-name"' in problem:
+        return "Helm did not make this, but Argo CD or a person: docs/deploying.md#helm-or-argo-cd"
+    if "invalid ownership metadata" in problem:
+        return "another release owns it: use the kubectl context's namespace that it was installed from"
+    if "these values cannot work" in problem or "schema" in problem:
+        return "run `kargo-fleet check`"
+    return "run the command again; it continues where it stopped"

@@ -1,0 +1,43 @@
+"""Words in sentences: counts, lists, guesses after a typo, what others said."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+_LONGEST = 300  # of a message that is quoted
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a number with its noun: 1 service, 2 services."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def enumerate_words(words: Sequence[str]) -> str:
+    """Return words in a sentence: "a", "a and b", "a, b and c"."""
+    return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def first_of(words: Sequence[str], most: int = 5) -> str:
+    """Return words in a sentence, the first few when there are many: "a, b, c, d, e and 7 more"."""
+    if len(words) <= most:
+        return ", ".join(words)
+    return f"{', '.join(words[:most])} and {len(words) - most} more"
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Return the one of the `known` words that was probably meant by `word`, "" when none is near."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return a question after a typo, `otherwise` when none of the `known` words is near."""
+    close = closest(word, known)
+    return f"did you mean {close}?" if close else otherwise
+
+
+def one_line(message: Any) -> str:
+    """Return somebody else's message as part of a sentence: one line, of bearable length, without a full stop."""
+    text = " ".join(str(message or "").split()).rstrip(".")
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
