@@ -125,10 +125,11 @@ bench: ## Measure the tool beside others, write docs/benchmarks.md [SIZES="100 1
 	@.venv/bin/python -m bench run $(if $(SIZES),--sizes $(SIZES)) $(call option,ROUNDS,--rounds) $(call option,LIMIT,--limit) $(BENCH_ARGS)
 
 .PHONY: lint
-lint: venv-dev ## Check the Python code: ruff, mypy --strict
+lint: venv-dev ## Check the Python code: ruff, mypy --strict, the direction of imports
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy --strict tools/kargo_fleet bench
+	@.venv/bin/lint-imports --no-cache
 
 .PHONY: format
 format: venv-dev ## Format the Python code and fix what ruff can fix
