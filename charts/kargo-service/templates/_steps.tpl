@@ -46,18 +46,6 @@ errorThreshold.
 {{- end -}}
 
 {{/*
-Variables as Kargo's list of name and value. Takes a map; empty values are left out, as Kargo does not store them.
-*/}}
-{{- define "kargo-service.vars" -}}
-{{- range $name, $value := . }}
-{{- if $value }}
-- name: {{ toYaml $name }}
-  value: {{ $value | quote }}
-{{- end }}
-{{- end }}
-{{- end -}}
-
-{{/*
 The name of the image's version for people: its tag, for a mutable tag with the digest. Takes the root context.
 */}}
 {{- define "kargo-service.version" -}}

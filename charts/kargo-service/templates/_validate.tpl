@@ -4,22 +4,6 @@ what is allowed`. templates/validate.yaml fails with all of them at once. kargo-
 (tools/kargo_fleet/rules.py); tests/test_rules.py holds the two together.
 */}}
 
-{{/*
-The stages of the pipeline without those that a layer took out with null, as JSON. Takes the root context.
-*/}}
-{{- define "kargo-service.stages" -}}
-{{- $stages := dict -}}
-{{- range $name, $stage := .Values.stages }}{{ if not (kindIs "invalid" $stage) }}{{ $_ := set $stages $name $stage }}{{ end }}{{ end -}}
-{{- toJson $stages -}}
-{{- end -}}
-
-{{/*
-Words in a sentence: "a", "a and b", "a, b and c". Takes a list.
-*/}}
-{{- define "kargo-service.enumerate" -}}
-{{- if lt (len .) 2 }}{{ join "" . }}{{ else }}{{ initial . | join ", " }} and {{ last . }}{{ end -}}
-{{- end -}}
-
 {{- define "kargo-service.validate.service" -}}
 {{- $name := include "kargo-service.name" . -}}
 {{- if or (gt (len $name) 57) (not (regexMatch `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$` $name)) }}

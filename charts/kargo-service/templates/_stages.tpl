@@ -1,0 +1,80 @@
+{{/*
+The stages of the pipeline without those that a layer took out with null, as JSON. Takes the root context.
+*/}}
+{{- define "kargo-service.stages" -}}
+{{- $stages := dict -}}
+{{- range $name, $stage := .Values.stages }}{{ if not (kindIs "invalid" $stage) }}{{ $_ := set $stages $name $stage }}{{ end }}{{ end -}}
+{{- toJson $stages -}}
+{{- end -}}
+
+{{/*
+How one stage is promoted: `promotion` with the stage's own `promotion` over it, as JSON. Takes a dict: root, stage.
+*/}}
+{{- define "kargo-service.promotion" -}}
+{{- $promotion := .root.Values.promotion | default dict -}}
+{{- with (get .root.Values.stages .stage | default dict).promotion }}{{ $promotion = mergeOverwrite (deepCopy $promotion) (deepCopy .) }}{{ end -}}
+{{- toJson $promotion -}}
+{{- end -}}
+
+{{/*
+The branch that one stage is promoted on. Takes a dict: root, stage.
+*/}}
+{{- define "kargo-service.branch" -}}
+{{- (get .root.Values.stages .stage | default dict).branch | default (.root.Values.git).branch | default "main" -}}
+{{- end -}}
+
+{{/*
+The values file that one stage's promotions write. Takes a dict: root, stage, promotion (the merged one).
+*/}}
+{{- define "kargo-service.path" -}}
+{{- $text := .promotion.path | default "services/<service>/values-<stage>.yaml" -}}
+{{- include "kargo-service.expand" (dict "root" .root "stage" .stage "text" $text) -}}
+{{- end -}}
+
+{{/*
+Whether a stage runs the default steps, "true" or nothing. Takes the stage's merged promotion.
+*/}}
+{{- define "kargo-service.hasDefaultSteps" -}}
+{{- if not (or (.steps).replace (.task).name) }}true{{ end -}}
+{{- end -}}
+
+{{/*
+The verification of a stage, indented to stand in its spec: zero values left out, as Kargo does not store them; nothing when
+it says nothing. Takes a map or nothing: analysisTemplates, analysisRunMetadata, args.
+*/}}
+{{- define "kargo-service.verification" -}}
+{{- $verification := . | default dict }}
+{{- $metadata := $verification.analysisRunMetadata | default dict }}
+{{- if or $verification.analysisTemplates $verification.args $metadata.labels $metadata.annotations }}
+  verification:
+    {{- with $verification.analysisTemplates }}
+    analysisTemplates:
+      {{- range . }}
+      - name: {{ toYaml .name }}
+        {{- with .kind }}
+        kind: {{ . }}
+        {{- end }}
+      {{- end }}
+    {{- end }}
+    {{- if or $metadata.labels $metadata.annotations }}
+    analysisRunMetadata:
+      {{- range $key := list "labels" "annotations" }}
+      {{- with get $metadata $key }}
+      {{ $key }}:
+        {{- range $name, $value := . }}
+        {{- if not (kindIs "invalid" $value) }}
+        {{ toYaml $name }}: {{ $value | quote }}
+        {{- end }}
+        {{- end }}
+      {{- end }}
+      {{- end }}
+    {{- end }}
+    {{- with $verification.args }}
+    args:
+      {{- range . }}
+      - name: {{ toYaml .name }}
+        value: {{ .value | quote }}
+      {{- end }}
+    {{- end }}
+{{- end }}
+{{- end }}
