@@ -1,4 +1,20 @@
 {{/*
+How the defines of this chart are written.
+
+A define returns a text, JSON for fromJson, or YAML; nothing when there is nothing to write. The comment above it says what
+it takes, what it returns, and when it returns nothing.
+
+YAML starts at column 0 and does not have the key that it goes under. The caller writes the key and indents:
+
+  labels:
+    {{- include "kargo-service.labels" (dict "root" .) | nindent 4 }}
+  {{- with include "kargo-service.annotations" (dict "root" .) }}
+  annotations:
+    {{- . | nindent 4 }}
+  {{- end }}
+*/}}
+
+{{/*
 A duration in the form that Kubernetes stores it, Go's own: 1h → 1h0m0s, 90m → 1h30m0s. Takes the text.
 Argo CD would see any other form as drift for ever, because Kargo's webhooks rewrite it.
 */}}

@@ -1,7 +1,7 @@
 {{/*
-Labels of an object, indented to stand in its metadata. Takes a dict: root, and optionally extra (labels) and shard (a name).
-Neither the chart's version nor the release's revision is among them: they would change every object of every service
-at each release of the chart.
+The labels of an object. Takes a dict: root, and optionally extra (labels; null means no change) and shard (a name).
+Returns YAML, a map. Neither the chart's version nor the release's revision is among them: they would change every object
+of every service at each release of the chart.
 */}}
 {{- define "kargo-service.labels" -}}
 {{- $labels := dict
@@ -13,13 +13,13 @@ at each release of the chart.
   {{- range $key, $value := $more }}{{ if not (kindIs "invalid" $value) }}{{ $_ := set $labels $key $value }}{{ end }}{{ end -}}
 {{- end }}
 {{- with .shard }}{{ $_ := set $labels "kargo.akuity.io/shard" . }}{{ end }}
-  labels:
-    {{- toYaml $labels | nindent 4 }}
+{{- toYaml $labels -}}
 {{- end -}}
 
 {{/*
-Annotations of an object, indented to stand in its metadata; nothing when it has none. Takes a dict: root, and optionally extra (annotations), own (annotations
-that the chart sets itself; they win) and wave (an Argo CD sync wave).
+The annotations of an object. Takes a dict: root, and optionally extra (annotations; null means no change), own
+(annotations that the chart sets itself; they win) and wave (an Argo CD sync wave). Returns YAML, a map; nothing when there
+are none.
 */}}
 {{- define "kargo-service.annotations" -}}
 {{- $annotations := dict -}}
@@ -27,10 +27,7 @@ that the chart sets itself; they win) and wave (an Argo CD sync wave).
   {{- range $key, $value := $more }}{{ if not (kindIs "invalid" $value) }}{{ $_ := set $annotations $key $value }}{{ end }}{{ end -}}
 {{- end -}}
 {{- if and .wave (ne .root.Values.syncWaves false) }}{{ $_ := set $annotations "argocd.argoproj.io/sync-wave" .wave }}{{ end -}}
-{{- with $annotations }}
-  annotations:
-    {{- toYaml . | nindent 4 }}
-{{- end }}
+{{- with $annotations }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
 {{/*
