@@ -12,6 +12,9 @@ YAML starts at column 0 and does not have the key that it goes under. The caller
   annotations:
     {{- . | nindent 4 }}
   {{- end }}
+
+YAML that is written out line by line begins with a newline, as any of its lines may be missing: trim it before it is
+indented, `include "kargo-service.retry" $retry | trim`. What toYaml wrote is not trimmed; a text may end with newlines.
 */}}
 
 {{/*

@@ -39,42 +39,39 @@ Whether a stage runs the default steps, "true" or nothing. Takes the stage's mer
 {{- end -}}
 
 {{/*
-The verification of a stage, indented to stand in its spec: zero values left out, as Kargo does not store them; nothing when
-it says nothing. Takes a map or nothing: analysisTemplates, analysisRunMetadata, args.
+How a stage is verified. Takes a map or nothing: analysisTemplates, analysisRunMetadata, args. Returns YAML, a map without
+zero values, as Kargo does not store them; nothing when there are only such.
 */}}
 {{- define "kargo-service.verification" -}}
 {{- $verification := . | default dict }}
+{{- with $verification.analysisTemplates }}
+analysisTemplates:
+  {{- range . }}
+  - name: {{ toYaml .name }}
+    {{- with .kind }}
+    kind: {{ . }}
+    {{- end }}
+  {{- end }}
+{{- end }}
 {{- $metadata := $verification.analysisRunMetadata | default dict }}
-{{- if or $verification.analysisTemplates $verification.args $metadata.labels $metadata.annotations }}
-  verification:
-    {{- with $verification.analysisTemplates }}
-    analysisTemplates:
-      {{- range . }}
-      - name: {{ toYaml .name }}
-        {{- with .kind }}
-        kind: {{ . }}
-        {{- end }}
-      {{- end }}
+{{- if or $metadata.labels $metadata.annotations }}
+analysisRunMetadata:
+  {{- range $key := list "labels" "annotations" }}
+  {{- with get $metadata $key }}
+  {{ $key }}:
+    {{- range $name, $value := . }}
+    {{- if not (kindIs "invalid" $value) }}
+    {{ toYaml $name }}: {{ $value | quote }}
     {{- end }}
-    {{- if or $metadata.labels $metadata.annotations }}
-    analysisRunMetadata:
-      {{- range $key := list "labels" "annotations" }}
-      {{- with get $metadata $key }}
-      {{ $key }}:
-        {{- range $name, $value := . }}
-        {{- if not (kindIs "invalid" $value) }}
-        {{ toYaml $name }}: {{ $value | quote }}
-        {{- end }}
-        {{- end }}
-      {{- end }}
-      {{- end }}
     {{- end }}
-    {{- with $verification.args }}
-    args:
-      {{- range . }}
-      - name: {{ toYaml .name }}
-        value: {{ .value | quote }}
-      {{- end }}
-    {{- end }}
+  {{- end }}
+  {{- end }}
 {{- end }}
+{{- with $verification.args }}
+args:
+  {{- range . }}
+  - name: {{ toYaml .name }}
+    value: {{ .value | quote }}
+  {{- end }}
 {{- end }}
+{{- end -}}

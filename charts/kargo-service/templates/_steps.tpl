@@ -29,19 +29,16 @@ service imageRepoURL gitRepoURL branch path folder application
 {{- end -}}
 
 {{/*
-The retry block of a step, indented to stand in it; nothing when it says nothing. Takes a dict or nothing: timeout,
-errorThreshold.
+When a step is given up. Takes a map or nothing: timeout, errorThreshold. Returns YAML, a map; nothing when it has neither.
 */}}
 {{- define "kargo-service.retry" -}}
-{{- $retry := . | default dict }}
-{{- if or $retry.timeout $retry.errorThreshold }}
-  retry:
-    {{- with $retry.timeout }}
-    timeout: {{ include "kargo-service.duration" . }}
-    {{- end }}
-    {{- with $retry.errorThreshold }}
-    errorThreshold: {{ . }}
-    {{- end }}
+{{- with . }}
+{{- with .timeout }}
+timeout: {{ include "kargo-service.duration" . }}
+{{- end }}
+{{- with .errorThreshold }}
+errorThreshold: {{ . }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -130,7 +127,10 @@ Application. Takes a dict: root, stage, promotion.
 {{- $pullRequest := .promotion.pullRequest | default dict -}}
 {{- $message := .promotion.message | default "<service>: promote <stage> to <version>" }}
 - uses: git-clone
-  {{- include "kargo-service.retry" (get $retry "git-clone") }}
+  {{- with include "kargo-service.retry" (get $retry "git-clone") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     repoURL: {{ `${{ vars.gitRepoURL }}` }}
     {{- if $git.insecureSkipTLSVerify }}
@@ -153,7 +153,10 @@ Application. Takes a dict: root, stage, promotion.
         {{- end }}
 - uses: yaml-update
   as: update
-  {{- include "kargo-service.retry" (get $retry "yaml-update") }}
+  {{- with include "kargo-service.retry" (get $retry "yaml-update") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     path: {{ `./src/${{ vars.path }}` }}
     updates:
@@ -168,7 +171,10 @@ Application. Takes a dict: root, stage, promotion.
 {{- include "kargo-service.userSteps" (.promotion.steps).beforeCommit }}
 - uses: git-commit
   as: commit
-  {{- include "kargo-service.retry" (get $retry "git-commit") }}
+  {{- with include "kargo-service.retry" (get $retry "git-commit") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     path: ./src
     message: {{ include "kargo-service.message" (dict "root" .root "text" $message) | quote }}
@@ -178,7 +184,10 @@ Application. Takes a dict: root, stage, promotion.
   {{- if $pullRequest.enabled }}
   if: {{ `${{ success() && status('commit') != 'Skipped' }}` }}
   {{- end }}
-  {{- include "kargo-service.retry" (get $retry "git-push") }}
+  {{- with include "kargo-service.retry" (get $retry "git-push") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     path: ./src
     {{- if $pullRequest.enabled }}
@@ -195,7 +204,10 @@ Application. Takes a dict: root, stage, promotion.
 {{- end }}
 {{- if (.promotion.argocdUpdate).enabled }}
 - uses: argocd-update
-  {{- include "kargo-service.retry" (get $retry "argocd-update") }}
+  {{- with include "kargo-service.retry" (get $retry "argocd-update") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     apps:
       {{- /* No desiredRevision: other services commit to the same branch, so the Application soon runs a later commit. */}}
@@ -215,10 +227,15 @@ The steps that turn a pushed branch into a merged pull request. Takes a dict: ro
 - uses: git-open-pr
   as: open-pr
   if: {{ `${{ success() && status('commit') != 'Skipped' }}` }}
-  {{- include "kargo-service.retry" (get $retry "git-open-pr") }}
+  {{- with include "kargo-service.retry" (get $retry "git-open-pr") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     repoURL: {{ `${{ vars.gitRepoURL }}` }}
-    {{- include "kargo-service.gitProvider" . }}
+    {{- with include "kargo-service.gitProvider" . | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
     sourceBranch: {{ `${{ outputs.push.branch }}` }}
     targetBranch: {{ `${{ quote(vars.branch) }}` }}
     {{- with $pullRequest.title }}
@@ -234,10 +251,15 @@ The steps that turn a pushed branch into a merged pull request. Takes a dict: ro
 - uses: {{ $step }}
   as: {{ trimPrefix "git-" $step }}
   if: {{ `${{ success() && status('open-pr') != 'Skipped' }}` }}
-  {{- include "kargo-service.retry" (get $retry $step) }}
+  {{- with include "kargo-service.retry" (get $retry $step) | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     repoURL: {{ `${{ vars.gitRepoURL }}` }}
-    {{- include "kargo-service.gitProvider" . }}
+    {{- with include "kargo-service.gitProvider" . | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
     prNumber: {{ `${{ outputs['open-pr'].pr.id }}` }}
     {{- if $pullRequest.merge }}
     wait: true
@@ -248,14 +270,15 @@ The steps that turn a pushed branch into a merged pull request. Takes a dict: ro
 {{- end -}}
 
 {{/*
-How a pull request step reaches the Git provider, indented to stand in its config. Takes a dict: root, promotion.
+How a pull request step reaches the Git provider. Takes a dict: root, promotion. Returns YAML, a map; nothing when Kargo
+infers the provider and verifies its certificate.
 */}}
 {{- define "kargo-service.gitProvider" -}}
 {{- with .promotion.pullRequest.provider }}
-    provider: {{ . }}
+provider: {{ . }}
 {{- end }}
 {{- if (.root.Values.git).insecureSkipTLSVerify }}
-    insecureSkipTLSVerify: true
+insecureSkipTLSVerify: true
 {{- end }}
 {{- end -}}
 
@@ -282,11 +305,13 @@ Steps that people wrote, in the form that Kargo stores them: no zero values, dur
   {{- if .continueOnError }}
   continueOnError: true
   {{- end }}
-  {{- include "kargo-service.retry" .retry }}
-  {{- $vars := include "kargo-service.vars" .vars }}
-  {{- with $vars }}
+  {{- with include "kargo-service.retry" .retry | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
+  {{- with include "kargo-service.vars" .vars | trim }}
   vars:
-    {{- trim . | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
   {{- if hasKey . "config" }}
   config:
