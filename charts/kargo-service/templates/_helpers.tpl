@@ -1,8 +1,8 @@
 {{/*
 How the defines of this chart are written.
 
-A define returns a text, JSON for fromJson, or YAML; nothing when there is nothing to write. The comment above it says what
-it takes, what it returns, and when it returns nothing.
+The comment above a define says what it takes, what it returns, and when it returns nothing. It returns a text, unless the
+comment says JSON, which the caller reads with fromJson, or YAML.
 
 YAML starts at column 0 and does not have the key that it goes under. The caller writes the key and indents:
 
@@ -13,12 +13,13 @@ YAML starts at column 0 and does not have the key that it goes under. The caller
     {{- . | nindent 4 }}
   {{- end }}
 
-YAML that is written out line by line begins with a newline, as any of its lines may be missing: trim it before it is
-indented, `include "kargo-service.retry" $retry | trim`. What toYaml wrote is not trimmed; a text may end with newlines.
+YAML that is written out line by line begins with a newline, as any of its lines may be missing; the comment calls it lines.
+Such lines follow each other as they are, and are trimmed before they are indented: `include "kargo-service.vars" . | trim`.
+Other YAML is toYaml's and is not trimmed: it may end with a text that ends with newlines.
 */}}
 
 {{/*
-A duration in the form that Kubernetes stores it, Go's own: 1h → 1h0m0s, 90m → 1h30m0s. Takes the text.
+A duration in the form that Kubernetes stores it, Go's own: 1h → 1h0m0s, 90m → 1h30m0s. Takes a text.
 Argo CD would see any other form as drift for ever, because Kargo's webhooks rewrite it.
 */}}
 {{- define "kargo-service.duration" -}}
@@ -42,7 +43,8 @@ A count in the form that Kubernetes stores it, a canonical quantity: 1000 → 1k
 {{- end -}}
 
 {{/*
-Variables as Kargo's list of name and value. Takes a map; empty values are left out, as Kargo does not store them.
+Variables as Kargo's list of name and value; empty values are left out, as Kargo does not store them. Takes a map or nothing.
+Returns lines of YAML; nothing when all values are empty.
 */}}
 {{- define "kargo-service.vars" -}}
 {{- range $name, $value := . }}
@@ -54,7 +56,7 @@ Variables as Kargo's list of name and value. Takes a map; empty values are left 
 {{- end -}}
 
 {{/*
-Words in a sentence: "a", "a and b", "a, b and c". Takes a list.
+Words in a sentence: "a", "a and b", "a, b and c". Takes a list; returns nothing when it is empty.
 */}}
 {{- define "kargo-service.enumerate" -}}
 {{- if lt (len .) 2 }}{{ join "" . }}{{ else }}{{ initial . | join ", " }} and {{ last . }}{{ end -}}

@@ -31,7 +31,7 @@ are none.
 {{- end -}}
 
 {{/*
-The annotations that keep Namespace and Project, as JSON of a map. Takes the root context.
+The annotations that keep Namespace and Project. Takes the root context. Returns JSON, a map.
 */}}
 {{- define "kargo-service.deletionProtection" -}}
 {{- $protection := .Values.deletionProtection | default dict -}}

@@ -1,5 +1,5 @@
 {{/*
-The stages of the pipeline without those that a layer took out with null, as JSON. Takes the root context.
+The stages of the pipeline without those that a layer took out with null. Takes the root context. Returns JSON, a map.
 */}}
 {{- define "kargo-service.stages" -}}
 {{- $stages := dict -}}
@@ -8,7 +8,8 @@ The stages of the pipeline without those that a layer took out with null, as JSO
 {{- end -}}
 
 {{/*
-How one stage is promoted: `promotion` with the stage's own `promotion` over it, as JSON. Takes a dict: root, stage.
+How one stage is promoted: `promotion` with the stage's own `promotion` over it. Takes a dict: root, stage. Returns JSON, a
+map.
 */}}
 {{- define "kargo-service.promotion" -}}
 {{- $promotion := .root.Values.promotion | default dict -}}
@@ -32,15 +33,15 @@ The values file that one stage's promotions write. Takes a dict: root, stage, pr
 {{- end -}}
 
 {{/*
-Whether a stage runs the default steps, "true" or nothing. Takes the stage's merged promotion.
+Whether a stage runs the default steps. Takes the stage's merged promotion. Returns "true" or nothing.
 */}}
 {{- define "kargo-service.hasDefaultSteps" -}}
 {{- if not (or (.steps).replace (.task).name) }}true{{ end -}}
 {{- end -}}
 
 {{/*
-How a stage is verified. Takes a map or nothing: analysisTemplates, analysisRunMetadata, args. Returns YAML, a map without
-zero values, as Kargo does not store them; nothing when there are only such.
+How a stage is verified. Takes a map or nothing: analysisTemplates, analysisRunMetadata, args. Returns lines of YAML, a map
+without empty values, as Kargo does not store them; nothing when there are no others.
 */}}
 {{- define "kargo-service.verification" -}}
 {{- $verification := . | default dict }}

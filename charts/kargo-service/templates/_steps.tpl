@@ -8,7 +8,7 @@ See Kargo's docs, "Expression Language Reference" and "Promotion Templates Refer
 */}}
 
 {{/*
-Kargo's built-in steps, those of its commercial distributions included. One list for the whole chart.
+Kargo's built-in steps, those of its commercial distributions included. One list for the whole chart. Takes anything.
 */}}
 {{- define "kargo-service.builtinSteps" -}}
 argocd-update argocd-wait compose-output copy delete fail file-write
@@ -22,14 +22,15 @@ tf-apply tf-output tf-plan toml-parse toml-update untar yaml-merge yaml-parse ya
 {{- end -}}
 
 {{/*
-Names of the variables that the chart defines for every stage; `vars` must not define them again.
+Names of the variables that the chart defines for every stage; `vars` must not define them again. Takes anything.
 */}}
 {{- define "kargo-service.reservedVars" -}}
 service imageRepoURL gitRepoURL branch path folder application
 {{- end -}}
 
 {{/*
-When a step is given up. Takes a map or nothing: timeout, errorThreshold. Returns YAML, a map; nothing when it has neither.
+How often and how long a step is retried. Takes a map or nothing: timeout, errorThreshold. Returns lines of YAML, a map;
+nothing when both are missing.
 */}}
 {{- define "kargo-service.retry" -}}
 {{- with . }}
@@ -70,7 +71,7 @@ one of the three and nothing else goes through quote(), as it may look like a nu
 {{- end -}}
 
 {{/*
-The variables of a stage's promotions. Takes a dict: root, stage, promotion.
+The variables of a stage's promotions. Takes a dict: root, stage, promotion. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.promotionVars" -}}
 {{- $path := include "kargo-service.path" . -}}
@@ -94,7 +95,7 @@ The variables of a stage's promotions. Takes a dict: root, stage, promotion.
 {{- end -}}
 
 {{/*
-All steps of a stage. Takes a dict: root, stage, promotion.
+All steps of a stage. Takes a dict: root, stage, promotion. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.steps" -}}
 {{- $steps := .promotion.steps | default dict -}}
@@ -119,7 +120,7 @@ All steps of a stage. Takes a dict: root, stage, promotion.
 
 {{/*
 The default steps: clone, write the version into the values file, commit, push or open a pull request, sync the
-Application. Takes a dict: root, stage, promotion.
+Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.defaultSteps" -}}
 {{- $git := .root.Values.git | default dict -}}
@@ -219,7 +220,8 @@ Application. Takes a dict: root, stage, promotion.
 {{- end -}}
 
 {{/*
-The steps that turn a pushed branch into a merged pull request. Takes a dict: root, stage, promotion.
+The steps that turn a pushed branch into a merged pull request. Takes a dict: root, stage, promotion. Returns lines of YAML,
+a list.
 */}}
 {{- define "kargo-service.pullRequestSteps" -}}
 {{- $retry := .promotion.retry | default dict -}}
@@ -270,8 +272,8 @@ The steps that turn a pushed branch into a merged pull request. Takes a dict: ro
 {{- end -}}
 
 {{/*
-How a pull request step reaches the Git provider. Takes a dict: root, promotion. Returns YAML, a map; nothing when Kargo
-infers the provider and verifies its certificate.
+How a pull request step reaches the Git provider. Takes a dict: root, promotion. Returns lines of YAML, a map; nothing when
+Kargo infers the provider and verifies its certificate.
 */}}
 {{- define "kargo-service.gitProvider" -}}
 {{- with .promotion.pullRequest.provider }}
@@ -283,7 +285,8 @@ insecureSkipTLSVerify: true
 {{- end -}}
 
 {{/*
-Steps that people wrote, in the form that Kargo stores them: no zero values, durations in Go's form. Takes a list.
+Steps that people wrote, in the form that Kargo stores them: no zero values, durations in Go's form. Takes a list or
+nothing. Returns lines of YAML, a list; nothing when there are no steps.
 */}}
 {{- define "kargo-service.userSteps" -}}
 {{- range . }}

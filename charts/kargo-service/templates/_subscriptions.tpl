@@ -1,9 +1,9 @@
 {{/*
 One further subscription in the form that Kargo stores it: its webhook's defaults explicit, zero values left out.
-Takes a map with one key, image, git or chart.
+Takes a map with one key, image, git or chart. Returns YAML, a list with one item.
 */}}
 {{- define "kargo-service.subscription" -}}
-{{- range $kind, $given := . }}
+{{- range $kind, $given := . -}}
 {{- $subscription := dict "discoveryLimit" 20 -}}
 {{- if eq $kind "image" }}{{ $_ := set $subscription "imageSelectionStrategy" "SemVer" }}{{ end -}}
 {{- if eq $kind "git" }}{{ $_ := set $subscription "commitSelectionStrategy" "NewestFromBranch" }}{{ end -}}
@@ -13,5 +13,5 @@ Takes a map with one key, image, git or chart.
 {{- end -}}
 - {{ $kind }}:
     {{- toYaml $subscription | nindent 4 }}
-{{- end }}
-{{- end }}
+{{- end -}}
+{{- end -}}
