@@ -8,7 +8,7 @@ See Kargo's docs, "Expression Language Reference" and "Promotion Templates Refer
 */}}
 
 {{/*
-Kargo's built-in steps, those of its commercial distributions included. One list for the whole chart.
+Kargo's built-in steps, those of its commercial distributions included. One list for the whole chart. Takes anything.
 */}}
 {{- define "kargo-service.builtinSteps" -}}
 argocd-update argocd-wait compose-output copy delete fail file-write
@@ -22,37 +22,23 @@ tf-apply tf-output tf-plan toml-parse toml-update untar yaml-merge yaml-parse ya
 {{- end -}}
 
 {{/*
-Names of the variables that the chart defines for every stage; `vars` must not define them again.
+Names of the variables that the chart defines for every stage; `vars` must not define them again. Takes anything.
 */}}
 {{- define "kargo-service.reservedVars" -}}
 service imageRepoURL gitRepoURL branch path folder application
 {{- end -}}
 
 {{/*
-The retry block of a step, indented to stand in it; nothing when it says nothing. Takes a dict or nothing: timeout,
-errorThreshold.
+How often and how long a step is retried. Takes a map or nothing: timeout, errorThreshold. Returns lines of YAML, a map;
+nothing when both are missing.
 */}}
 {{- define "kargo-service.retry" -}}
-{{- $retry := . | default dict }}
-{{- if or $retry.timeout $retry.errorThreshold }}
-  retry:
-    {{- with $retry.timeout }}
-    timeout: {{ include "kargo-service.duration" . }}
-    {{- end }}
-    {{- with $retry.errorThreshold }}
-    errorThreshold: {{ . }}
-    {{- end }}
+{{- with . }}
+{{- with .timeout }}
+timeout: {{ include "kargo-service.duration" . }}
 {{- end }}
-{{- end -}}
-
-{{/*
-Variables as Kargo's list of name and value. Takes a map; empty values are left out, as Kargo does not store them.
-*/}}
-{{- define "kargo-service.vars" -}}
-{{- range $name, $value := . }}
-{{- if $value }}
-- name: {{ toYaml $name }}
-  value: {{ $value | quote }}
+{{- with .errorThreshold }}
+errorThreshold: {{ . }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -85,7 +71,7 @@ one of the three and nothing else goes through quote(), as it may look like a nu
 {{- end -}}
 
 {{/*
-The variables of a stage's promotions. Takes a dict: root, stage, promotion.
+The variables of a stage's promotions. Takes a dict: root, stage, promotion. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.promotionVars" -}}
 {{- $path := include "kargo-service.path" . -}}
@@ -109,7 +95,7 @@ The variables of a stage's promotions. Takes a dict: root, stage, promotion.
 {{- end -}}
 
 {{/*
-All steps of a stage. Takes a dict: root, stage, promotion.
+All steps of a stage. Takes a dict: root, stage, promotion. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.steps" -}}
 {{- $steps := .promotion.steps | default dict -}}
@@ -134,7 +120,7 @@ All steps of a stage. Takes a dict: root, stage, promotion.
 
 {{/*
 The default steps: clone, write the version into the values file, commit, push or open a pull request, sync the
-Application. Takes a dict: root, stage, promotion.
+Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.defaultSteps" -}}
 {{- $git := .root.Values.git | default dict -}}
@@ -142,7 +128,10 @@ Application. Takes a dict: root, stage, promotion.
 {{- $pullRequest := .promotion.pullRequest | default dict -}}
 {{- $message := .promotion.message | default "<service>: promote <stage> to <version>" }}
 - uses: git-clone
-  {{- include "kargo-service.retry" (get $retry "git-clone") }}
+  {{- with include "kargo-service.retry" (get $retry "git-clone") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     repoURL: {{ `${{ vars.gitRepoURL }}` }}
     {{- if $git.insecureSkipTLSVerify }}
@@ -165,7 +154,10 @@ Application. Takes a dict: root, stage, promotion.
         {{- end }}
 - uses: yaml-update
   as: update
-  {{- include "kargo-service.retry" (get $retry "yaml-update") }}
+  {{- with include "kargo-service.retry" (get $retry "yaml-update") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     path: {{ `./src/${{ vars.path }}` }}
     updates:
@@ -180,7 +172,10 @@ Application. Takes a dict: root, stage, promotion.
 {{- include "kargo-service.userSteps" (.promotion.steps).beforeCommit }}
 - uses: git-commit
   as: commit
-  {{- include "kargo-service.retry" (get $retry "git-commit") }}
+  {{- with include "kargo-service.retry" (get $retry "git-commit") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     path: ./src
     message: {{ include "kargo-service.message" (dict "root" .root "text" $message) | quote }}
@@ -190,7 +185,10 @@ Application. Takes a dict: root, stage, promotion.
   {{- if $pullRequest.enabled }}
   if: {{ `${{ success() && status('commit') != 'Skipped' }}` }}
   {{- end }}
-  {{- include "kargo-service.retry" (get $retry "git-push") }}
+  {{- with include "kargo-service.retry" (get $retry "git-push") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     path: ./src
     {{- if $pullRequest.enabled }}
@@ -207,7 +205,10 @@ Application. Takes a dict: root, stage, promotion.
 {{- end }}
 {{- if (.promotion.argocdUpdate).enabled }}
 - uses: argocd-update
-  {{- include "kargo-service.retry" (get $retry "argocd-update") }}
+  {{- with include "kargo-service.retry" (get $retry "argocd-update") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     apps:
       {{- /* No desiredRevision: other services commit to the same branch, so the Application soon runs a later commit. */}}
@@ -219,7 +220,8 @@ Application. Takes a dict: root, stage, promotion.
 {{- end -}}
 
 {{/*
-The steps that turn a pushed branch into a merged pull request. Takes a dict: root, stage, promotion.
+The steps that turn a pushed branch into a merged pull request. Takes a dict: root, stage, promotion. Returns lines of YAML,
+a list.
 */}}
 {{- define "kargo-service.pullRequestSteps" -}}
 {{- $retry := .promotion.retry | default dict -}}
@@ -227,10 +229,15 @@ The steps that turn a pushed branch into a merged pull request. Takes a dict: ro
 - uses: git-open-pr
   as: open-pr
   if: {{ `${{ success() && status('commit') != 'Skipped' }}` }}
-  {{- include "kargo-service.retry" (get $retry "git-open-pr") }}
+  {{- with include "kargo-service.retry" (get $retry "git-open-pr") | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     repoURL: {{ `${{ vars.gitRepoURL }}` }}
-    {{- include "kargo-service.gitProvider" . }}
+    {{- with include "kargo-service.gitProvider" . | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
     sourceBranch: {{ `${{ outputs.push.branch }}` }}
     targetBranch: {{ `${{ quote(vars.branch) }}` }}
     {{- with $pullRequest.title }}
@@ -246,10 +253,15 @@ The steps that turn a pushed branch into a merged pull request. Takes a dict: ro
 - uses: {{ $step }}
   as: {{ trimPrefix "git-" $step }}
   if: {{ `${{ success() && status('open-pr') != 'Skipped' }}` }}
-  {{- include "kargo-service.retry" (get $retry $step) }}
+  {{- with include "kargo-service.retry" (get $retry $step) | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
   config:
     repoURL: {{ `${{ vars.gitRepoURL }}` }}
-    {{- include "kargo-service.gitProvider" . }}
+    {{- with include "kargo-service.gitProvider" . | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
     prNumber: {{ `${{ outputs['open-pr'].pr.id }}` }}
     {{- if $pullRequest.merge }}
     wait: true
@@ -260,19 +272,21 @@ The steps that turn a pushed branch into a merged pull request. Takes a dict: ro
 {{- end -}}
 
 {{/*
-How a pull request step reaches the Git provider, indented to stand in its config. Takes a dict: root, promotion.
+How a pull request step reaches the Git provider. Takes a dict: root, promotion. Returns lines of YAML, a map; nothing when
+Kargo infers the provider and verifies its certificate.
 */}}
 {{- define "kargo-service.gitProvider" -}}
 {{- with .promotion.pullRequest.provider }}
-    provider: {{ . }}
+provider: {{ . }}
 {{- end }}
 {{- if (.root.Values.git).insecureSkipTLSVerify }}
-    insecureSkipTLSVerify: true
+insecureSkipTLSVerify: true
 {{- end }}
 {{- end -}}
 
 {{/*
-Steps that people wrote, in the form that Kargo stores them: no zero values, durations in Go's form. Takes a list.
+Steps that people wrote, in the form that Kargo stores them: no zero values, durations in Go's form. Takes a list or
+nothing. Returns lines of YAML, a list; nothing when there are no steps.
 */}}
 {{- define "kargo-service.userSteps" -}}
 {{- range . }}
@@ -294,11 +308,13 @@ Steps that people wrote, in the form that Kargo stores them: no zero values, dur
   {{- if .continueOnError }}
   continueOnError: true
   {{- end }}
-  {{- include "kargo-service.retry" .retry }}
-  {{- $vars := include "kargo-service.vars" .vars }}
-  {{- with $vars }}
+  {{- with include "kargo-service.retry" .retry | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
+  {{- with include "kargo-service.vars" .vars | trim }}
   vars:
-    {{- trim . | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
   {{- if hasKey . "config" }}
   config:

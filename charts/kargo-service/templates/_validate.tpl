@@ -1,25 +1,12 @@
 {{/*
-What spans keys, or needs more than a JSON schema: each define below prints one line per mistake, `key: what is wrong and
-what is allowed`. templates/validate.yaml fails with all of them at once. kargo-fleet says the same in the same words
-(tools/kargo_fleet/rules.py); tests/test_rules.py holds the two together.
+What spans keys, or needs more than a JSON schema. Each kargo-service.validate.* returns one line per mistake, `key: what is
+wrong and what is allowed`; nothing when there are none. templates/validate.yaml fails with all of them at once. kargo-fleet
+says the same in the same words (tools/kargo_fleet/rules.py); tests/test_rules.py holds the two together.
 */}}
 
 {{/*
-The stages of the pipeline without those that a layer took out with null, as JSON. Takes the root context.
+The service's name, which becomes a namespace's. Takes the root context.
 */}}
-{{- define "kargo-service.stages" -}}
-{{- $stages := dict -}}
-{{- range $name, $stage := .Values.stages }}{{ if not (kindIs "invalid" $stage) }}{{ $_ := set $stages $name $stage }}{{ end }}{{ end -}}
-{{- toJson $stages -}}
-{{- end -}}
-
-{{/*
-Words in a sentence: "a", "a and b", "a, b and c". Takes a list.
-*/}}
-{{- define "kargo-service.enumerate" -}}
-{{- if lt (len .) 2 }}{{ join "" . }}{{ else }}{{ initial . | join ", " }} and {{ last . }}{{ end -}}
-{{- end -}}
-
 {{- define "kargo-service.validate.service" -}}
 {{- $name := include "kargo-service.name" . -}}
 {{- if or (gt (len $name) 57) (not (regexMatch `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$` $name)) }}
@@ -30,8 +17,8 @@ service.name: {{ quote $name }} is reserved; kargo-{{ $name }} is a namespace of
 {{- end -}}
 
 {{/*
-Whether Masterminds/semver takes a text as a constraint, "true" or nothing: its grammar, from constraints.go of v3.4.0.
-validate.yaml has the last word by calling the library itself, but its message names no key.
+Whether Masterminds/semver takes a text as a constraint: its grammar, from constraints.go of v3.4.0. Takes a text. Returns
+"true" or nothing. validate.yaml has the last word by calling the library itself, but its message names no key.
 */}}
 {{- define "kargo-service.isConstraint" -}}
 {{- /* A range, 1.2 - 1.4, is found with the library's own pattern, which takes more than what it can read afterwards. */ -}}
@@ -49,6 +36,9 @@ validate.yaml has the last word by calling the library itself, but its message n
 {{- if $valid }}true{{ end -}}
 {{- end -}}
 
+{{/*
+The image and the further subscriptions: constraints, regular expressions, charts. Takes the root context.
+*/}}
 {{- define "kargo-service.validate.image" -}}
 {{- $image := .Values.image | default dict -}}
 {{- $strategy := $image.imageSelectionStrategy | default "SemVer" -}}
@@ -89,6 +79,9 @@ warehouse.subscriptions[{{ $index }}].chart.name: is required; an https:// URL n
 {{- end }}
 {{- end -}}
 
+{{/*
+The order of the stages: where each takes its Freight from. Takes the root context.
+*/}}
 {{- define "kargo-service.validate.pipeline" -}}
 {{- $stages := include "kargo-service.stages" . | fromJson -}}
 {{- $names := keys $stages | sortAlpha -}}
@@ -133,12 +126,16 @@ stages: {{ include "kargo-service.enumerate" . }} wait for each other; upstream 
 {{- end -}}
 
 {{/*
-A regular expression of the Git URLs from which Kargo infers the provider of pull requests, as pkg/gitprovider does.
+A regular expression of the Git URLs from which Kargo infers the provider of pull requests, as pkg/gitprovider does. Takes
+anything.
 */}}
 {{- define "kargo-service.knownProviders" -}}
 ^https?://([^/]*(github|gitlab|gitea)[^/]*|[^/]*\.ghe\.com|dev\.azure\.com|[^/]*visualstudio\.com|bitbucket\.org(:[0-9]+)?)/
 {{- end -}}
 
+{{/*
+How each stage is promoted, and the Git repository that this needs. Takes the root context.
+*/}}
 {{- define "kargo-service.validate.promotion" -}}
 {{- $root := . -}}
 {{- $git := .Values.git | default dict -}}
@@ -222,6 +219,9 @@ Names and aliases of the steps of one stage. Takes a dict: root, stage, promotio
 {{- end }}
 {{- end -}}
 
+{{/*
+Who may do what. Takes the root context.
+*/}}
 {{- define "kargo-service.validate.rbac" -}}
 {{- $stages := include "kargo-service.stages" . | fromJson -}}
 {{- $names := keys $stages | sortAlpha -}}

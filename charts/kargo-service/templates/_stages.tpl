@@ -1,0 +1,78 @@
+{{/*
+The stages of the pipeline without those that a layer took out with null. Takes the root context. Returns JSON, a map.
+*/}}
+{{- define "kargo-service.stages" -}}
+{{- $stages := dict -}}
+{{- range $name, $stage := .Values.stages }}{{ if not (kindIs "invalid" $stage) }}{{ $_ := set $stages $name $stage }}{{ end }}{{ end -}}
+{{- toJson $stages -}}
+{{- end -}}
+
+{{/*
+How one stage is promoted: `promotion` with the stage's own `promotion` over it. Takes a dict: root, stage. Returns JSON, a
+map.
+*/}}
+{{- define "kargo-service.promotion" -}}
+{{- $promotion := .root.Values.promotion | default dict -}}
+{{- with (get .root.Values.stages .stage | default dict).promotion }}{{ $promotion = mergeOverwrite (deepCopy $promotion) (deepCopy .) }}{{ end -}}
+{{- toJson $promotion -}}
+{{- end -}}
+
+{{/*
+The branch that one stage is promoted on. Takes a dict: root, stage.
+*/}}
+{{- define "kargo-service.branch" -}}
+{{- (get .root.Values.stages .stage | default dict).branch | default (.root.Values.git).branch | default "main" -}}
+{{- end -}}
+
+{{/*
+The values file that one stage's promotions write. Takes a dict: root, stage, promotion (the merged one).
+*/}}
+{{- define "kargo-service.path" -}}
+{{- $text := .promotion.path | default "services/<service>/values-<stage>.yaml" -}}
+{{- include "kargo-service.expand" (dict "root" .root "stage" .stage "text" $text) -}}
+{{- end -}}
+
+{{/*
+Whether a stage runs the default steps. Takes the stage's merged promotion. Returns "true" or nothing.
+*/}}
+{{- define "kargo-service.hasDefaultSteps" -}}
+{{- if not (or (.steps).replace (.task).name) }}true{{ end -}}
+{{- end -}}
+
+{{/*
+How a stage is verified. Takes a map or nothing: analysisTemplates, analysisRunMetadata, args. Returns lines of YAML, a map
+without empty values, as Kargo does not store them; nothing when there are no others.
+*/}}
+{{- define "kargo-service.verification" -}}
+{{- $verification := . | default dict }}
+{{- with $verification.analysisTemplates }}
+analysisTemplates:
+  {{- range . }}
+  - name: {{ toYaml .name }}
+    {{- with .kind }}
+    kind: {{ . }}
+    {{- end }}
+  {{- end }}
+{{- end }}
+{{- $metadata := $verification.analysisRunMetadata | default dict }}
+{{- if or $metadata.labels $metadata.annotations }}
+analysisRunMetadata:
+  {{- range $key := list "labels" "annotations" }}
+  {{- with get $metadata $key }}
+  {{ $key }}:
+    {{- range $name, $value := . }}
+    {{- if not (kindIs "invalid" $value) }}
+    {{ toYaml $name }}: {{ $value | quote }}
+    {{- end }}
+    {{- end }}
+  {{- end }}
+  {{- end }}
+{{- end }}
+{{- with $verification.args }}
+args:
+  {{- range . }}
+  - name: {{ toYaml .name }}
+    value: {{ .value | quote }}
+  {{- end }}
+{{- end }}
+{{- end -}}
