@@ -121,7 +121,7 @@ def subschema(path: tuple[str, ...]) -> dict[str, Any]:
     for key in path:
         node = node["properties"][key]
         if "$ref" in node:
-            node = SCHEMA["definitions"][node["$ref"].rsplit("/", 1)[1]]
+            node = {**SCHEMA["definitions"][node["$ref"].rsplit("/", 1)[1]], **node}
     return node
 
 

@@ -1,7 +1,7 @@
 {{/*
 What spans keys, or needs more than a JSON schema. Each kargo-service.validate.* returns one line per mistake, `key: what is
 wrong and what is allowed`; nothing when there are none. templates/validate.yaml fails with all of them at once. kargo-fleet
-says the same in the same words (tools/kargo_fleet/rules.py); tests/test_rules.py holds the two together.
+says the same in the same words (tools/kargo_fleet/unit/rules.py); tests/unit/test_rules.py holds the two together.
 */}}
 
 {{/*
