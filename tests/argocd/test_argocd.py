@@ -28,7 +28,7 @@ from kargo_fleet.argocd import validate
 from kargo_fleet.argocd.settings import DEFAULTS, StageApplication
 from kargo_fleet.argocd.split import Bucket, largest, split
 from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
-from kargo_fleet.fleet.names import LONGEST_SERVICE, RESERVED_NAMES
+from kargo_fleet.fleet.names import LONGEST_SERVICE, RESERVED_NAMES, release_name
 from kargo_fleet.text import yaml_writer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -347,21 +347,32 @@ def test_names_of_sets() -> None:
     assert len(set(every)) == len(every)
 
 
+def set_texts(fleet: dict[str, Any], services: Services) -> list[str]:
+    """Return the texts of the files that hold the ApplicationSets of a fleet."""
+    return [argocd_files.manifests(fleet, services)[path] for path in argocd_files.set_names(fleet, services)]
+
+
 def test_a_split_is_followed_by_a_handover() -> None:
     before, after = {"a": USUAL, "b": USUAL}, {"a": USUAL, "b": USUAL, "c": USUAL}
     fleet = fleet_with(units={"maxApplications": 2})
     old, new = argocd_files.set_names(fleet, before), argocd_files.set_names(fleet, after)
     assert old == {"argocd/units.yaml": "kargo-units"}
     assert new == {"argocd/units-0-7.yaml": "kargo-units-0-7", "argocd/units-8-f.yaml": "kargo-units-8-f"}
-    assert argocd_files.handover(fleet, old.keys() - new.keys()) == [
+    assert argocd_files.handover(fleet, set_texts(fleet, before)) == [
         "kubectl -n argocd delete applicationset kargo-units --cascade=orphan",
         "kubectl apply --server-side -f argocd/",
     ]
-    assert argocd_files.handover(fleet, new.keys() - old.keys())[0].split()[5:7] == [
+    assert argocd_files.handover(fleet, set_texts(fleet, after))[0].split()[5:7] == [
         "kargo-units-0-7",
         "kargo-units-8-f",
     ]
-    assert argocd_files.handover(fleet, ["argocd/appproject.yaml"]) == []
+    project = argocd_files.manifests(fleet, before)["argocd/appproject.yaml"]
+    assert argocd_files.handover(fleet, [project, "a: [", ""]) == []
+
+
+def test_sets_are_handed_over_under_the_names_that_they_had() -> None:
+    before, after = fleet_with(units={"name": "old"}), fleet_with(units={"name": "new"})
+    assert argocd_files.handover(after, set_texts(before, SERVICES))[0].split()[5] == "old"
 
 
 def test_min_sets_keeps_a_split() -> None:
@@ -664,6 +675,15 @@ def test_workloads(checkout: Checkout) -> None:
     assert by_name["legacy-app"]["destination"]["namespace"] == "legacy-prod"
     by_itself = {name for name, spec in by_name.items() if "automated" in spec["syncPolicy"]}
     assert by_itself == {name for name in stages if "prod" not in stages[name]}
+
+
+@needs_argocd
+def test_a_release_is_called_what_deploy_calls_it(checkout: Checkout) -> None:
+    names = ["a", "b" * 53, "c" * 54, "d" * 57, f"{'e' * 42}--{'f' * 12}", f"{'g' * 40}----{'h' * 10}"]
+    checkout.services(names)
+    applications = checkout.applications(FLEET, dict.fromkeys(names, USUAL))
+    found = {app["metadata"]["name"]: app["spec"]["source"]["helm"]["releaseName"] for app in applications}
+    assert found == {f"kargo-{name}": release_name(name) for name in names}
 
 
 @needs_argocd

@@ -259,8 +259,11 @@ def test_a_large_shard_is_split_by_size_as_well() -> None:
 
 
 def test_the_handover_of_sets_by_shard() -> None:
-    assert argocd_files.handover(by_shard(), ["argocd/units-shard-a.yaml", "argocd/units.yaml"])[0] == (
-        "kubectl -n argocd delete applicationset kargo-units-shard-a kargo-units --cascade=orphan"
+    names = [f"svc-{number}" for number in range(20)]
+    files = argocd_files.manifests(by_shard(), {name: ["dev"] for name in names})
+    sets = [files[path] for path in ("argocd/units-shard-a.yaml", "argocd/units-shard-b.yaml")]
+    assert argocd_files.handover(by_shard(), sets)[0] == (
+        "kubectl -n argocd delete applicationset kargo-units-shard-a kargo-units-shard-b --cascade=orphan"
     )
 
 

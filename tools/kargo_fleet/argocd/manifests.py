@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import yaml
+
 from kargo_fleet.argocd.app_projects import units_project, workloads_project
 from kargo_fleet.argocd.health import argocd_cm
 from kargo_fleet.argocd.settings import ArgoFleet, StageApplication, argo_fleet, stages_of
@@ -12,6 +14,7 @@ from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.argocd.split import split
 from kargo_fleet.argocd.unit_sets import unit_application, unit_set
 from kargo_fleet.argocd.workload_sets import has_stage, stage_names, workload_set
+from kargo_fleet.text import yaml_manifests
 from kargo_fleet.text.yaml_writer import ANNOTATED, document
 
 _PATCH_COMMENT = """\
@@ -66,19 +69,14 @@ def namespace(fleet: Mapping[str, Any]) -> str:
     return str(argo_fleet(fleet).argocd["namespace"])
 
 
-def handover(fleet: Mapping[str, Any], old_files: Iterable[str]) -> list[str]:
-    """Return the commands that follow a split: they release the Applications of the sets that `old_files` held.
+def handover(fleet: Mapping[str, Any], old_texts: Iterable[str]) -> list[str]:
+    """Return the commands that follow a split: they release the Applications of the sets that `old_texts` are.
 
-    `old_files` are files of argocd/ that are not written any more. Applications that are let go keep running, and the
-    next `kubectl apply` lets the new sets take them over; none is deleted, none is created anew.
+    `old_texts` are those of files of argocd/ that are not written any more. Applications that are let go keep running, and
+    the next `kubectl apply` lets the new sets take them over; none is deleted, none is created anew.
     """
     known = argo_fleet(fleet)
-    names = {"units": known.units["name"], "workloads": known.workloads["name"]}
-    old = []
-    for path in sorted(old_files):
-        kind, _, rest = path.removeprefix("argocd/").removesuffix(".yaml").partition("-")
-        if kind in names:
-            old.append(f"{names[kind]}-{rest}" if rest else names[kind])
+    old = sorted(name for text in old_texts for name in _names_of_sets(text))
     if not old:
         return []
     namespace = known.argocd["namespace"]
@@ -86,6 +84,17 @@ def handover(fleet: Mapping[str, Any], old_files: Iterable[str]) -> list[str]:
         f"kubectl -n {namespace} delete applicationset {' '.join(old)} --cascade=orphan",
         "kubectl apply --server-side -f argocd/",
     ]
+
+
+def _names_of_sets(text: str) -> Iterator[str]:
+    """Yield the names of the ApplicationSets in a manifest; none when somebody has broken it."""
+    try:
+        documents = yaml_manifests.parse(text)
+    except yaml.YAMLError:
+        return
+    for found in documents:
+        if isinstance(found, dict) and found.get("kind") == "ApplicationSet":
+            yield str(found["metadata"]["name"])
 
 
 def _sets(

@@ -17,14 +17,21 @@ from kargo_fleet.argocd.appsets import (
 from kargo_fleet.argocd.settings import ArgoFleet
 from kargo_fleet.argocd.shares import Share
 from kargo_fleet.argocd.split import Bucket
-from kargo_fleet.fleet.names import COMPONENT_LABEL, NAME_LABEL, UNIT_COMPONENT, project_of, values_path
+from kargo_fleet.fleet.names import (
+    COMPONENT_LABEL,
+    NAME_LABEL,
+    UNIT_COMPONENT,
+    project_of,
+    release_template,
+    values_path,
+)
 from kargo_fleet.text.yaml_writer import Note
 
 _WHY_PATHS = "Only a change of the chart or of this file renders the service again. Every promotion is a commit."
 
 _WHY_FORCED = "Whatever the file says, the unit is the one of this folder."
 
-_WHY_RELEASE = "Helm ends names of releases at 53 characters. The unit is called after service.name, below."
+_WHY_RELEASE = "Helm release names are limited to 53 characters. The unit is called after service.name, below."
 
 _WHY_FILES = "A service without its file fails, alone and visibly, instead of running on the chart's defaults."
 
@@ -72,7 +79,7 @@ def _template(fleet: ArgoFleet, destination: Mapping[str, Any]) -> dict[str, Any
 
 def _helm() -> dict[str, Any]:
     return {
-        "releaseName": Note(_WHY_RELEASE, '{{ trunc 53 .path.basename | trimSuffix "-" }}'),
+        "releaseName": Note(_WHY_RELEASE, release_template(".path.basename")),
         "ignoreMissingValueFiles": Note(_WHY_FILES, value=False),
         "parameters": Note(_WHY_FORCED, [{"name": "service.name", "value": SERVICE, "forceString": True}]),
     }

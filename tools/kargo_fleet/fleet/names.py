@@ -34,7 +34,9 @@ NAME_LABEL = "app.kubernetes.io/name"
 COMPONENT_LABEL, UNIT_COMPONENT = "app.kubernetes.io/component", "kargo-unit"
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
-_CHECKSUM = 8  # characters of the checksum in the release of a service whose name is too long
+#: Of a name that is too long for a release, so many characters stay, and so many of its SHA-256 follow.
+_CHECKSUM = 8
+_KEPT = LONGEST_RELEASE - _CHECKSUM - 1
 
 
 class NameFault(Enum):
@@ -68,8 +70,21 @@ def release_name(service: str) -> str:
     """Return the name of a service's Helm release: the service's, or where that is too long what is unmistakably its."""
     if len(service) <= LONGEST_RELEASE:
         return service
-    kept = LONGEST_RELEASE - _CHECKSUM - 1
-    return f"{service[:kept].rstrip('-')}-{hashlib.sha256(service.encode()).hexdigest()[:_CHECKSUM]}"
+    return f"{service[:_KEPT].rstrip('-')}-{hashlib.sha256(service.encode()).hexdigest()[:_CHECKSUM]}"
+
+
+def release_template(service: str) -> str:
+    """Return the Go template, with sprig, that gives what `release_name` gives for the service that the expression is."""
+    return "{{ if le (len %s) %d }}{{ %s }}{{ else }}" % (
+        service,
+        LONGEST_RELEASE,
+        service,
+    ) + '{{ regexReplaceAll "-+$" (trunc %d %s) "" }}-{{ sha256sum %s | trunc %d }}{{ end }}' % (
+        _KEPT,
+        service,
+        service,
+        _CHECKSUM,
+    )
 
 
 def values_path(service: str) -> str:

@@ -121,7 +121,7 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
             desired, root, path, generated.render([HEADER.format(sources=f"{FLEET_FILE} and {fleet.services}/")], body)
         )
     desired.replaced = _replaced(root, files)
-    if commands := manifests.handover(fleet.data, [item.path for item in desired.replaced]):
+    if commands := manifests.handover(fleet.data, [item.current or "" for item in desired.replaced]):
         message = "ApplicationSets get new names; their Applications must be handed over, or two sets claim them"
         fix = "once this is pushed: " + " && ".join(commands)
         desired.findings.append(Finding(Place(ARGOCD), "KFW601", message, fix))
