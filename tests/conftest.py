@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import HealthCheck, settings
 
+from argocd_checkout import appset, checkout  # noqa: F401
 from contract.fixtures import oracle  # noqa: F401
 from kargo_fleet.cli.main import main
 

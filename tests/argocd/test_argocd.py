@@ -6,13 +6,8 @@ build where Go's build cache is empty, and seconds after that. `KARGO_FLEET_APPS
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +18,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
+from argocd_checkout import (
+    FLEET,
+    REPO,
+    SERVICES,
+    USUAL,
+    WORKLOADS,
+    Checkout,
+    Run,
+    Services,
+    argo_cd_module,
+    fleet_with,
+    needs_argocd,
+    parsed,
+)
 from kargo_fleet.argocd import manifests as argocd_files
 from kargo_fleet.argocd import validate
 from kargo_fleet.argocd.settings import DEFAULTS, StageApplication
@@ -30,120 +39,6 @@ from kargo_fleet.argocd.split import Bucket, largest, split
 from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.names import LONGEST_SERVICE, RESERVED_NAMES, release_name
 from kargo_fleet.text import yaml_writer
-
-ROOT = Path(__file__).resolve().parents[2]
-APPSET = ROOT / "tests" / "upstream" / "appset"
-REPO = "https://github.com/YOUR_ORG/gitops-platform.git"
-FLEET: dict[str, Any] = {"git": {"repoURL": REPO, "branch": "main"}, "image": {"registry": "your-registry.io"}}
-Services = Mapping[str, Sequence[StageApplication | str]]
-USUAL: Sequence[str] = ["dev", "staging", "prod"]
-SERVICES: Services = {
-    "api-gateway": [*USUAL],
-    "nginx": [*USUAL],
-    "reports": ["dev", "prod"],
-    "shop": ["dev", "staging", "prod-eu", "prod-us"],
-    "legacy": [
-        StageApplication("dev", "legacy-app-dev"),
-        StageApplication("staging"),
-        StageApplication("prod", "legacy-app"),
-    ],
-}
-WORKLOADS: dict[str, Any] = {**FLEET, "argocd": {"workloads": {"enabled": True, "source": {"path": "charts/app"}}}}
-
-Objects = dict[str, dict[str, Any]]
-Run = Callable[..., Any]
-
-
-def parsed(fleet: Mapping[str, Any], services: Mapping[str, Any]) -> Objects:
-    return {path: yaml.safe_load(text) for path, text in argocd_files.manifests(fleet, services).items()}
-
-
-def fleet_with(**section: Any) -> dict[str, Any]:
-    return {**FLEET, "argocd": section}
-
-
-# --- Argo CD ---
-
-
-def go(*arguments: str) -> str:
-    found = shutil.which("go")
-    if found is None:
-        pytest.skip("go is not on PATH")
-    done = subprocess.run([found, *arguments], cwd=APPSET, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@cache
-def argo_cd_module() -> Path:
-    return Path(json.loads(go("mod", "download", "-json", "github.com/argoproj/argo-cd/v3"))["Dir"])
-
-
-@cache
-def appset_binary() -> Path:
-    given_binary = os.environ.get("KARGO_FLEET_APPSET")
-    if given_binary:
-        return Path(given_binary)
-    sources = b"".join(file.read_bytes() for file in sorted(APPSET.iterdir()))
-    folder = ROOT / ".tools" / "appset"
-    binary = folder / hashlib.sha256(sources).hexdigest()[:16]
-    if not binary.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            built = Path(scratch) / "appset"
-            go("build", "-mod=readonly", "-ldflags=-s -w", "-o", str(built), ".")
-            built.replace(binary)
-        for old in folder.iterdir():
-            if old.is_file() and old != binary:
-                old.unlink(missing_ok=True)
-    return binary
-
-
-@pytest.fixture(scope="session")
-def appset() -> Run:
-    """Run the program: `appset("render", "-repo", folder, file)`; returns the JSON that it prints, line by line."""
-    binary = appset_binary()
-
-    def run(*arguments: str | Path, stdin: str = "") -> Any:
-        command = [str(binary), *map(str, arguments)]
-        done = subprocess.run(command, input=stdin, text=True, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    return run
-
-
-class Checkout:
-    """A repository's working tree with what is generated for it, as the ApplicationSet controller sees it."""
-
-    def __init__(self, folder: Path, appset: Run) -> None:
-        self.folder = folder
-        self.repo = folder / "repo"
-        self.appset = appset
-
-    def services(self, names: Iterable[str]) -> None:
-        for name in names:
-            (self.repo / "services" / name).mkdir(parents=True, exist_ok=True)
-            (self.repo / "services" / name / "values-dev.yaml").write_text("image: {tag: 1.0.0}\n")
-
-    def render(self, fleet: Mapping[str, Any], services: Mapping[str, Any]) -> list[dict[str, Any]]:
-        files = []
-        for path, text in argocd_files.manifests(fleet, services).items():
-            if "kind: ApplicationSet" in text:
-                file = self.folder / Path(path).name
-                file.write_text(text)
-                files.append(file)
-        rendered: list[dict[str, Any]] = self.appset("render", "-repo", self.repo, *files)[0]
-        assert not [found["error"] for found in rendered if "error" in found]
-        return rendered
-
-    def applications(self, fleet: Mapping[str, Any], services: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return [app for found in self.render(fleet, services) for app in found["applications"] or []]
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, appset: Run) -> Checkout:
-    return Checkout(tmp_path, appset)
 
 
 def names_of(applications: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -530,8 +425,6 @@ def test_manifests_are_what_the_crds_describe(fleet: dict[str, Any], services: d
 
 
 # --- Argo CD renders the sets ---
-
-needs_argocd = pytest.mark.argocd
 
 
 @needs_argocd

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_argocd import FLEET as PLATFORM
-from test_argocd import USUAL, Checkout, appset, needs_argocd, parsed  # noqa: F401
 
+from argocd_checkout import FLEET as PLATFORM
+from argocd_checkout import USUAL, Checkout, needs_argocd, parsed
 from conftest import FLEET, Run, Tree, service
 from contract import upstream
 from kargo_fleet.argocd import manifests as argocd_files
@@ -302,7 +302,7 @@ def test_every_service_has_exactly_one_share(names: set[str], shards: tuple[Shar
 @settings(max_examples=15)
 @given(fleets.filter(bool), weighted, st.data())
 def test_argo_cd_computes_the_same_shards(
-    appset: Any,  # noqa: F811
+    appset: Any,
     tmp_path_factory: pytest.TempPathFactory,
     names: set[str],
     shards: tuple[Shard, ...],

@@ -75,16 +75,13 @@ def release_name(service: str) -> str:
 
 def release_template(service: str) -> str:
     """Return the Go template, with sprig, that gives what `release_name` gives for the service that the expression is."""
-    return "{{ if le (len %s) %d }}{{ %s }}{{ else }}" % (
-        service,
-        LONGEST_RELEASE,
-        service,
-    ) + '{{ regexReplaceAll "-+$" (trunc %d %s) "" }}-{{ sha256sum %s | trunc %d }}{{ end }}' % (
-        _KEPT,
-        service,
-        service,
-        _CHECKSUM,
+    text = (
+        "{{ if le (len NAME) LONGEST }}{{ NAME }}"
+        '{{ else }}{{ regexReplaceAll "-+$" (trunc KEPT NAME) "" }}-{{ sha256sum NAME | trunc CHECKSUM }}{{ end }}'
     )
+    for word, number in (("LONGEST", LONGEST_RELEASE), ("KEPT", _KEPT), ("CHECKSUM", _CHECKSUM)):
+        text = text.replace(word, str(number))
+    return text.replace("NAME", service)
 
 
 def values_path(service: str) -> str:
