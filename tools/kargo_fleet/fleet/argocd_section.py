@@ -58,9 +58,9 @@ def _automated(description: str) -> dict[str, Any]:
     return _object(
         description,
         {
-            "enabled": _flag("Sync without being asked. false: a person, or Kargo's argocd-update, starts each sync."),
+            "enabled": _flag("Sync automatically. false: a person, or Kargo's argocd-update, starts each sync."),
             "prune": _flag(
-                "Delete what is no longer rendered. Off, a RoleBinding taken out of the values stays in force."
+                "Delete objects that are no longer rendered. false: a RoleBinding removed from the values stays in force."
             ),
             "selfHeal": _flag("Undo changes made by hand in the cluster."),
         },
@@ -71,13 +71,13 @@ def _retry() -> dict[str, Any]:
     duration = {"type": "string", "pattern": durations.WHOLE_PATTERN}
     backoff = {
         "duration": {**duration, "description": "Wait before the first retry."},
-        "factor": {"type": "integer", "description": "What the wait is multiplied by.", "minimum": 1},
+        "factor": {"type": "integer", "description": "Factor between one wait and the next.", "minimum": 1},
         "maxDuration": {**duration, "description": "Longest wait."},
     }
     return _object(
-        "How a failed sync is repeated. Kargo's webhook can lose a race against a new namespace: keep this on.",
+        "Retries of a failed sync. Keep this on: Kargo's webhook can lose a race against a new namespace.",
         {
-            "limit": {"type": "integer", "description": "How many times; -1 is for ever.", "minimum": -1},
+            "limit": {"type": "integer", "description": "Number of retries; -1: no limit.", "minimum": -1},
             "refresh": _flag("Retry with the newest commit instead of the one that failed."),
             "backoff": _object("Waits between retries.", backoff),
         },
@@ -98,7 +98,7 @@ def _source(description: str, path: str) -> dict[str, Any]:
 
 def _app_project(**more: Any) -> dict[str, Any]:
     return _object(
-        "The AppProject, which bounds what the Applications may do.",
+        "The AppProject, which limits what the Applications may do.",
         {
             **more,
             "name": _name("Name of the AppProject."),
@@ -115,40 +115,44 @@ def _sets(*placeholders: str) -> dict[str, Any]:
     return {
         "applicationName": {
             "type": "string",
-            "description": f"Names of the Applications; has {words}.",
+            "description": f"Names of the Applications; must contain {words}.",
             "pattern": r"^([-a-z0-9]|<service>|<stage>)+$",
             "allOf": needed,
         },
         "maxApplications": {
             "type": "integer",
-            "description": "Applications in one set; above it, it is split into 2, 4, 8 … by a hash of the name.",
+            "description": "Maximum Applications of a set; a larger set is split into 2, 4, 8 … by a hash of the name.",
             "minimum": 1,
         },
         "minSets": {
             "enum": [1, 2, 4, 8, 16, 32, 64, 128, 256],
-            "description": "At least so many sets. Set it after a split, so that removing a service does not undo it.",
+            "description": "Minimum number of sets. Set it after a split, so that removing a service does not undo the split.",
         },
         "requeueAfterSeconds": {
             "type": "integer",
-            "description": "How often a set looks for new services when no webhook tells it.",
+            "description": "How often a set checks for new services without a webhook.",
             "minimum": 30,
         },
         "applicationsSync": {
             "enum": ["create-update", "create-only", "create-delete", "sync"],
             "description": "What a set may do. create-delete and sync delete Applications whose folder is gone.",
         },
-        "preserveResourcesOnDeletion": _flag("Deleting an Application leaves what it deployed."),
-        "labels": _map("Further labels of every Application."),
-        "annotations": _map("Further annotations of every Application, for instance of Argo CD notifications."),
+        "preserveResourcesOnDeletion": _flag("Deleting an Application keeps what it deployed."),
+        "labels": _map("Additional labels of every Application."),
+        "annotations": _map("Additional annotations of every Application, for instance of Argo CD notifications."),
         "preservedFields": _object(
-            "What people and tools may write on Applications without the set taking it away.",
+            "Annotations and labels of Applications that the set does not remove.",
             {"annotations": _strings("Names of annotations."), "labels": _strings("Names of labels.")},
         ),
         "ignoreApplicationDifferences": _objects("spec.ignoreApplicationDifferences of the sets, as it is."),
         "automated": _automated("syncPolicy.automated."),
         "syncOptions": _strings("syncPolicy.syncOptions."),
         "retry": _retry(),
-        "revisionHistoryLimit": {"type": "integer", "description": "Syncs remembered per Application.", "minimum": 0},
+        "revisionHistoryLimit": {
+            "type": "integer",
+            "description": "Number of syncs kept per Application.",
+            "minimum": 0,
+        },
     }
 
 
@@ -161,17 +165,18 @@ _NAMESPACE = {
 _UNITS = _object(
     "The ApplicationSet of the units: one Application per service, which installs charts/kargo-service.",
     {
-        "name": _name("Name of the ApplicationSet; after a split, what the names begin with."),
+        "name": _name("Name of the ApplicationSet; after a split, the prefix of the names."),
         **_sets("<service>"),
         "splitBy": {
             "enum": ["size", "shard"],
-            "description": "size: one set until it outgrows maxApplications. shard: a set for each of `shards`.",
+            "description": "size: one set until it exceeds maxApplications. shard: one set for each of `shards`.",
         },
         "shards": {
             "type": "object",
-            "description": "What is different for the units of a shard, with splitBy: shard.",
+            "description": "Overrides for the units of a shard, with splitBy: shard.",
             "additionalProperties": _object(
-                "One shard's units.", {"destination": _destination("Cluster of the Kargo that has this shard.")}
+                "Overrides for the units of this shard.",
+                {"destination": _destination("Cluster of the Kargo installation with this shard.")},
             ),
         },
         "source": _source("Where the chart is, if not in this repository.", "Folder of the chart. Empty: chart.path."),
@@ -179,10 +184,10 @@ _UNITS = _object(
 )
 
 _STAGE = _object(
-    "What is different for this stage.",
+    "Overrides for this stage.",
     {
         "project": _name("AppProject of these Applications. Empty: workloads.appProject.name."),
-        "targetRevision": _text("Branch of the values files and, unless source says otherwise, of the chart."),
+        "targetRevision": _text("Branch of the values files and, unless source sets another one, of the chart."),
         "destination": _destination("Cluster and namespace.", _NAMESPACE),
         "automated": _automated("syncPolicy.automated of this stage."),
         "syncOptions": _strings("syncPolicy.syncOptions of this stage."),
@@ -192,19 +197,17 @@ _STAGE = _object(
 _WORKLOADS = _object(
     "The ApplicationSets of the services themselves: an Application per service and stage, for Kargo's argocd-update.",
     {
-        "enabled": _flag("Write them. Leave it off when the platform has such ApplicationSets already."),
-        "name": _name("What the names of the ApplicationSets begin with; `-<stage>` follows."),
+        "enabled": _flag("Generate them. Keep it off if the platform already has such ApplicationSets."),
+        "name": _name("Prefix of the names of the ApplicationSets; `-<stage>` follows."),
         **_sets("<service>", "<stage>"),
-        "appProject": _app_project(create=_flag("Write the AppProject. false: it exists already.")),
+        "appProject": _app_project(create=_flag("Generate the AppProject. false: it already exists.")),
         "source": _source("The chart that deploys a service.", "Folder of the chart in the repository."),
         "valueFiles": _strings("Values files, from the repository's root, with `<services>`, `<service>`, `<stage>`."),
-        "ignoreMissingValueFiles": _flag(
-            "Deploy although one is missing: then a lost file means the chart's defaults."
-        ),
+        "ignoreMissingValueFiles": _flag("Deploy even if one is missing: a lost file then means the chart's defaults."),
         "destination": _destination("Cluster and namespace.", _NAMESPACE),
         "stages": {
             "type": "object",
-            "description": "Changes by stage; a key is a name or a glob (`prod*`), the last that matches wins.",
+            "description": "Overrides by stage; a key is a name or a glob (`prod*`), the last match wins.",
             "propertyNames": {"pattern": r"^[-a-z0-9*?]+$"},
             "additionalProperties": _STAGE,
         },
@@ -212,7 +215,7 @@ _WORKLOADS = _object(
 )
 
 ARGOCD_SCHEMA: dict[str, Any] = _object(
-    "What argocd/ holds.",
+    "Settings of the files in argocd/.",
     {
         "namespace": _name("Namespace of Argo CD: where AppProjects, ApplicationSets and Applications live."),
         "destination": _destination("The cluster that Kargo runs in."),

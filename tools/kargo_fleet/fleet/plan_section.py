@@ -1,6 +1,6 @@
-"""JSON Schema of the section `plan` of fleet.yaml: what is not in the fleet's values, but an installation's or an organisation's own.
+"""JSON Schema of the section `plan` of fleet.yaml: facts about an installation or organisation, outside the fleet's values.
 
-A key that is one value of Kargo's chart, of etcd or of Argo CD has that one's name.
+A key that corresponds to one setting of Kargo's chart, of etcd or of Argo CD has the name of that setting.
 """
 
 from __future__ import annotations
@@ -63,24 +63,24 @@ PLAN_KEYS: dict[str, dict[str, Any]] = {
         "enum": ["argocd", "helm"],
     },
     "registryRequestsPerSecond": _number(
-        "What a registry allows all controllers together, requests per second. Default: 0, no limit known."
+        "Requests per second that a registry allows for all controllers together. Default: 0, no known limit."
     ),
     "secondsPerRequest": _number("How long a registry takes to answer one request, seconds. Default: 0.1.", 0.001),
     "tokenAuthentication": _flag(
-        "The registry asks for a token (Bearer), as Docker Hub, GitHub, GitLab, Harbor and Quay do: one more "
+        "The registry requires a token (Bearer), as Docker Hub, GitHub, GitLab, Harbor and Quay do: one more "
         "request each time. Default: true."
     ),
     "multiPlatformImages": _flag(
         "Images are indexes of several platforms, whose parts Kargo caches by digest. Default: false."
     ),
-    "tagsPerImage": _integer("How many tags an image repository has that Kargo has to look at. Default: 100."),
+    "tagsPerImage": _integer("Number of tags per image repository that Kargo has to check. Default: 100."),
     "webhookReceivers": _flag(
-        "Registries tell Kargo of new images through webhook receivers, so the interval is a safety net. Default: false."
+        "Registries notify Kargo of new images through webhook receivers; the interval is a fallback. Default: false."
     ),
     "releasesPerServicePerDay": _number(
-        "How often a service gets a new version, on a working day. Default: 0.2, once a week."
+        "Releases of a service per working day. Default: 0.2, once a week."
     ),
-    "hoursPerDay": _number("In how many hours of a day releases come. Default: 8.", 0.1, maximum=24),
+    "hoursPerDay": _number("Hours per day with releases. Default: 8.", 0.1, maximum=24),
     "secondsPerPush": _number("How long git-push holds a branch: pull, rebase, push, seconds. Default: 3.", 0.01),
     "secondsPerPromotion": _number("How long a promotion occupies the controller: clone to push, seconds. Default: 20.", 0.01),
     "secondsPerApplication": _number(
@@ -89,11 +89,11 @@ PLAN_KEYS: dict[str, dict[str, Any]] = {
     "secondsPerNewApplication": _number(
         "How long an ApplicationSet takes to create one Application, seconds. Default: 0.022, measured.", 0.0001
     ),
-    "utilization": _number("Share of a limit that may be used before the plan warns. Default: 0.7.", 0.05, maximum=1),
+    "utilization": _number("Share of a limit above which the plan warns. Default: 0.7.", 0.05, maximum=1),
 }  # fmt: skip
 
 PLAN_SCHEMA: dict[str, Any] = {
-    "description": "What `kargo-fleet plan` assumes of Kargo's installation, the registries, Git and the releases.",
+    "description": "Assumptions of `kargo-fleet plan` about Kargo's installation, the registries, Git and the releases.",
     "type": ["object", "null"],
     "additionalProperties": False,
     "properties": PLAN_KEYS,
@@ -101,5 +101,5 @@ PLAN_SCHEMA: dict[str, Any] = {
 
 
 def is_duration(key: str) -> bool:
-    """Say whether the value of a key of `plan` is a duration."""
+    """Return whether the value of a key of `plan` is a duration."""
     return PLAN_KEYS[key].get("pattern") == durations.PATTERN

@@ -16,7 +16,7 @@ _FOLDER = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 
 
 def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON Schema of fleet.yaml; `chart_schema` is that of the chart's values, which is the one of every layer."""
+    """Return the JSON Schema of fleet.yaml; `chart_schema` is that of the chart's values, which every layer shares."""
     values = {key: value for key, value in chart_schema.items() if key not in ("$schema", "definitions", "title")}
     image = chart_schema["properties"]["image"]["properties"]["repoURL"]
     git = chart_schema["properties"]["git"]["properties"]
@@ -37,13 +37,13 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "services": {
-                "description": "The folder that holds one folder per service. Default: services.",
+                "description": "The folder with one folder per service. Default: services.",
                 "type": "string",
                 "pattern": _FOLDER,
                 "patternErrorMessage": "a path from the root of the repository, such as services",
             },
             "image": section(
-                "Where images are.",
+                "Location of the images.",
                 {
                     "registry": {
                         **image,
@@ -52,7 +52,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 },
             ),
             "git": section(
-                "The GitOps repository, which is this one.",
+                "This GitOps repository.",
                 {
                     "repoURL": {**git["repoURL"], "description": "URL of the repository, https://."},
                     "branch": {**git["branch"], "description": "Branch that promotions commit to. Default: main."},
@@ -70,7 +70,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 },
             ),
             "shards": {
-                "description": "Kargo's controllers by their shardName; every service gets one, by a hash of its name.",
+                "description": "The shardNames of Kargo's controllers; every service is assigned to one by a hash of its name.",
                 "type": ["array", "null"],
                 "items": {
                     "description": "The name of a shard, or its name and weight.",
@@ -87,7 +87,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                             "patternErrorMessage": _SHARD_MESSAGE,
                         },
                         "weight": {
-                            "description": "Its share compared with the others'. 0: only what is pinned to it. Default: 1.",
+                            "description": "Its share relative to the others. 0: only services pinned to it. Default: 1.",
                             "type": "integer",
                             "minimum": 0,
                             "maximum": HEAVIEST,
@@ -105,13 +105,13 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                     "required": ["services"],
                     "properties": {
                         "services": {
-                            "description": "Names of services; * and ? stand for any characters.",
+                            "description": "Names of services; the wildcards * and ? are allowed.",
                             "type": "array",
                             "minItems": 1,
                             "items": {"type": "string", "minLength": 1},
                         },
                         "image": section(
-                            "Where images of these services are.",
+                            "Location of the images of these services.",
                             {"registry": {**image, "description": "Images are <registry>/<service>."}},
                         ),
                         "values": {"$ref": "#/definitions/values"},
@@ -121,10 +121,10 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
             "argocd": ARGOCD_SCHEMA,
             "plan": PLAN_SCHEMA,
             "prune": section(
-                "What `generate --prune` may remove.",
+                "Limits of `generate --prune`.",
                 {
                     "maxShare": {
-                        "description": "Largest share of the fleet that may go in one run. Default: 0.1; one service may always go.",
+                        "description": "Largest share of the fleet that a run may remove, but always one service. Default: 0.1.",
                         "type": "number",
                         "minimum": 0,
                         "maximum": 1,
