@@ -26,7 +26,7 @@ from kargo_fleet.unit import rules
 ROOT = Path(__file__).parents[1]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "charts/kargo-service/README.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 SCHEMAS = {name.partition(".")[0]: json.loads(text) for name, text in contents(ROOT).items()}
 SCHEMAS["values"] = json.loads((ROOT / "charts/kargo-service/values.schema.json").read_text())
