@@ -23,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
+from builds import one_at_a_time
 from kargo_fleet import argocd
 from kargo_fleet.argocd import Stage
 from kargo_fleet.argocd.split import Bucket, largest, split
@@ -81,15 +82,15 @@ def appset_binary() -> Path:
     sources = b"".join(file.read_bytes() for file in sorted(APPSET.iterdir()))
     folder = ROOT / ".tools" / "appset"
     binary = folder / hashlib.sha256(sources).hexdigest()[:16]
-    if not binary.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            built = Path(scratch) / "appset"
-            go("build", "-mod=readonly", "-ldflags=-s -w", "-o", str(built), ".")
-            built.replace(binary)
-        for old in folder.iterdir():
-            if old.is_file() and old != binary:
-                old.unlink(missing_ok=True)
+    with one_at_a_time(folder):
+        if not binary.exists():
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                built = Path(scratch) / "appset"
+                go("build", "-mod=readonly", "-ldflags=-s -w", "-o", str(built), ".")
+                built.replace(binary)
+            for old in folder.glob("[!.]*"):
+                if old.is_file() and old != binary:
+                    old.unlink(missing_ok=True)
     return binary
 
 
