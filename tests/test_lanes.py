@@ -1,15 +1,18 @@
-"""What `make test-quick` keeps, and what hypothesis does in CI."""
+"""What `make test-quick` keeps, what CI runs, and what hypothesis does there."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 
 
 def _are_slow(items: list[pytest.Item]) -> list[str]:
@@ -55,3 +58,16 @@ def test_in_ci_properties_try_the_same_examples_every_time(
         command, cwd=TESTS, env=others | environment, capture_output=True, text=True, check=True, timeout=60
     )
     assert result.stdout == f"{seen}\n"
+
+
+def _targets(text: str) -> set[str]:
+    return {target for line in re.findall(r"make ([a-z -]+)$", text, re.MULTILINE) for target in line.split()}
+
+
+def test_ci_runs_what_the_script_runs() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yaml").read_text())
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    parts = re.search(r"^test: ([a-z -]+) ##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert parts
+    script = _targets((ROOT / ".ci" / "run").read_text())
+    assert _targets("\n".join(step.get("run", "") for step in steps)) == script - {"test"} | set(parts[1].split())
