@@ -67,8 +67,17 @@ doctor: venv ## Say what is wrong with the units in the cluster, and what to do 
 
 ##@ The product
 
+# On all cores. A debugger needs one process: pytest sees to that with --pdb, and PYTEST_ARGS='-n 0' does it too.
+ON_ALL_CORES = -n auto --dist worksteal
+
 .PHONY: test
 test: test-chart test-python ## Prove the product: helm-unittest, ct lint, pytest [PYTEST_ARGS=]
+
+.PHONY: test-quick
+test-quick: venv-dev ## Run the tests that answer within a minute, all properties among them [PYTEST_ARGS=]
+	@$(BOOT)/go.sh
+	@$(BOOT)/tool.sh helm
+	@$(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not slow and not argocd and not cluster" --hypothesis-profile quick $(PYTEST_ARGS)
 
 .PHONY: test-chart
 test-chart: venv-dev
@@ -80,7 +89,7 @@ test-chart: venv-dev
 test-python: venv-dev
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm ct helm-unittest kubeconform
-	@$(WITH_TOOLS) pytest -m "not argocd" $(PYTEST_ARGS)
+	@$(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not argocd and not cluster" $(PYTEST_ARGS)
 
 .PHONY: test-argocd
 test-argocd: venv-dev ## Render the ApplicationSets with Argo CD's own code (minutes to build the first time)

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kargo_fleet.capacity import advice, facts, model
@@ -15,6 +15,7 @@ from kargo_fleet.capacity.model import Image, Push, ServiceProfile
 from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.plan_section import PLAN_SCHEMA
 from kargo_fleet.fleet.shards import Shard
+from properties import examples
 
 HOST = "registry.example.com"
 SEMVER = Image(HOST, "SemVer", 10, cache_by_tag=False)
@@ -223,7 +224,7 @@ def test_the_smallest_interval_is_enough(fleet: dict[ServiceProfile, float], ass
         assert again.requests <= assumed.rate_limit * assumed.utilization * (1 + 1e-6)
 
 
-@settings(max_examples=25)  # each tries many ways
+@examples(25)  # each tries many ways
 @given(fleets, assumptions)
 def test_advice_is_enough_for_what_it_does_not_give_up(
     fleet: dict[ServiceProfile, float], assumed: Assumptions

@@ -289,6 +289,7 @@ def _keys(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple
             yield from _keys(value, (*above, key))
 
 
+@pytest.mark.slow
 def test_null_may_stand_anywhere(tree: Tree) -> None:
     """It takes away what the chart has there. What then is missing is said, and nothing falls over it."""
     root = tree({})

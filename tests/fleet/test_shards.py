@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from argocd_checkout import FLEET as PLATFORM
@@ -21,6 +21,7 @@ from contract import upstream
 from kargo_fleet.argocd import manifests as argocd_files
 from kargo_fleet.argocd.shares import NO_SHARD, shares
 from kargo_fleet.fleet.shards import Shard, assign
+from properties import examples
 
 labels = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 fleets = st.sets(labels, max_size=60)
@@ -299,7 +300,7 @@ def test_every_service_has_exactly_one_share(names: set[str], shards: tuple[Shar
 
 
 @needs_argocd
-@settings(max_examples=15)
+@examples(15)
 @given(fleets.filter(bool), weighted, st.data())
 def test_argo_cd_computes_the_same_shards(
     appset: Any,

@@ -100,6 +100,7 @@ def assert_identical(chart: Chart, units: dict[str, str], names: list[str], fold
 # -- The same as helm template -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_samples_and_scenarios_in_a_batch(chart: Chart, tmp_path: Path, by_themselves: list[str]) -> None:
     units = {file.stem: file.read_text() for file in SAMPLES}
     units |= {file.stem: as_generated(file.read_text()) for file in CI}
@@ -108,6 +109,7 @@ def test_samples_and_scenarios_in_a_batch(chart: Chart, tmp_path: Path, by_thems
     assert len(by_themselves) == 1  # to see whether the chart is fit for batches
 
 
+@pytest.mark.slow
 def test_a_fleet_in_batches(tmp_path: Path, by_themselves: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = tmp_path / "fleet"
     bench.write(fleet, 300, 1)
@@ -138,6 +140,7 @@ stages:
 )
 
 
+@pytest.mark.slow
 def test_odd_values_keep_their_types(chart: Chart, tmp_path: Path, by_themselves: list[str]) -> None:
     units = plain(*MANY) | {"odd": ODD}
     assert_identical(chart, units, ["odd", MANY[0]], tmp_path)
@@ -145,6 +148,7 @@ def test_odd_values_keep_their_types(chart: Chart, tmp_path: Path, by_themselves
     assert len(by_themselves) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -224,6 +228,7 @@ WILD_FILES = {
 }
 
 
+@pytest.mark.slow
 def test_a_chart_that_uses_everything(
     own_chart: Callable[[Mapping[str, str]], Chart], tmp_path: Path, by_themselves: list[str]
 ) -> None:
@@ -237,6 +242,7 @@ def test_a_chart_that_uses_everything(
     assert len(by_themselves) == 1
 
 
+@pytest.mark.slow
 def test_defaults_are_read_as_helm_reads_them(
     own_chart: Callable[[Mapping[str, str]], Chart], tmp_path: Path, by_themselves: list[str]
 ) -> None:
@@ -255,6 +261,7 @@ def test_defaults_are_read_as_helm_reads_them(
     assert len(by_themselves) == 1
 
 
+@pytest.mark.slow
 def test_a_chart_with_subcharts_is_rendered_one_by_one(
     own_chart: Callable[[Mapping[str, str]], Chart], tmp_path: Path, by_themselves: list[str]
 ) -> None:
@@ -267,6 +274,7 @@ def test_a_chart_with_subcharts_is_rendered_one_by_one(
     assert set(by_themselves) == set(MANY)
 
 
+@pytest.mark.slow
 def test_a_chart_that_is_never_the_same_is_not_rendered_in_batches(
     own_chart: Callable[[Mapping[str, str]], Chart], by_themselves: list[str]
 ) -> None:
@@ -292,6 +300,7 @@ CANNOT_WORK = as_generated(f"{IDENTITY}stages:\n  prod: {{upstream: [nope]}}\n")
 REFUSED = as_generated(f"{IDENTITY}stages:\n  prod:\n    requiredSoaktime: 1h\n")
 
 
+@pytest.mark.slow
 def test_a_broken_unit_stops_no_other(chart: Chart, tmp_path: Path, by_themselves: list[str]) -> None:
     units = plain(*MANY, *MORE) | {"aaa": CANNOT_WORK, "web-05": CANNOT_WORK, "zzz": REFUSED}
     found = {one.service: one for one in renderer.render(chart, units)}
@@ -320,6 +329,7 @@ def test_what_the_schema_refuses_has_a_place(chart: Chart) -> None:
     assert "at '/shard': got boolean" in helms.problems[0].message  # where Helm reads something else, its words stay
 
 
+@pytest.mark.slow
 def test_the_notes_count(own_chart: Callable[[Mapping[str, str]], Chart]) -> None:
     chart = own_chart({"templates/NOTES.txt": '{{ if eq .Release.Name "web-03" }}{{ fail "no notes" }}{{ end }}noted'})
     found = {one.service: one for one in renderer.render(chart, plain(*MANY))}
@@ -327,6 +337,7 @@ def test_the_notes_count(own_chart: Callable[[Mapping[str, str]], Chart]) -> Non
     assert "noted" not in found["web-04"].text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("document", "message"),
     [
@@ -379,6 +390,7 @@ def test_a_disk_that_is_full(chart: Chart, monkeypatch: pytest.MonkeyPatch) -> N
         list(renderer.render(chart, plain(*MANY)))
 
 
+@pytest.mark.slow
 def test_nothing_is_left_behind(chart: Chart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(renderer, "_SIZE", 10)
@@ -430,6 +442,7 @@ def test_json(fleet: Path, run: Run) -> None:
     assert json.loads(none.stdout)["manifests"] == {}
 
 
+@pytest.mark.slow
 def test_a_folder_of_manifests(fleet: Path, run: Run) -> None:
     first = run("render", "--output-dir", "rendered")
     assert first.status == 0
@@ -512,6 +525,7 @@ def kinds(crds_folder: Path) -> crds.KargoKinds:
     return crds.find(Path(), str(crds_folder))
 
 
+@pytest.mark.slow
 def test_everything_sound_fits(chart: Chart, kinds: crds.KargoKinds) -> None:
     units = {file.stem: file.read_text() for file in SAMPLES}
     units |= {file.stem: as_generated(file.read_text()) for file in CI}
@@ -565,6 +579,7 @@ def test_what_does_not_fit_is_found(kinds: crds.KargoKinds, old: str, new: str, 
         assert all(one.message.startswith(("Stage dev: ", "Stag dev: ")) for one in found)
 
 
+@pytest.mark.slow
 def test_a_chart_that_does_not_fit(
     fleet: Path, run: Run, own_chart: Callable[[Mapping[str, str]], Chart], crds_folder: Path
 ) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import re2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from helm import CHART, ROOT
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.json_schema import Schema, dotted
+from properties import examples
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 VALUES = Schema(SCHEMA)
@@ -299,7 +300,7 @@ def _changed(draw: st.DrawFn) -> Any:
 _reference = Draft7Validator(SCHEMA)
 
 
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(_changed())
 def test_another_validator_says_the_same(data: Any) -> None:
     problems = VALUES.problems(data)
@@ -345,7 +346,7 @@ def test_what_this_tool_lets_through_helm_lets_through(pattern: str) -> None:
     assert pattern.startswith("^")
     assert pattern.endswith("$")
 
-    @settings(max_examples=20, deadline=None)
+    @examples(20)
     @given(
         st.from_regex(re.sub(r"\$$", r"\\Z", pattern)),
         st.sampled_from(["", "\n", " ", "é", "１", "\u00a0", "\v", "/", "."]),
