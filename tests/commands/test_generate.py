@@ -403,7 +403,7 @@ def test_an_interrupted_run_says_so(large: Path, run: Run) -> None:
     assert run("generate").status == 0
     (result,) = _interrupted(large, signal.SIGINT)
     assert (result.returncode, result.stdout) == (130, "")
-    assert result.stderr == "kargo-fleet: interrupted; files are as they were or complete\n"
+    assert result.stderr == "kargo-fleet: interrupted; every file is either unchanged or complete\n"
     assert not list((large / "values").glob(".*"))
 
 

@@ -108,7 +108,7 @@ def test_all_services_and_again(fleet: Fleet) -> None:
 def test_consent_and_what_needs_none(fleet: Fleet) -> None:
     refused = fleet.run("deploy")
     assert (refused.returncode, fleet.there()) == (2, [])
-    assert "say --yes" in refused.stderr
+    assert "pass --yes" in refused.stderr
     dry = fleet.run("deploy", "--dry-run")
     assert (dry.returncode, fleet.there()) == (0, [])
     assert fleet.run("deploy", "ask-00").returncode == 0
@@ -201,7 +201,7 @@ def test_kargos_race_with_new_namespaces(fleet: Fleet, own_cluster: ControlPlane
 def test_delete(fleet: Fleet) -> None:
     assert fleet.run("deploy", "--yes").returncode == 0
     refused = fleet.run("delete", "gone-00")
-    assert (refused.returncode, "say --yes" in refused.stderr) == (2, True)
+    assert (refused.returncode, "pass --yes" in refused.stderr) == (2, True)
     shown = "gone-00: Project and namespace kargo-gone-00, 0 promotions, 0 Freight"
     assert shown in refused.stderr
     (fleet.root / "services/gone-00").rename(fleet.root / "gone-00")
