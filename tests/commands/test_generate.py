@@ -118,7 +118,7 @@ def test_an_orphan_is_reported_and_removed_by_prune(fleet: Path, run: Run) -> No
     )
     assert run("generate", "--prune", "--dry-run").stdout == "removed  values/web.yaml\n"
     assert (fleet / "values/web.yaml").exists()
-    said = "2 services: 5 unchanged, 1 removed (what was deployed stays in the cluster)\n"
+    said = "2 services: 5 unchanged, 1 removed (deployed units stay in the cluster)\n"
     assert run("generate", "--prune") == (0, "removed  values/web.yaml\n", said)
     assert not (fleet / "values/web.yaml").exists()
 
