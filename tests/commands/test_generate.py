@@ -117,7 +117,7 @@ def test_an_orphan_is_reported_and_removed_by_prune(fleet: Path, run: Run) -> No
     )
     assert run("generate", "--prune", "--dry-run").stdout == "removed  values/web.yaml\n"
     assert (fleet / "values/web.yaml").exists()
-    said = "2 services: 5 unchanged, 1 removed (what was deployed stays in the cluster)\n"
+    said = "2 services: 5 unchanged, 1 removed (deployed units stay in the cluster)\n"
     assert run("generate", "--prune") == (0, "removed  values/web.yaml\n", said)
     assert not (fleet / "values/web.yaml").exists()
 
@@ -420,7 +420,7 @@ def test_an_interrupted_run_says_so(large: Path, run: Run) -> None:
     assert run("generate").status == 0
     result = _interrupted(large, signal.SIGINT)
     assert (result.returncode, result.stdout) == (130, "")
-    assert result.stderr == "kargo-fleet: interrupted; files are as they were or complete\n"
+    assert result.stderr == "kargo-fleet: interrupted; every file is either unchanged or complete\n"
     assert not list((large / "values").glob(".*"))
 
 
