@@ -17,6 +17,14 @@ class ClientError(Exception):
         self.message = message
 
 
+class TransientError(ClientError):
+    """A failure that is known to be transient."""
+
+
+class ClientTimeoutError(TransientError):
+    """A client did not answer in time."""
+
+
 def run(command: Sequence[str], *, stdin: str | None = None, timeout: float | None = None) -> str:
     """Run a program and return its stdout; `timeout` is in seconds.
 
@@ -27,7 +35,7 @@ def run(command: Sequence[str], *, stdin: str | None = None, timeout: float | No
     try:
         result = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
     except subprocess.TimeoutExpired:
-        raise ClientError(f"{command[0]} did not answer within {timeout:.0f} s") from None
+        raise ClientTimeoutError(f"{command[0]} did not answer within {timeout:.0f} s") from None
     if result.returncode:
         message = result.stderr.strip().removeprefix("Error: ").removeprefix("error: ")
         raise ClientError(message or f"exit status {result.returncode}")

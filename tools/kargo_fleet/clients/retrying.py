@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from kargo_fleet.clients.process import ClientError
+from kargo_fleet.clients.process import ClientError, TransientError
 
 _LONGEST = 300  # seconds of retries; up to a minute of it passes until the record of a killed Helm is removed
 _TRANSIENT = re.compile(
@@ -15,7 +15,7 @@ _TRANSIENT = re.compile(
     | Too\ many\ requests | TooManyRequests | the\ object\ has\ been\ modified | Operation\ cannot\ be\ fulfilled | Conflict
     | already\ exists | being\ terminated | timed?\ ?out | deadline\ exceeded | connection\ (?:refused|reset)
     | namespaces\ "kargo-[^"]*"\ not\ found
-    | broken\ pipe | \bEOF\b | TLS\ handshake | http2: | did\ not\ answer | failed\ calling\ webhook | etcdserver
+    | broken\ pipe | \bEOF\b | TLS\ handshake | http2: | failed\ calling\ webhook | etcdserver
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -26,10 +26,6 @@ _FINAL = re.compile(
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class TransientError(ClientError):
-    """A failure that is known to be transient."""
 
 
 def retry_transient(action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -13,6 +13,7 @@ from kargo_fleet.doctor import applications, foundation, git_credentials, instal
 from kargo_fleet.doctor.codes import CLUSTER, found
 from kargo_fleet.doctor.expected import Expected
 from kargo_fleet.findings import Finding, merged
+from kargo_fleet.fleet.names import project_of
 from kargo_fleet.text.words import first_of
 
 _MANY = 10  # this many missing units are one finding
@@ -105,7 +106,7 @@ def orphans(cluster: Snapshot, expected: Expected) -> Iterator[Finding]:
             f"run `kargo-fleet delete {service}` to delete the unit with its history, see docs/removing.md; "
             "or restore the folder"
         )
-        yield found("KFW761", f"kargo-{service}", message, fix, service)
+        yield found("KFW761", project_of(service), message, fix, service)
 
 
 def _title(resource: Resource, name: str) -> str:

@@ -15,6 +15,7 @@ from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import GitCredential, Snapshot
 from kargo_fleet.doctor.codes import CLUSTER, found
 from kargo_fleet.findings import Finding
+from kargo_fleet.fleet.names import project_of
 from kargo_fleet.text.words import first_of
 
 _SCP = re.compile(r"^((?:[\w-]+@)?[\w-]+(?:\.[\w-]+)*)(?::(.*))?$", re.ASCII)
@@ -58,7 +59,7 @@ def _may_read(cluster: Snapshot, unit: ExpectedUnit) -> bool:
 
 def _finding(cluster: Snapshot, url: str, services: list[str]) -> Finding:
     shared = cluster.shared_namespace
-    place = f"kargo-{services[0]}/Secret" if len(services) == 1 else f"{CLUSTER}/Secret"
+    place = f"{project_of(services[0])}/Secret" if len(services) == 1 else f"{CLUSTER}/Secret"
     message = f"no Secret has Git credentials for {url}; promotions of {first_of(services)} cannot push"
     fix = (
         "create a Secret, see docs/credentials.md; "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kargo_fleet.clients.kube import Kube
-from kargo_fleet.clients.process import ClientError
+from kargo_fleet.clients.process import ClientError, ClientTimeoutError
 from kargo_fleet.clients.retrying import retry_transient
 from kargo_fleet.cluster.objects import Object, annotation, is_ours, label, name_of
 from kargo_fleet.files import generated
@@ -151,7 +151,7 @@ def _delete(deletion: Deletion, unit: InstalledUnit) -> Finding | None:
             _kubectl_delete(deletion.kube, "namespaces", unit.project)
     except ClientError as error:
         message = f"{unit.service} was not deleted completely: {error.message}"
-        return Finding(Place(unit.project), "KF802", message, _fix(error.message), unit.service)
+        return Finding(Place(unit.project), "KF802", message, _fix(error), unit.service)
     return None
 
 
@@ -160,7 +160,7 @@ def _kubectl_delete(kube: Kube, resource: str, which: str, *more: str) -> None:
     retry_transient(kube.kubectl, "delete", resource, which, *more, *options, timeout=_WAIT + 30)
 
 
-def _fix(problem: str) -> str:
-    if "timed out waiting" in problem or "did not answer" in problem:
+def _fix(error: ClientError) -> str:
+    if isinstance(error, ClientTimeoutError) or "timed out waiting" in error.message:
         return "an object has a finalizer: start Kargo's controllers, which remove `kargo.akuity.io/finalizer`"
     return "run the command again; it continues where it stopped"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kargo_fleet.clients.kube import ClusterTarget, Kube
-from kargo_fleet.clients.process import ClientError
-from kargo_fleet.clients.retrying import TransientError, retry_transient
+from kargo_fleet.clients.process import ClientError, TransientError
+from kargo_fleet.clients.retrying import retry_transient
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet import scan

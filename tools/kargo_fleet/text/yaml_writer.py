@@ -1,4 +1,4 @@
-"""Writing YAML: the few shapes that generated files have, forty times faster than a general emitter.
+"""Writing YAML: the few shapes that generated files have, in half the time of PyYAML's C emitter, and with comments.
 
 The text means the same to YAML 1.1 and 1.2 readers (PyYAML, Helm, Kargo, editors); whatever one of them could take for
 something else than a text is quoted. Files that people review line by line are written in one style, those that explain
