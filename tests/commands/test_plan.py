@@ -1,4 +1,4 @@
-"""`kargo-fleet plan`: what it counts is what Helm renders, what it says stays the same shape, and its advice works."""
+"""`kargo-fleet plan`: it counts what Helm renders, its output keeps its shape, and its advice works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kargo-fleet render: the same bytes as `helm template`, for each unit, whichever way it was rendered."""
+"""kargo-fleet render: the same bytes as `helm template`, for each unit, in a batch or alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MORE = [f"more-{number:02}" for number in range(40)]
 
 
 def as_generated(values: str) -> str:
-    """Return a values file that is as it was generated, so that it goes through a batch."""
+    """Return an unedited values file, which is rendered in a batch."""
     return generated.render(["Generated."], values)
 
 
@@ -47,7 +47,7 @@ def chart() -> Chart:
 
 @pytest.fixture
 def own_chart(tmp_path: Path) -> Callable[[Mapping[str, str]], Chart]:
-    """`own_chart({path: text})` copies the chart, with these files in it."""
+    """`own_chart({path: text})` copies the chart and adds these files."""
 
     def build(files: Mapping[str, str]) -> Chart:
         folder = tmp_path / "charts/kargo-service"
@@ -62,7 +62,7 @@ def own_chart(tmp_path: Path) -> Callable[[Mapping[str, str]], Chart]:
 
 @pytest.fixture
 def by_themselves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The services that went through `helm template`, in any order."""
+    """The services that were rendered by `helm template` alone, in any order."""
     names: list[str] = []
     alone = renderer._Engine.alone
 
@@ -81,7 +81,7 @@ def open_schema(*keys: str) -> str:
 
 
 def expected(chart: Chart, name: str, text: str, folder: Path) -> str:
-    """Return what people see who run helm."""
+    """Return the output of `helm template`."""
     file = folder / f"{name}.values"
     file.write_bytes(text.encode())
     result = helm.template(release_name(name), chart.path, file)
@@ -106,7 +106,7 @@ def test_samples_and_scenarios_in_a_batch(chart: Chart, tmp_path: Path, by_thems
     units |= {file.stem: as_generated(file.read_text()) for file in CI}
     assert len(units) > 30
     assert_identical(chart, units, list(units), tmp_path)
-    assert len(by_themselves) == 1  # to see whether the chart is fit for batches
+    assert len(by_themselves) == 1  # to test whether the chart can be rendered in batches
 
 
 @pytest.mark.slow
@@ -144,7 +144,7 @@ stages:
 def test_odd_values_keep_their_types(chart: Chart, tmp_path: Path, by_themselves: list[str]) -> None:
     units = plain(*MANY) | {"odd": ODD}
     assert_identical(chart, units, ["odd", MANY[0]], tmp_path)
-    assert set(by_themselves) == {"odd"}  # once, as the unit that says most
+    assert set(by_themselves) == {"odd"}  # once, as the unit with the longest values file
     assert len(by_themselves) == 1
 
 
@@ -169,7 +169,7 @@ def test_odd_values_keep_their_types(chart: Chart, tmp_path: Path, by_themselves
 def test_what_only_helm_can_read(chart: Chart, tmp_path: Path, by_themselves: list[str], text: str) -> None:
     assert_identical(chart, plain(*MANY) | {"odd": text}, ["odd"], tmp_path)
     assert by_themselves.count("odd") == 1
-    assert len(by_themselves) == 2  # with the one that was tried
+    assert len(by_themselves) == 2  # with the unit that tests the batch
 
 
 WILD = """\
@@ -326,7 +326,7 @@ def test_what_the_schema_refuses_has_a_place(chart: Chart) -> None:
     one, broken, helms = renderer.render(chart, alone)
     assert one.problems == together.problems
     assert broken.problems[0].message.startswith("failed to parse values/b.yaml")
-    assert "at '/shard': got boolean" in helms.problems[0].message  # where Helm reads something else, its words stay
+    assert "at '/shard': got boolean" in helms.problems[0].message  # Helm reads another value, so its message stays
 
 
 @pytest.mark.slow
@@ -486,7 +486,7 @@ def test_folders_of_other_files_are_refused(fleet: Path, run: Run, folder: str) 
     before = (fleet / "values/api.yaml").read_bytes()
     result = run("render", "--output-dir", folder)
     assert result.status == 2
-    assert "choose a folder of its own" in result.stderr
+    assert "choose another folder" in result.stderr
     assert (fleet / "values/api.yaml").read_bytes() == before
 
 
@@ -555,7 +555,7 @@ spec:
     [
         ("spec:\n  req", "spec:\n  colour: red\n  req", "spec.colour: unknown key"),
         ("direct: true", "direct: sure", 'direct: "sure" is a text, not true or false'),
-        ("direct: true", "direct: yes", None),  # as YAML's older rules have it, and Kubernetes
+        ("direct: true", "direct: yes", None),  # a boolean in YAML 1.1, and in Kubernetes
         ("name: web", "name: 5", "name: 5 is a number, not a text"),
         ("kind: Warehouse", "kind: Wherehouse", "kind: "),
         ("uses: http", "used: http", "used: unknown key"),
@@ -568,7 +568,7 @@ spec:
         ("anything", "everything", None),
     ],
 )
-def test_what_does_not_fit_is_found(kinds: crds.KargoKinds, old: str, new: str, message: str | None) -> None:
+def test_invalid_manifests_are_reported(kinds: crds.KargoKinds, old: str, new: str, message: str | None) -> None:
     assert old in STAGE
     found = kinds.problems("---\nkind: Other\n---\n" + STAGE.replace(old, new, 1))
     if message is None:
