@@ -1,4 +1,4 @@
-"""JSON Schema of the section `argocd` of fleet.yaml: closed at every level, except where Argo CD's own objects go."""
+"""JSON Schema of the section `argocd` of fleet.yaml: closed at every level, except for Argo CD's own objects."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _objects(description: str) -> dict[str, Any]:
 
 def _destination(description: str, namespace: dict[str, Any] | None = None) -> dict[str, Any]:
     properties = {
-        "server": {"type": "string", "description": "API server of the cluster, as Argo CD knows it.", "minLength": 1},
-        "name": {"type": "string", "description": "Name of the cluster, as Argo CD knows it.", "minLength": 1},
+        "server": {"type": "string", "description": "API server URL of the cluster in Argo CD.", "minLength": 1},
+        "name": {"type": "string", "description": "Name of the cluster in Argo CD.", "minLength": 1},
     }
     if namespace:
         properties["namespace"] = namespace
@@ -58,11 +58,11 @@ def _automated(description: str) -> dict[str, Any]:
     return _object(
         description,
         {
-            "enabled": _flag("Sync without being asked. false: a person, or Kargo's argocd-update, starts each sync."),
+            "enabled": _flag("Sync automatically. false: each sync is started by hand or by Kargo's argocd-update."),
             "prune": _flag(
-                "Delete what is no longer rendered. Off, a RoleBinding taken out of the values stays in force."
+                "Delete objects that are no longer rendered. false: a RoleBinding removed from the values stays in effect."
             ),
-            "selfHeal": _flag("Undo changes made by hand in the cluster."),
+            "selfHeal": _flag("Revert manual changes in the cluster."),
         },
     )
 
@@ -71,15 +71,15 @@ def _retry() -> dict[str, Any]:
     duration = {"type": "string", "pattern": durations.WHOLE_PATTERN}
     backoff = {
         "duration": {**duration, "description": "Wait before the first retry."},
-        "factor": {"type": "integer", "description": "What the wait is multiplied by.", "minimum": 1},
-        "maxDuration": {**duration, "description": "Longest wait."},
+        "factor": {"type": "integer", "description": "Multiplier of the wait after each retry.", "minimum": 1},
+        "maxDuration": {**duration, "description": "Maximum wait."},
     }
     return _object(
-        "How a failed sync is repeated. Kargo's webhook can lose a race against a new namespace: keep this on.",
+        "Retries of a failed sync. Keep them on: Kargo's webhook can reject a Project whose namespace is new.",
         {
-            "limit": {"type": "integer", "description": "How many times; -1 is for ever.", "minimum": -1},
+            "limit": {"type": "integer", "description": "Maximum number of retries; -1: unlimited.", "minimum": -1},
             "refresh": _flag("Retry with the newest commit instead of the one that failed."),
-            "backoff": _object("Waits between retries.", backoff),
+            "backoff": _object("Wait between retries.", backoff),
         },
     )
 
@@ -90,7 +90,9 @@ def _source(description: str, path: str) -> dict[str, Any]:
         {
             "repoURL": _text("Repository of the chart. Empty: git.repoURL."),
             "path": _text(path),
-            "chart": _text("Name of the chart in a Helm or OCI repository (repoURL); targetRevision is its version."),
+            "chart": _text(
+                "Name of the chart in a Helm or OCI repository (repoURL); set targetRevision to its version."
+            ),
             "targetRevision": _text("Branch, tag, commit or chart version. Empty: argocd.targetRevision."),
         },
     )
@@ -98,57 +100,61 @@ def _source(description: str, path: str) -> dict[str, Any]:
 
 def _app_project(**more: Any) -> dict[str, Any]:
     return _object(
-        "The AppProject, which bounds what the Applications may do.",
+        "The AppProject, which limits what the Applications may do.",
         {
             **more,
             "name": _name("Name of the AppProject."),
-            "roles": _objects("spec.roles, as they are."),
-            "syncWindows": _objects("spec.syncWindows, as they are: when syncs are allowed or denied."),
+            "roles": _objects("spec.roles, passed through."),
+            "syncWindows": _objects("spec.syncWindows, passed through: when syncs are allowed or denied."),
         },
     )
 
 
 def _sets(*placeholders: str) -> dict[str, Any]:
-    """The properties that units and workloads share."""
+    """Return the properties that units and workloads share."""
     needed = [{"pattern": placeholder} for placeholder in placeholders]
     words = " and ".join(placeholders)
     return {
         "applicationName": {
             "type": "string",
-            "description": f"Names of the Applications; has {words}.",
+            "description": f"Names of the Applications; must contain {words}.",
             "pattern": r"^([-a-z0-9]|<service>|<stage>)+$",
             "allOf": needed,
         },
         "maxApplications": {
             "type": "integer",
-            "description": "Applications in one set; above it, it is split into 2, 4, 8 … by a hash of the name.",
+            "description": "Maximum number of Applications in a set; above it, the set is split into 2, 4, 8 … by a hash of the name.",
             "minimum": 1,
         },
         "minSets": {
             "enum": [1, 2, 4, 8, 16, 32, 64, 128, 256],
-            "description": "At least so many sets. Set it after a split, so that removing a service does not undo it.",
+            "description": "Minimum number of sets. Set it after a split, so that removing a service does not undo the split.",
         },
         "requeueAfterSeconds": {
             "type": "integer",
-            "description": "How often a set looks for new services when no webhook tells it.",
+            "description": "Interval at which a set looks for new services without a webhook.",
             "minimum": 30,
         },
         "applicationsSync": {
             "enum": ["create-update", "create-only", "create-delete", "sync"],
-            "description": "What a set may do. create-delete and sync delete Applications whose folder is gone.",
+            "description": "Allowed operations of a set. create-delete and sync delete Applications whose folder was removed.",
         },
-        "preserveResourcesOnDeletion": _flag("Deleting an Application leaves what it deployed."),
-        "labels": _map("Further labels of every Application."),
-        "annotations": _map("Further annotations of every Application, for instance of Argo CD notifications."),
+        "preserveResourcesOnDeletion": _flag("Keep deployed objects when an Application is deleted."),
+        "labels": _map("Additional labels of every Application."),
+        "annotations": _map("Additional annotations of every Application, for example for Argo CD notifications."),
         "preservedFields": _object(
-            "What people and tools may write on Applications without the set taking it away.",
+            "Metadata of Applications that the set keeps when people or tools change it.",
             {"annotations": _strings("Names of annotations."), "labels": _strings("Names of labels.")},
         ),
-        "ignoreApplicationDifferences": _objects("spec.ignoreApplicationDifferences of the sets, as it is."),
+        "ignoreApplicationDifferences": _objects("spec.ignoreApplicationDifferences of the sets, passed through."),
         "automated": _automated("syncPolicy.automated."),
         "syncOptions": _strings("syncPolicy.syncOptions."),
         "retry": _retry(),
-        "revisionHistoryLimit": {"type": "integer", "description": "Syncs remembered per Application.", "minimum": 0},
+        "revisionHistoryLimit": {
+            "type": "integer",
+            "description": "Number of syncs kept in an Application's history.",
+            "minimum": 0,
+        },
     }
 
 
@@ -161,28 +167,30 @@ _NAMESPACE = {
 _UNITS = _object(
     "The ApplicationSet of the units: one Application per service, which installs charts/kargo-service.",
     {
-        "name": _name("Name of the ApplicationSet; after a split, what the names begin with."),
+        "name": _name("Name of the ApplicationSet; after a split, the prefix of the names."),
         **_sets("<service>"),
         "splitBy": {
             "enum": ["size", "shard"],
-            "description": "size: one set until it outgrows maxApplications. shard: a set for each of `shards`.",
+            "description": "size: one set up to maxApplications. shard: a set for each of `shards`.",
         },
         "shards": {
             "type": "object",
-            "description": "What is different for the units of a shard, with splitBy: shard.",
+            "description": "Overrides for the units of a shard, with splitBy: shard.",
             "additionalProperties": _object(
                 "One shard's units.", {"destination": _destination("Cluster of the Kargo that has this shard.")}
             ),
         },
-        "source": _source("Where the chart is, if not in this repository.", "Folder of the chart. Empty: chart.path."),
+        "source": _source(
+            "Location of the chart, if not in this repository.", "Folder of the chart. Empty: chart.path."
+        ),
     },
 )
 
 _STAGE = _object(
-    "What is different for this stage.",
+    "Overrides for this stage.",
     {
         "project": _name("AppProject of these Applications. Empty: workloads.appProject.name."),
-        "targetRevision": _text("Branch of the values files and, unless source says otherwise, of the chart."),
+        "targetRevision": _text("Branch of the values files and, unless source overrides it, of the chart."),
         "destination": _destination("Cluster and namespace.", _NAMESPACE),
         "automated": _automated("syncPolicy.automated of this stage."),
         "syncOptions": _strings("syncPolicy.syncOptions of this stage."),
@@ -190,21 +198,21 @@ _STAGE = _object(
 )
 
 _WORKLOADS = _object(
-    "The ApplicationSets of the services themselves: an Application per service and stage, for Kargo's argocd-update.",
+    "The ApplicationSets of the services themselves: one Application per service and stage, for Kargo's argocd-update.",
     {
-        "enabled": _flag("Write them. Leave it off when the platform has such ApplicationSets already."),
-        "name": _name("What the names of the ApplicationSets begin with; `-<stage>` follows."),
+        "enabled": _flag("Generate them. Keep it false if the platform already has such ApplicationSets."),
+        "name": _name("Prefix of the names of the ApplicationSets, followed by `-<stage>`."),
         **_sets("<service>", "<stage>"),
-        "appProject": _app_project(create=_flag("Write the AppProject. false: it exists already.")),
+        "appProject": _app_project(create=_flag("Generate the AppProject. false: it exists already.")),
         "source": _source("The chart that deploys a service.", "Folder of the chart in the repository."),
-        "valueFiles": _strings("Values files, from the repository's root, with `<services>`, `<service>`, `<stage>`."),
-        "ignoreMissingValueFiles": _flag(
-            "Deploy although one is missing: then a lost file means the chart's defaults."
+        "valueFiles": _strings(
+            "Values files, from the root of the repository, with `<services>`, `<service>`, `<stage>`."
         ),
+        "ignoreMissingValueFiles": _flag("Deploy with the chart's defaults if a values file is missing."),
         "destination": _destination("Cluster and namespace.", _NAMESPACE),
         "stages": {
             "type": "object",
-            "description": "Changes by stage; a key is a name or a glob (`prod*`), the last that matches wins.",
+            "description": "Overrides by stage. A key is a name or a glob (`prod*`); the last match wins.",
             "propertyNames": {"pattern": r"^[-a-z0-9*?]+$"},
             "additionalProperties": _STAGE,
         },
@@ -212,9 +220,9 @@ _WORKLOADS = _object(
 )
 
 ARGOCD_SCHEMA: dict[str, Any] = _object(
-    "What argocd/ holds.",
+    "Settings of the files in argocd/.",
     {
-        "namespace": _name("Namespace of Argo CD: where AppProjects, ApplicationSets and Applications live."),
+        "namespace": _name("Namespace of Argo CD, for AppProjects, ApplicationSets and Applications."),
         "destination": _destination("The cluster that Kargo runs in."),
         "targetRevision": _text("Branch that Argo CD follows. Empty: git.branch."),
         "appProject": _app_project(),
