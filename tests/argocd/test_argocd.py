@@ -295,10 +295,10 @@ def test_a_sound_fleet_has_no_problems() -> None:
 
 
 def test_two_workloads_with_one_name() -> None:
-    end = "Argo CD then handles one of them at the most"
+    end = "Argo CD would handle only one of them"
     assert found_problems({"a-b": ["c"], "a": ["b-c"]}) == [
-        ("a", f"Argo CD application 'a-b-c' of a at stage b-c is also that of a-b at stage c: {end}"),
-        ("a-b", f"Argo CD application 'a-b-c' of a-b at stage c is also that of a at stage b-c: {end}"),
+        ("a", f"the Argo CD Application 'a-b-c' of a at stage b-c is also that of a-b at stage c; {end}"),
+        ("a-b", f"the Argo CD Application 'a-b-c' of a-b at stage c is also that of a at stage b-c; {end}"),
     ]
     assert validate.findings(FLEET, {"a-b": ["c"], "a": ["b-c"]}) == []  # without workloads it is no problem
 
@@ -310,7 +310,7 @@ def test_a_workload_named_as_a_unit() -> None:
 
 def test_an_invalid_name_of_its_own() -> None:
     assert (
-        "'Shop_Prod', the Argo CD application of shop at stage prod"
+        "'Shop_Prod' is not a valid name for the Argo CD Application of shop at stage prod"
         in found_problems({"shop": [StageApplication("prod", "Shop_Prod")]})[0][1]
     )
 
@@ -320,7 +320,7 @@ def test_an_invalid_name_of_its_own() -> None:
     [
         ("kargo-<service>", "'kargo-nginx', which belongs to a control plane"),
         ("argocd", "'argocd', which belongs to a control plane"),
-        ("x" * 60 + "<service>", "65 characters, 63 are allowed"),
+        ("x" * 60 + "<service>", "; namespace names are limited to 63 characters"),
     ],
 )
 def test_a_namespace_that_is_no_workloads(namespace: str, message: str) -> None:
@@ -329,8 +329,11 @@ def test_a_namespace_that_is_no_workloads(namespace: str, message: str) -> None:
 
 
 def test_settings_that_do_not_go_together() -> None:
-    assert "no chart is named" in found_problems({}, source={})[0][1]
-    assert "not where it is" in found_problems({}, source={"chart": "app"})[0][1]
+    assert "argocd.workloads.source has no path or chart" in found_problems({}, source={})[0][1]
+    assert (
+        "argocd.workloads.source.chart requires repoURL and targetRevision"
+        in found_problems({}, source={"chart": "app"})[0][1]
+    )
     assert "are both 'kargo-units'" in found_problems({}, appProject={"name": "kargo-units"})[0][1]
 
 

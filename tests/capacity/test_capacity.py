@@ -285,7 +285,7 @@ def test_options_are_over_fleet_yaml() -> None:
     [
         ("rateLimt=1", "did you mean rateLimit?"),
         ("rateLimit", "not KEY=VALUE with a known key"),
-        ("rateLimit=fast", "not a whole number"),
+        ("rateLimit=fast", "not an integer"),
         ("utilization=2", "a number from 0.05 to 1"),
         ("minReconciliationInterval=5", "a duration such as 5m"),
     ],

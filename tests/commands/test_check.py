@@ -37,7 +37,7 @@ TYPICAL: dict[str, tuple[Files, str, str, str]] = {
         {"services/nginx/values-prod.yaml": None},
         "services/nginx/values-prod.yaml",
         "the values file of stage prod is missing",
-        "add it, with image.tag",
+        "add it with image.tag",
     ),
     "unknown upstream": (
         {OWN: "stages:\n  prod:\n    upstream: [stagin]\n"},
@@ -48,27 +48,27 @@ TYPICAL: dict[str, tuple[Files, str, str, str]] = {
     "duplicate key": (
         {OWN: "image:\n  constraint: ^1.0.0\n  constraint: ^2.0.0\n"},
         f"{OWN}:3:3",
-        'the key "constraint" appears twice',
-        "keep one of them",
+        'duplicate key "constraint"',
+        "remove the duplicate",
     ),
     "wrong type": (
         {OWN: "stages:\n  prod:\n    upstream: staging\n"},
         f"{OWN}:3:15",
-        'stages.prod.upstream: "staging" is a text, not a list',
+        'stages.prod.upstream: "staging" is a string, not a list',
         "write a list: [staging]",
     ),
     "tab": ({OWN: "image:\n\tconstraint: ^1.0.0\n"}, f"{OWN}:2:1", "a tab indents this line", "indent with spaces"),
     "uppercase folder": (
         service("Billing"),
         "services/Billing",
-        '"Billing" cannot be the name of a service',
+        '"Billing" is not a valid service name',
         "rename the folder to billing",
     ),
     "empty services": (
         {**NO_NGINX, "services/README.md": ""},
         "services",
-        "no services: there is no folder in it",
-        "make a folder services/<service>/",
+        "no services: the folder has no subfolders",
+        "create services/<service>/",
     ),
     "not UTF-8": (
         {OWN: "project:\n  description: Zürich\n".encode("latin-1")},
@@ -112,19 +112,23 @@ def test_a_link_that_leads_nowhere_cannot_be_read(tree: Tree, run: Run) -> None:
     ("text", "place", "message"),
     [
         ("image: {registry: a.example.com\ngit: {}\n", "fleet.yaml:2:4", "not valid YAML"),
-        ("- a\n", "fleet.yaml:1:1", "holds no keys"),
+        ("- a\n", "fleet.yaml:1:1", "the document is not a mapping"),
         ("# Zürich".encode("latin-1"), "fleet.yaml:1:4", "not UTF-8"),
         ("<<<<<<< HEAD\nimage: {}\n=======\nimage: {}\n>>>>>>> main\n", "fleet.yaml:1:1", "merge conflict"),
         (FLEET + "groups: [web]\n", "fleet.yaml:3:1", 'groups: ["web"] is a list, not a mapping'),
         (FLEET + "groups: {web: null}\n", "fleet.yaml:3:15", "groups.web: null is empty, not a mapping"),
         (FLEET + "groups: {web: {values: {}}}\n", "fleet.yaml:3:10", "groups.web: services is required"),
-        (FLEET + "groups: {web: {services: nginx}}\n", "fleet.yaml:3:26", '"nginx" is a text, not a list'),
+        (FLEET + "groups: {web: {services: nginx}}\n", "fleet.yaml:3:26", '"nginx" is a string, not a list'),
         (FLEET + "values: {image: {constrant: x}}\n", "fleet.yaml:3:18", "values.image.constrant: unknown key"),
         (FLEET + "values: []\n", "fleet.yaml:3:1", "values: [] is a list, not a mapping"),
-        ("{image: x, git: y, groups: {a: {services: [x]}}}\n", "fleet.yaml:1:9", 'image: "x" is a text, not a mapping'),
+        (
+            "{image: x, git: y, groups: {a: {services: [x]}}}\n",
+            "fleet.yaml:1:9",
+            'image: "x" is a string, not a mapping',
+        ),
         (FLEET + "services: ./services/\n", "fleet.yaml:3:11", '"./services/" is not allowed'),
         (FLEET + "chart: {path: /charts}\n", "fleet.yaml:3:15", "there is no chart in /charts"),
-        (FLEET + "prune: {maxShare: 10%}\n", "fleet.yaml:3:19", '"10%" is a text, not a number'),
+        (FLEET + "prune: {maxShare: 10%}\n", "fleet.yaml:3:19", '"10%" is a string, not a number'),
     ],
 )
 def test_a_mistake_that_concerns_every_service_stops_everything(
@@ -160,7 +164,7 @@ def test_a_link_in_place_of_fleet_yaml_is_not_a_missing_file(tree: Tree, run: Ru
 
 def test_fleet_yml_is_not_read(tree: Tree, run: Run) -> None:
     tree({"fleet.yaml": None, "fleet.yml": FLEET})
-    assert ("fleet.yml", "KFW201", "this file is not read") in _said(run)
+    assert ("fleet.yml", "KFW201", "this file is ignored") in _said(run)
 
 
 def test_below_a_fleet_the_fix_is_to_go_up(tree: Tree, run: Run) -> None:
@@ -198,7 +202,7 @@ def test_a_broken_group_stops_its_own_services_only(tree: Tree, run: Run) -> Non
 """
     root = tree({"fleet.yaml": FLEET + groups, **service("api"), **service("web")})
     assert _said(run) == [
-        ("fleet.yaml:4:3", "KF205", "groups.web: has mistakes, so its services are left as they are"),
+        ("fleet.yaml:4:3", "KF205", "groups.web: is invalid; its services were skipped"),
         ("fleet.yaml:4:50", "KF101", "groups.web.values.image.constrant: unknown key"),
     ]
     assert [file.name for file in (root / "values").iterdir()] == ["api.yaml"]
@@ -232,13 +236,13 @@ def test_kargo_yml_is_not_read(tree: Tree, run: Run) -> None:
     tree({"services/nginx/kargo.yml": "shard: a\n", OWN: "shard: b\n"})
     result = run("generate", "--output", "json")
     (finding,) = json.loads(result.stdout)["findings"]
-    assert (result.status, finding["code"], finding["fix"]) == (0, "KFW201", "move what it says to kargo.yaml")
+    assert (result.status, finding["code"], finding["fix"]) == (0, "KFW201", "move its content to kargo.yaml")
 
 
 def test_a_merge_conflict_is_called_so(tree: Tree, run: Run) -> None:
     text = "image:\n<<<<<<< HEAD\n  constraint: ^1.0.0\n=======\n  constraint: ^2.0.0\n>>>>>>> main\n"
     tree({OWN: text})
-    assert _said(run) == [(f"{OWN}:2:1", "KF002", "a merge conflict is not resolved here")]
+    assert _said(run) == [(f"{OWN}:2:1", "KF002", "unresolved merge conflict")]
 
 
 @pytest.mark.parametrize("name", ["other", "shared-resources"])

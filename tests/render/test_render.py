@@ -372,7 +372,7 @@ def test_a_chart_that_helm_cannot_read(own_chart: Callable[[Mapping[str, str]], 
 def test_a_schema_that_is_none(own_chart: Callable[[Mapping[str, str]], Chart]) -> None:
     schema = json.loads(open_schema()) | {"type": "nosuch"}
     chart = own_chart({"values.schema.json": json.dumps(schema)})
-    with pytest.raises(FleetError, match=r"values.schema.json is no JSON Schema"):
+    with pytest.raises(FleetError, match=r"values.schema.json is not a valid JSON Schema"):
         list(renderer.render(chart, plain(*MANY)))
 
 
@@ -475,7 +475,7 @@ def test_manifests_of_services_that_are_gone_are_reported(fleet: Path, run: Run)
     (fleet / "rendered/kustomization.yaml").write_text("resources: [api.yaml]\n")
     result = run("render", "--output-dir", "rendered")
     assert result.status == 0
-    assert result.stdout.startswith("rendered/web.yaml: warning KFW801: there is no service web any more")
+    assert result.stdout.startswith("rendered/web.yaml: warning KFW801: service web no longer exists")
     assert "kustomization" not in result.stdout
     assert (fleet / "rendered/web.yaml").exists()
     assert "KFW801" not in run("render", "api", "--output-dir", "rendered").stdout
@@ -554,12 +554,12 @@ spec:
     ("old", "new", "message"),
     [
         ("spec:\n  req", "spec:\n  colour: red\n  req", "spec.colour: unknown key"),
-        ("direct: true", "direct: sure", 'direct: "sure" is a text, not true or false'),
+        ("direct: true", "direct: sure", 'direct: "sure" is a string, not a boolean (true or false)'),
         ("direct: true", "direct: yes", None),  # a boolean in YAML 1.1, and in Kubernetes
-        ("name: web", "name: 5", "name: 5 is a number, not a text"),
+        ("name: web", "name: 5", "name: 5 is a number, not a string"),
         ("kind: Warehouse", "kind: Wherehouse", "kind: "),
         ("uses: http", "used: http", "used: unknown key"),
-        ("labels: {a: b}", "labels: {a: yes}", "metadata.labels.a: true is a boolean, not a text"),
+        ("labels: {a: b}", "labels: {a: yes}", "metadata.labels.a: true is a boolean, not a string"),
         ("metadata: {name: dev", "metadata: {name: dev, colour: red", "metadata.colour: unknown key"),
         ("kind: Stage", "kind: Stag", "Kargo has no kind Stag"),
         ("v1alpha1", "v1", "Kargo has no kind Stage in kargo.akuity.io/v1"),
@@ -591,7 +591,7 @@ def test_a_chart_that_does_not_fit(
     result = run("render", *options)
     assert result.status == 1
     assert (
-        "values/api.yaml: error KF804: Warehouse api: spec.intervall: unknown key (and so in 2 other services)\n"
+        "values/api.yaml: error KF804: Warehouse api: spec.intervall: unknown key (also in 2 other services)\n"
         "    fix: did you mean interval?\n"
     ) in result.stdout
     assert result.stdout.count("intervall") == 1

@@ -71,7 +71,7 @@ _plain = st.text(st.sampled_from("0123456789+-.eExXoOabfnNuUlLtTrRsS_:~ "), min_
 def test_scalars_are_what_another_reader_of_yaml_1_2_says(text: str) -> None:
     ours = _read(f"key: {text}\n")
     if isinstance(ours, Problem):
-        assert "that Helm can read" in ours.message  # more than a float64 holds
+        assert "for Helm" in ours.message  # more than a float64 holds
         return
     if "_" in text or "o" in text.lower() or text[-1:] == "." or not text.isascii():
         return  # ruamel takes 1_000 and 0O17 for numbers, as YAML 1.1 does
@@ -127,9 +127,9 @@ KEYS = "write `key: value` lines"
 INDENT = "check the indentation of this line and the one before it, and the quotes"
 QUOTE = "quote the value, because of the character that it starts with"
 COLON = "quote the value if it holds a colon and a space, or check the indentation"
-TWICE = "keep one of them; only the last one would count"
+TWICE = "remove the duplicate; Helm would use only the last value"
 SPACES = "indent with spaces; YAML allows no tabs there"
-DIGITS = "quote it if it is a text"
+DIGITS = "quote it if it is a string"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ DIGITS = "quote it if it is a text"
         ),
         (
             "a: {{ b }}\n",
-            ("KF004", 1, 5, "a key is not a text", "write `key: value` lines; quote a value that starts with {"),
+            ("KF004", 1, 5, "a key is not a string", "write `key: value` lines; quote a value that starts with {"),
         ),
         (
             "a: *b\n",
@@ -176,7 +176,7 @@ DIGITS = "quote it if it is a text"
                 1,
                 4,
                 "not valid YAML: found undefined alias",
-                "define the anchor, or quote the value if it is a text that starts with *",
+                "define the anchor, or quote the value if it is a string that starts with *",
             ),
         ),
         (
@@ -193,39 +193,39 @@ DIGITS = "quote it if it is a text"
                 "close the bracket, and put a comma between the items",
             ),
         ),
-        ("a: 1\nb: {x: 1,\n  a: 2, x: 3}\n", ("KF003", 3, 9, 'the key "x" appears twice', TWICE)),
-        ("stages:\n  dev: {}\nimage: {}\nstages: {}\n", ("KF003", 4, 1, 'the key "stages" appears twice', TWICE)),
-        ("a: 1\n'a': 2\n", ("KF003", 2, 1, 'the key "a" appears twice', TWICE)),
-        ("1: a\n'1': b\n", ("KF003", 2, 1, 'the key "1" appears twice', TWICE)),
-        ("- a: {b: 1, b: 1}\n", ("KF004", 1, 1, "holds no keys", KEYS)),
+        ("a: 1\nb: {x: 1,\n  a: 2, x: 3}\n", ("KF003", 3, 9, 'duplicate key "x"', TWICE)),
+        ("stages:\n  dev: {}\nimage: {}\nstages: {}\n", ("KF003", 4, 1, 'duplicate key "stages"', TWICE)),
+        ("a: 1\n'a': 2\n", ("KF003", 2, 1, 'duplicate key "a"', TWICE)),
+        ("1: a\n'1': b\n", ("KF003", 2, 1, 'duplicate key "1"', TWICE)),
+        ("- a: {b: 1, b: 1}\n", ("KF004", 1, 1, "the document is not a mapping", KEYS)),
         (
             "a: 1\n---\nb: 2\n",
             ("KF002", 2, 1, "a second document starts here", "keep one document, without `---` in between"),
         ),
-        ("text\n", ("KF004", 1, 1, "holds no keys", KEYS)),
-        ("# a list\n- a\n", ("KF004", 2, 1, "holds no keys", KEYS)),
-        ("a:b\n", ("KF004", 1, 1, "holds no keys", KEYS)),
+        ("text\n", ("KF004", 1, 1, "the document is not a mapping", KEYS)),
+        ("# a list\n- a\n", ("KF004", 2, 1, "the document is not a mapping", KEYS)),
+        ("a:b\n", ("KF004", 1, 1, "the document is not a mapping", KEYS)),
         (
             "a: 1\n<<<<<<< HEAD\nb: 2\n=======\nb: 3\n>>>>>>> other\n",
             (
                 "KF002",
                 2,
                 1,
-                "a merge conflict is not resolved here",
-                "keep what is meant, and remove the lines with <<<<<<<, ======= and >>>>>>>",
+                "unresolved merge conflict",
+                "keep the lines that you want, and remove those with <<<<<<<, ======= and >>>>>>>",
             ),
         ),
         # What they hardly ever do.
         ("größe: \x07\n", ("KF002", 1, 8, "the character U+0007 is not allowed in YAML", "remove it")),
         ("a: 1\n\0", ("KF002", 2, 1, "the character U+0000 is not allowed in YAML", "remove it")),
-        ("? [a]\n: 1\n", ("KF004", 1, 3, "a key is not a text", f"{KEYS}; quote a value that starts with {{")),
-        ("a: &x\n  b: *x\n", ("KF004", 1, 4, "the document refers to itself", "remove the alias")),
-        ("a: &x {<<: *x}\n", ("KF004", 1, 4, "the document refers to itself", "remove the alias")),
-        ("<<: 1\n", ("KF004", 1, 5, "`<<` merges something that has no keys", "refer to a mapping")),
-        ("<<: [{}, a]\n", ("KF004", 1, 10, "`<<` merges something that has no keys", "refer to a mapping")),
+        ("? [a]\n: 1\n", ("KF004", 1, 3, "a key is not a string", f"{KEYS}; quote a value that starts with {{")),
+        ("a: &x\n  b: *x\n", ("KF004", 1, 4, "an alias refers to the node that contains it", "remove the alias")),
+        ("a: &x {<<: *x}\n", ("KF004", 1, 4, "an alias refers to the node that contains it", "remove the alias")),
+        ("<<: 1\n", ("KF004", 1, 5, "`<<` requires a mapping", "refer to a mapping")),
+        ("<<: [{}, a]\n", ("KF004", 1, 10, "`<<` requires a mapping", "refer to a mapping")),
         (
             "a: &x 1\nb: &x 2\n",
-            ("KF002", 2, 4, "not valid YAML: an anchor is defined twice", "give one of them another name"),
+            ("KF002", 2, 4, "not valid YAML: duplicate anchor", "rename the second anchor"),
         ),
         (
             "a: !!binary eA==\n",
@@ -235,27 +235,27 @@ DIGITS = "quote it if it is a text"
             "a: !!set {b}\n",
             ("KF004", 1, 4, "the tag !!set is not supported", "remove it, or quote the value if it starts with !"),
         ),
-        ("a: !!int b\n", ("KF004", 1, 4, "b is no int that Helm can read", "correct the value or its tag")),
-        ("a: !!bool yes\n", ("KF004", 1, 4, "yes is no bool that Helm can read", "correct the value or its tag")),
-        ("a: 9007199254740993\n", ("KF004", 1, 4, "9007199254740993 is no int that Helm can read", DIGITS)),
-        ("a: 1e400\n", ("KF004", 1, 4, "1e400 is no float that Helm can read", DIGITS)),
-        ("a: -.inf\n", ("KF004", 1, 4, "-.inf is no float that Helm can read", DIGITS)),
-        ("a: .NaN\n", ("KF004", 1, 4, ".NaN is no float that Helm can read", DIGITS)),
+        ("a: !!int b\n", ("KF004", 1, 4, "b is not a valid int for Helm", "correct the value or its tag")),
+        ("a: !!bool yes\n", ("KF004", 1, 4, "yes is not a valid bool for Helm", "correct the value or its tag")),
+        ("a: 9007199254740993\n", ("KF004", 1, 4, "9007199254740993 is not a valid int for Helm", DIGITS)),
+        ("a: 1e400\n", ("KF004", 1, 4, "1e400 is not a valid float for Helm", DIGITS)),
+        ("a: -.inf\n", ("KF004", 1, 4, "-.inf is not a valid float for Helm", DIGITS)),
+        ("a: .NaN\n", ("KF004", 1, 4, ".NaN is not a valid float for Helm", DIGITS)),
         (
             f"a: 0x{'f' * 5000}\n",
-            ("KF004", 1, 4, f"0x{'f' * 37}… is no int that Helm can read", DIGITS),
+            ("KF004", 1, 4, f"0x{'f' * 37}… is not a valid int for Helm", DIGITS),
         ),
         (
             f"a: {'9' * 5000}\n",
-            ("KF004", 1, 4, f"{'9' * 39}… is no int that Helm can read", "correct the value or its tag"),
+            ("KF004", 1, 4, f"{'9' * 39}… is not a valid int for Helm", "correct the value or its tag"),
         ),
         (
             "".join(f"{' ' * depth}a:\n" for depth in range(500)),
-            ("KF004", 101, 101, "the document is nested deeper than can be meant", "flatten it"),
+            ("KF004", 101, 101, "the document is nested deeper than 100 levels", "flatten it"),
         ),
         (
             f"a: {'[' * 5000}{']' * 5000}\n",
-            ("KF004", 1, 103, "the document is nested deeper than can be meant", "flatten it"),
+            ("KF004", 1, 103, "the document is nested deeper than 100 levels", "flatten it"),
         ),
     ],
     ids=lambda value: repr(value)[:40] if isinstance(value, str) else "",
@@ -273,7 +273,7 @@ def test_aliases_that_grow_without_end() -> None:
     text += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
     with pytest.raises(YamlError) as caught:
         yaml_reader.parse(text)
-    assert caught.value.problem.message == "the document's aliases expand to more than can be meant"
+    assert caught.value.problem.message == "aliases expand to more than 200,000 nodes"
 
 
 _indicators = [": ", "\n  ", "- ", "a: ", "&a ", "*a", "<<: ", "!!int ", "---\n"]

@@ -180,26 +180,31 @@ def test_any_tag_is_written(oracle: Oracle, tag: str) -> None:
         (
             "tag: v1 # mine\n",
             (1, 9),
-            "the comment behind tag is lost with the first promotion",
-            "put it on a line of its own",
+            "the first promotion removes the comment after tag",
+            "move it to a line of its own",
         ),
-        ("a: 1\n", (1, 1), "there is no key tag", "add `tag: <version>`; the first promotion fills it in"),
-        ("a: 1\ntag: {}\n", (2, 1), "tag holds no single value", "write `tag: <version>`"),
+        ("a: 1\n", (1, 1), "key tag is missing", "add `tag: <version>`; the first promotion sets it"),
+        ("a: 1\ntag: {}\n", (2, 1), "tag is not a scalar", "write `tag: <version>`"),
         (
             "{tag: v1, name: a}\n",
             (1, 7),
-            "the first promotion cuts off what follows tag on its line: , name: a}",
+            "the first promotion removes the text after tag on its line: , name: a}",
             "write one `key: value` per line",
         ),
         (
             "tag: v1\ntag: v2\n",
             (2, 1),
-            'the key "tag" appears twice',
-            "keep one of them; a promotion writes the first, Helm reads the last",
+            'duplicate key "tag"',
+            "remove the duplicate; a promotion writes the first, Helm reads the last",
         ),
-        ("b: &b v1\ntag: *b\n", (2, 1), "tag is an alias, which a promotion does not follow", "write the value out"),
-        ("tag: &b v1\n", (1, 6), "tag carries an anchor, which the first promotion removes", "write the plain value"),
-        ("tag: !!str v1\n", (1, 6), "tag carries a tag, which the first promotion removes", "write the plain value"),
+        (
+            "b: &b v1\ntag: *b\n",
+            (2, 1),
+            "tag is an alias, which a promotion does not follow",
+            "replace the alias with its value",
+        ),
+        ("tag: &b v1\n", (1, 6), "tag has an anchor, which the first promotion removes", "write the plain value"),
+        ("tag: !!str v1\n", (1, 6), "tag has a tag, which the first promotion removes", "write the plain value"),
         (
             "tag: >-\n  v1\n",
             (1, 6),
@@ -210,19 +215,19 @@ def test_any_tag_is_written(oracle: Oracle, tag: str) -> None:
         (
             "{größe: 1,\nü: 2, tag:\n v1, é: {tag: v2}}\n",
             (3, 2),
-            "the first promotion cuts off what follows tag on its line: , é: {tag: v2}}",
+            "the first promotion removes the text after tag on its line: , é: {tag: v2}}",
             "write one `key: value` per line",
         ),
         (
             "{üü: 1, tag: v1\n}\n",
             (1, 14),
-            "the first promotion cuts into what stands before tag on its line, because that is not ASCII",
+            "the first promotion cuts off part of the non-ASCII text before tag on its line",
             "write the value on a line of its own, below its key",
         ),
         (
             "a: 1\n# x \u2028\ntag: v1\n",
             (2, 5),
-            "a promotion misses the line of tag, because of the line break '\\u2028' before it",
+            "the line break '\\u2028' before tag makes promotions miss its line",
             "remove it; end lines with \\n or \\r\\n",
         ),
     ],
@@ -244,7 +249,7 @@ def test_several_keys() -> None:
     missing = promoted_files.problem(text, ["image.tag", "image.sha"])
     assert missing is not None
     assert (missing.code, missing.position) == ("KF402", (1, 1))
-    assert missing.fix == "add `sha: <version>` under image:; the first promotion fills it in"
+    assert missing.fix == "add `sha: <version>` under image:; the first promotion sets it"
 
 
 def test_what_is_not_yaml() -> None:

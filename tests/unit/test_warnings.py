@@ -45,8 +45,8 @@ def test_a_constraint_that_only_zero_satisfies(oracle: Oracle, constraint: str) 
     assert finding == Finding(
         Place("services/nginx/kargo.yaml", 2, 15),
         "KFW301",
-        f'image.constraint: "{constraint}" matches version 0.0.0 and no other',
-        'any release is "*" or ">=0.0.0"; with prereleases ">=0.0.0-0"',
+        f'image.constraint: "{constraint}" matches only version 0.0.0',
+        'use "*" or ">=0.0.0" for any release, ">=0.0.0-0" to include prereleases',
         "nginx",
     )
 
@@ -88,8 +88,8 @@ def test_production_that_promotes_itself(stage: str) -> None:
     assert finding == Finding(
         Place("services/nginx/kargo.yaml", 4, 27),
         "KFW302",
-        f"stages.{stage}: promotes itself, without a person",
-        "remove autoPromotionEnabled if that is not meant",
+        f"stages.{stage}: is promoted automatically, without approval",
+        "remove autoPromotionEnabled unless this is intended",
         "nginx",
     )
     assert codes(f"stages: {{{stage}: {{upstream: [dev], autoPromotionEnabled: false}}}}") == []
@@ -118,7 +118,7 @@ def test_git_by_ssh(url: str) -> None:
     assert finding == Finding(
         Place("fleet.yaml", 2, 12),
         "KFW303",
-        f"git.repoURL: {url} is an SSH URL, which Kargo drops in v1.13",
+        f"git.repoURL: {url} is an SSH URL, which Kargo no longer supports from v1.13",
         "use https://",
     )
 
@@ -146,7 +146,7 @@ def test_the_interval(interval: str, code: str) -> None:
     assert [finding.code for finding in findings] == ([code] if code else [])
     for finding in findings:
         assert finding.place == Place("services/nginx/kargo.yaml", 2, 13)
-        assert finding.message.startswith(f"warehouse.interval: {interval} is below 5m, Kargo's floor")
+        assert finding.message.startswith(f"warehouse.interval: {interval} is below 5m, Kargo's default minimum")
     assert codes("warehouse: null") == codes("warehouse: {interval: null}") == []
 
 
@@ -156,7 +156,7 @@ def test_a_soak_time_that_has_no_effect() -> None:
         Place("services/nginx/kargo.yaml", 3, 23),
         "KFW306",
         "stages.dev.requiredSoakTime: has no effect without an upstream stage",
-        "remove it, or name the upstream",
+        "remove it, or set upstream",
         "nginx",
     )
     assert codes("stages: {prod: {requiredSoakTime: 1h}}") == []

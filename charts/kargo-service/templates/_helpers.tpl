@@ -1,7 +1,7 @@
 {{/*
 How the defines of this chart are written.
 
-The comment above a define says what it takes, what it returns, and when it returns nothing. It returns a text, unless the
+The comment above a define says what it takes, what it returns, and when it returns nothing. It returns a string, unless the
 comment says JSON, which the caller reads with fromJson, or YAML.
 
 YAML starts at column 0 and does not have the key that it goes under. The caller writes the key and indents:
@@ -15,12 +15,12 @@ YAML starts at column 0 and does not have the key that it goes under. The caller
 
 YAML that is written out line by line begins with a newline, as any of its lines may be missing; the comment calls it lines.
 Such lines follow each other as they are, and are trimmed before they are indented: `include "kargo-service.vars" . | trim`.
-Other YAML is toYaml's and is not trimmed: it may end with a text that ends with newlines.
+Other YAML is toYaml's and is not trimmed: it may end with a string that ends with newlines.
 */}}
 
 {{/*
-A duration in the form that Kubernetes stores it, Go's own: 1h → 1h0m0s, 90m → 1h30m0s. Takes a text.
-Argo CD would see any other form as drift for ever, because Kargo's webhooks rewrite it.
+A duration in the form that Kubernetes stores it, Go's own: 1h → 1h0m0s, 90m → 1h30m0s. Takes a string.
+Argo CD would report any other form as permanent drift, because Kargo's webhooks rewrite it.
 */}}
 {{- define "kargo-service.duration" -}}
 {{- $start := toDate "2006-01-02" "2000-01-01" -}}
@@ -28,7 +28,7 @@ Argo CD would see any other form as drift for ever, because Kargo's webhooks rew
 {{- end -}}
 
 {{/*
-A count in the form that Kubernetes stores it, a canonical quantity: 1000 → 1k. Takes a number or a text.
+A count in the form that Kubernetes stores it, a canonical quantity: 1000 → 1k. Takes a number or a string.
 */}}
 {{- define "kargo-service.quantity" -}}
 {{- if and (kindIs "string" .) (not (regexMatch `^[1-9][0-9]*$` .)) -}}

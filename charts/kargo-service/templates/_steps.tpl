@@ -1,6 +1,6 @@
 {{/*
-The steps of a promotion. What is particular to a service or a stage comes in through variables, so that the steps
-themselves are the same everywhere and can be read once. Expressions are Kargo's and stand in backticks.
+The steps of a promotion. Everything specific to a service or a stage is passed as a variable, so that the steps
+themselves are the same everywhere. Expressions are Kargo's and are written in backticks.
 
 Values that are an expression and nothing else go through quote(): Kargo turns a result that looks like a number into one,
 the tag 1.10 into 1.1.
@@ -54,7 +54,7 @@ The name of the image's version for people: its tag, for a mutable tag with the 
 {{- end -}}
 
 {{/*
-A commit message or title with <service>, <stage> and <version> filled in by Kargo. Takes a dict: root, text. A text that is
+A commit message or title with <service>, <stage> and <version> filled in by Kargo. Takes a dict: root, text. A string that is
 one of the three and nothing else goes through quote(), as it may look like a number.
 */}}
 {{- define "kargo-service.message" -}}
@@ -181,7 +181,7 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
     message: {{ include "kargo-service.message" (dict "root" .root "text" $message) | quote }}
 - uses: git-push
   as: push
-  {{- /* Nothing to commit is nothing to propose: a branch without a change cannot become a pull request. */}}
+  {{- /* Skipped without a commit: a pull request needs a branch with changes. */}}
   {{- if $pullRequest.enabled }}
   if: {{ `${{ success() && status('commit') != 'Skipped' }}` }}
   {{- end }}

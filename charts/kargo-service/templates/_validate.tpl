@@ -1,7 +1,7 @@
 {{/*
-What spans keys, or needs more than a JSON schema. Each kargo-service.validate.* returns one line per mistake, `key: what is
-wrong and what is allowed`; nothing when there are none. templates/validate.yaml fails with all of them at once. kargo-fleet
-says the same in the same words (tools/kargo_fleet/unit/rules.py); tests/unit/test_rules.py holds the two together.
+Rules that span keys, or need more than a JSON schema. Each kargo-service.validate.* returns one line per mistake, `key: what
+is wrong; what is allowed`; nothing when there are none. templates/validate.yaml fails with all of them at once. kargo-fleet
+has the same rules and messages (tools/kargo_fleet/unit/rules.py); tests/unit/test_rules.py compares the two.
 */}}
 
 {{/*
@@ -10,18 +10,18 @@ The service's name, which becomes a namespace's. Takes the root context.
 {{- define "kargo-service.validate.service" -}}
 {{- $name := include "kargo-service.name" . -}}
 {{- if or (gt (len $name) 57) (not (regexMatch `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$` $name)) }}
-service.name: {{ quote $name }} is not a DNS label of at most 57 characters (a-z, 0-9 and -); the Project is called kargo-<name>
+service.name: {{ quote $name }} is not a DNS label of at most 57 characters (a-z, 0-9 and -); the Project is named kargo-<service>
 {{- else if has $name (list "cluster-secrets" "shared-resources" "system-resources") }}
-service.name: {{ quote $name }} is reserved; kargo-{{ $name }} is a namespace of Kargo's own
+service.name: {{ quote $name }} is reserved; Kargo itself uses the namespace kargo-{{ $name }}
 {{- end }}
 {{- end -}}
 
 {{/*
-Whether Masterminds/semver takes a text as a constraint: its grammar, from constraints.go of v3.4.0. Takes a text. Returns
-"true" or nothing. validate.yaml has the last word by calling the library itself, but its message names no key.
+Whether Masterminds/semver accepts a string as a constraint: its grammar, from constraints.go of v3.4.0. Takes a string.
+Returns "true" or nothing. validate.yaml also calls the library itself, but the library's message names no key.
 */}}
 {{- define "kargo-service.isConstraint" -}}
-{{- /* A range, 1.2 - 1.4, is found with the library's own pattern, which takes more than what it can read afterwards. */ -}}
+{{- /* A range, 1.2 - 1.4, is matched with the library's own pattern, which accepts more than the library parses afterwards. */ -}}
 {{- $any := `v?([0-9|x|X|\*]+)(\.[0-9|x|X|\*]+)?(\.[0-9|x|X|\*]+)?(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?` -}}
 {{- $range := printf `\s*(%s)\s+-\s+(%s)\s*` $any $any -}}
 {{- $numbers := `[xX*](\.[0-9|xX*]+){0,2}|[0-9]+(\.[xX*](\.[0-9|xX*]+)?|\.[0-9]+(\.[xX*]|\.[0-9]+)?)?` -}}
@@ -48,19 +48,19 @@ image.repoURL: is required; for example registry.example.com/nginx
 {{- if and (eq $strategy "SemVer") $image.constraint (not (include "kargo-service.isConstraint" $image.constraint)) }}
 image.constraint: {{ quote $image.constraint }} is not a semver constraint such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *; a mutable tag needs imageSelectionStrategy: Digest
 {{- else if and (eq $strategy "Digest") (not (regexMatch `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$` ($image.constraint | default ""))) }}
-image.constraint: {{ $image.constraint | default "" | quote }} is not the name of a tag such as latest, which imageSelectionStrategy: Digest needs
+image.constraint: {{ $image.constraint | default "" | quote }} is not a tag name such as latest, which imageSelectionStrategy: Digest requires
 {{- end }}
 {{- range $key := list "allowTagsRegexes" "ignoreTagsRegexes" }}
 {{- range $index, $regex := get $image $key | default list }}
-{{- /* An invalid expression makes regexMatch false even for an empty text that `|…` would match. */}}
+{{- /* An invalid expression makes regexMatch false even for an empty string that `|…` would match. */}}
 {{- if not (regexMatch (printf "|%s" $regex) "") }}
-image.{{ $key }}[{{ $index }}]: {{ quote $regex }} is not a regular expression of Go (RE2: no lookarounds, no backreferences)
+image.{{ $key }}[{{ $index }}]: {{ quote $regex }} is not a Go regular expression (RE2: no lookarounds, no backreferences)
 {{- end }}
 {{- end }}
 {{- end }}
 {{- range $index, $subscription := (.Values.warehouse).subscriptions }}
 {{- if and $image.repoURL (eq (($subscription.image).repoURL | default "") $image.repoURL) }}
-warehouse.subscriptions[{{ $index }}].image.repoURL: {{ quote $image.repoURL }} is the service's own image, which is subscribed to already
+warehouse.subscriptions[{{ $index }}].image.repoURL: {{ quote $image.repoURL }} is the service's own image, to which the Warehouse already subscribes
 {{- end }}
 {{- range $kind, $key := dict "image" "constraint" "git" "semverConstraint" "chart" "semverConstraint" }}
 {{- $given := get $subscription $kind | default dict }}
@@ -71,16 +71,16 @@ warehouse.subscriptions[{{ $index }}].{{ $kind }}.{{ $key }}: {{ quote $constrai
 {{- end }}
 {{- with $subscription.chart }}
 {{- if and (hasPrefix "oci://" .repoURL) .name }}
-warehouse.subscriptions[{{ $index }}].chart.name: must be empty; an oci:// URL names the chart itself
+warehouse.subscriptions[{{ $index }}].chart.name: must be empty; an oci:// URL already names the chart
 {{- else if and (not (hasPrefix "oci://" .repoURL)) (not .name) }}
-warehouse.subscriptions[{{ $index }}].chart.name: is required; an https:// URL names a repository of many charts
+warehouse.subscriptions[{{ $index }}].chart.name: is required; an https:// URL names a repository, not a chart
 {{- end }}
 {{- end }}
 {{- end }}
 {{- end -}}
 
 {{/*
-The order of the stages: where each takes its Freight from. Takes the root context.
+The order of the stages: the sources of their Freight. Takes the root context.
 */}}
 {{- define "kargo-service.validate.pipeline" -}}
 {{- $stages := include "kargo-service.stages" . | fromJson -}}
@@ -103,14 +103,14 @@ stages.{{ $name }}.upstream[{{ $index }}]: {{ quote $source }} is not a stage of
 {{- $_ := set $waiting $name (without $upstream $name) }}
 {{- if eq ($stage.selectionPolicy | default "") "MatchUpstream" }}
 {{- if or $stage.direct (ne (len $upstream) 1) }}
-stages.{{ $name }}.selectionPolicy: "MatchUpstream" needs exactly one upstream stage and no Freight straight from the Warehouse
+stages.{{ $name }}.selectionPolicy: "MatchUpstream" requires exactly one upstream stage and no direct Freight from the Warehouse
 {{- end }}
 {{- end }}
 {{- end }}
 {{- if and $names (not $starts) }}
-stages: none takes Freight straight from the Warehouse; the first stage of a pipeline has no upstream
+stages: no stage takes Freight directly from the Warehouse; the first stage needs no upstream, or direct: true
 {{- end }}
-{{- /* Take away what waits for nobody, and what nobody waits for, until nothing changes: what is left are the cycles. */}}
+{{- /* Remove stages without upstream or downstream stages until nothing changes: what remains are the cycles. */}}
 {{- range $names }}
 {{- range $name, $upstream := $waiting }}
 {{- $left := list }}
@@ -121,7 +121,7 @@ stages: none takes Freight straight from the Warehouse; the first stage of a pip
 {{- end }}
 {{- end }}
 {{- with keys $waiting | sortAlpha }}
-stages: {{ include "kargo-service.enumerate" . }} wait for each other; upstream must not lead back to the same stage
+stages: {{ include "kargo-service.enumerate" . }} form a cycle; upstream must not lead back to the same stage
 {{- end }}
 {{- end -}}
 
@@ -134,7 +134,7 @@ anything.
 {{- end -}}
 
 {{/*
-How each stage is promoted, and the Git repository that this needs. Takes the root context.
+How each stage is promoted, and the Git repository that this requires. Takes the root context.
 */}}
 {{- define "kargo-service.validate.promotion" -}}
 {{- $root := . -}}
@@ -146,27 +146,27 @@ How each stage is promoted, and the Git repository that this needs. Takes the ro
 {{- $context := dict "root" $root "stage" $name "promotion" $promotion }}
 {{- range $variable, $_ := $stage.vars }}
 {{- if has $variable (include "kargo-service.reservedVars" $root | splitList " ") }}
-stages.{{ $name }}.vars.{{ $variable }}: is a variable that the chart sets; choose another name
+stages.{{ $name }}.vars.{{ $variable }}: is set by the chart; use another name
 {{- end }}
 {{- end }}
 {{- if and ($promotion.steps).replace ($promotion.task).name }}
-stages.{{ $name }}.promotion: steps.replace and task.name exclude each other
+stages.{{ $name }}.promotion: steps.replace and task.name are mutually exclusive
 {{- end }}
 {{- if include "kargo-service.hasDefaultSteps" $promotion }}
 {{- $needsRepo = true }}
 {{- $target := printf "%s on branch %s" (include "kargo-service.path" $context) (include "kargo-service.branch" $context) }}
 {{- if hasKey $writers $target }}
-stages.{{ $name }}.promotion.path: stage {{ get $writers $target }} writes {{ $target }} too; every stage needs a file or a branch of its own
+stages.{{ $name }}.promotion.path: stage {{ get $writers $target }} also writes {{ $target }}; each stage needs its own file or branch
 {{- else }}{{ $_ := set $writers $target $name }}{{ end }}
 {{- if not (or $promotion.tagKey (not (hasKey $promotion "tagKey")) $promotion.digestKey) }}
-stages.{{ $name }}.promotion.tagKey: is empty and so is digestKey; a promotion would write nothing
+stages.{{ $name }}.promotion.tagKey: is empty, and so is digestKey; at least one is required
 {{- end }}
 {{- $pullRequest := $promotion.pullRequest | default dict }}
 {{- if and $pullRequest.enabled $git.repoURL }}
 {{- if not (hasPrefix "http" $git.repoURL) }}
-stages.{{ $name }}.promotion.pullRequest.enabled: needs git.repoURL with https://; a pull request goes through the provider's API, which takes no SSH keys
+stages.{{ $name }}.promotion.pullRequest.enabled: requires git.repoURL with https://; pull requests use the provider's API, which does not accept SSH keys
 {{- else if not (or $pullRequest.provider (regexMatch (include "kargo-service.knownProviders" $root) $git.repoURL)) }}
-stages.{{ $name }}.promotion.pullRequest.provider: is empty and cannot be inferred from {{ quote $git.repoURL }}; choose azure, bitbucket, gitea, github or gitlab
+stages.{{ $name }}.promotion.pullRequest.provider: is empty and cannot be inferred from {{ quote $git.repoURL }}; use azure, bitbucket, gitea, github or gitlab
 {{- end }}
 {{- end }}
 {{- end }}
@@ -176,7 +176,7 @@ stages.{{ $name }}.promotion.pullRequest.provider: is empty and cannot be inferr
 git.repoURL: is required; for example https://github.com/example/gitops.git
 {{- end }}
 {{- if ne (empty ($git.author).name) (empty ($git.author).email) }}
-git.author: has a {{ ternary "name" "email" (empty ($git.author).email) }} and no {{ ternary "email" "name" (empty ($git.author).email) }}; it needs both or none
+git.author: has a {{ ternary "name" "email" (empty ($git.author).email) }} but no {{ ternary "email" "name" (empty ($git.author).email) }}; set both or neither
 {{- end }}
 {{- end -}}
 
@@ -198,12 +198,12 @@ Names and aliases of the steps of one stage. Takes a dict: root, stage, promotio
 {{- range $index, $step := get $steps $list | default list }}
 {{- $key := printf "stages.%s.promotion.steps.%s[%d]" $stage $list $index }}
 {{- if and $step.uses (not (has $step.uses $known)) }}
-{{ $key }}.uses: {{ quote $step.uses }} is not a promotion step of Kargo; list it in promotion.customSteps if this installation has it
+{{ $key }}.uses: {{ quote $step.uses }} is not a promotion step of Kargo; if this installation has it, add it to promotion.customSteps
 {{- end }}
 {{- if $step.task }}
 {{- range $field := list "if" "continueOnError" "retry" "config" }}
 {{- if get $step $field }}
-{{ $key }}.{{ $field }}: is not allowed in a step that runs a task; only as and vars are
+{{ $key }}.{{ $field }}: is not allowed in a step that runs a task; only as and vars are allowed
 {{- end }}
 {{- end }}
 {{- end }}
@@ -220,7 +220,7 @@ Names and aliases of the steps of one stage. Takes a dict: root, stage, promotio
 {{- end -}}
 
 {{/*
-Who may do what. Takes the root context.
+The access rules. Takes the root context.
 */}}
 {{- define "kargo-service.validate.rbac" -}}
 {{- $stages := include "kargo-service.stages" . | fromJson -}}
@@ -229,15 +229,15 @@ Who may do what. Takes the root context.
 {{- if not (kindIs "invalid" $given) }}
 {{- $binding := $given | default dict }}
 {{- if and $binding.role $binding.roleRef }}
-rbac.bindings.{{ $key }}: has role and roleRef; one is allowed
+rbac.bindings.{{ $key }}: role and roleRef are mutually exclusive
 {{- else if not (or $binding.role $binding.roleRef) }}
-rbac.bindings.{{ $key }}: needs role (admin, promoter or viewer) or roleRef
+rbac.bindings.{{ $key }}: requires role (admin, promoter or viewer) or roleRef
 {{- end }}
 {{- if not (or $binding.groups $binding.users $binding.serviceAccounts $binding.claims) }}
-rbac.bindings.{{ $key }}: binds nobody; it needs groups, users, serviceAccounts or claims
+rbac.bindings.{{ $key }}: has no subjects; set groups, users, serviceAccounts or claims
 {{- end }}
 {{- if and $binding.stages (ne ($binding.role | default "") "promoter") }}
-rbac.bindings.{{ $key }}.stages: needs role: promoter
+rbac.bindings.{{ $key }}.stages: requires role: promoter
 {{- end }}
 {{- range $index, $stage := $binding.stages }}
 {{- if not (hasKey $stages $stage) }}

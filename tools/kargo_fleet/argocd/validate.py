@@ -13,7 +13,6 @@ from kargo_fleet.argocd.unit_sets import unit_application
 from kargo_fleet.argocd.workload_sets import has_stage, stage_names, workload_application, workload_namespace
 from kargo_fleet.findings import Finding, Place, Problem
 from kargo_fleet.fleet.names import FLEET_FILE, PREFIX
-from kargo_fleet.text.words import enumerate_words
 
 Services = Mapping[str, Sequence[StageApplication]]
 
@@ -52,7 +51,7 @@ def _in_service(fleet: ArgoFleet, service: str, message: str, fix: str) -> Findi
 
 def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
     if not fleet.repo_url:
-        message = "git.repoURL is not set: Argo CD does not know where to look for services"
+        message = "git.repoURL is required: Argo CD reads the services from this repository"
         yield _in_fleet(message, "set git.repoURL", "git", "repoURL")
     yield from _shards(fleet)
     sections = [("units", fleet.units)] + [("workloads", fleet.workloads)] * bool(fleet.workloads["enabled"])
@@ -60,32 +59,32 @@ def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
         chosen = settings["source"]
         if chosen.get("chart") and not (chosen.get("repoURL") and chosen.get("targetRevision")):
             yield _in_fleet(
-                f"argocd.{key}.source.chart names a chart, but not where it is and in which version",
+                f"argocd.{key}.source.chart requires repoURL and targetRevision",
                 f"set argocd.{key}.source.repoURL and argocd.{key}.source.targetRevision",
             )
     if not fleet.workloads["enabled"]:
         return
     if not (fleet.workloads["source"].get("path") or fleet.workloads["source"].get("chart")):
         yield _in_fleet(
-            "argocd.workloads is enabled, but no chart is named that deploys a service",
+            "argocd.workloads is enabled, but argocd.workloads.source has no path or chart",
             "set argocd.workloads.source.path to a folder of the repository, or chart, repoURL and targetRevision",
         )
     if fleet.workloads["appProject"]["name"] == fleet.argocd["appProject"]["name"]:
         name = fleet.argocd["appProject"]["name"]
         yield _in_fleet(
             f"argocd.appProject.name and argocd.workloads.appProject.name are both {name!r}",
-            "give them different names: the units' AppProject allows Kargo's kinds only",
+            "use different names: the units' AppProject allows Kargo's kinds only",
         )
 
 
 def _shards(fleet: ArgoFleet) -> Iterator[Finding]:
     names = [shard.name for shard in fleet.shards]
     if fleet.units["splitBy"] == "shard" and not names:
-        yield _in_fleet("argocd.units.splitBy is shard, and there are no shards", "list them under shards")
+        yield _in_fleet("argocd.units.splitBy: shard requires shards", "list the shards under shards")
     for name in fleet.units["shards"] or {}:
         if name not in names:
-            fix = f"choose {enumerate_words(names)}" if names else "list it under shards"
-            yield _in_fleet(f"argocd.units.shards.{name}: there is no shard of this name", fix)
+            fix = f"use {' or '.join(names)}" if names else "list it under shards"
+            yield _in_fleet(f"argocd.units.shards.{name}: unknown shard", fix)
     if fleet.units["shards"] and fleet.units["splitBy"] != "shard":
         yield _in_fleet("argocd.units.shards has no effect without splitBy: shard", "set argocd.units.splitBy: shard")
 
@@ -99,14 +98,14 @@ def _applications(fleet: ArgoFleet, services: Services) -> Iterator[Finding]:
             owners.setdefault(workload_application(fleet, service, stage), []).append((service, what))
     for name, found in owners.items():
         if len(found) > 1:
-            yield from _clash(fleet, f"Argo CD application {name!r}", found)
+            yield from _clash(fleet, f"the Argo CD Application {name!r}", found)
         if len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
             service, what = found[0]
             yield _in_service(
                 fleet,
                 service,
-                f"{name!r}, the Argo CD application of {what}, is no valid name",
-                "use lower case letters, digits, '-' and '.', 253 characters at the most",
+                f"{name!r} is not a valid name for the Argo CD Application of {what}",
+                "use lowercase letters, digits, '-' and '.', at most 253 characters",
             )
 
 
@@ -116,7 +115,7 @@ def _clash(fleet: ArgoFleet, what: str, found: Sequence[tuple[str, str]]) -> Ite
         yield _in_service(
             fleet,
             service,
-            f"{what} of {own} is also that of {others}: Argo CD then handles one of them at the most",
+            f"{what} of {own} is also that of {others}; Argo CD would handle only one of them",
             "rename one of them, or change argocd.workloads.applicationName or promotion.argocdUpdate of the service",
         )
 
@@ -138,7 +137,7 @@ def _namespaces(fleet: ArgoFleet, services: Services) -> Iterator[Finding]:
                 yield _in_service(
                     fleet,
                     service,
-                    f"{where}: {len(name)} characters, 63 are allowed",
+                    f"{where}; namespace names are limited to 63 characters",
                     "change argocd.workloads.destination.namespace, or rename the service or the stage",
                 )
 

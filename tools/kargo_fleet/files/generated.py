@@ -55,7 +55,7 @@ def compare(root: Path, path: str, wanted: str, service: str = "") -> Output:
 
 def unreadable(path: str, error: OSError, service: str = "") -> Finding:
     """Return the finding for a generated file that cannot be read."""
-    fix = "remove it: kargo-fleet writes a file here"
+    fix = "remove it; kargo-fleet generates this file"
     return Finding(Place(path), "KF001", f"cannot be read: {error.strerror}", fix, service)
 
 

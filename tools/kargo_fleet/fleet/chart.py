@@ -38,7 +38,7 @@ class Chart:
             return Schema(self.schema)
         except ValueError as error:
             reason = str(error).splitlines()[0]
-            raise ChartError(f"{self.path}/values.schema.json is no JSON Schema: {reason}") from None
+            raise ChartError(f"{self.path}/values.schema.json is not a valid JSON Schema: {reason}") from None
 
 
 def load_chart(root: Path, path: str | None) -> Chart:

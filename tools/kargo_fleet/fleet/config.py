@@ -103,7 +103,7 @@ def read_file(root: Path) -> FleetFile:
         if not (root / wrong).exists():
             return FleetFile({})
         fix = f"rename it to {FLEET_FILE}"
-        return FleetFile({}, findings=(Finding(Place(wrong), "KFW201", "this file is not read", fix),))
+        return FleetFile({}, findings=(Finding(Place(wrong), "KFW201", "this file is ignored", fix),))
     text = read_text(RepositoryReader(root), FLEET_FILE)
     if isinstance(text, Finding):
         return FleetFile({}, findings=(text,), unusable=True)
@@ -133,7 +133,7 @@ def broken_fleet(root: Path) -> Fleet:
 def _shard_findings(layer: Layer) -> list[Finding]:
     names = [shard.name for shard in shards_of(layer.values)]
     return [
-        Finding(layer.place(("shards", index)), "KF103", f"shards[{index}]: {name} is listed already", "name it once")
+        Finding(layer.place(("shards", index)), "KF103", f"shards[{index}]: duplicate shard {name}", "remove it")
         for index, name in enumerate(names)
         if name in names[:index]
     ]

@@ -34,7 +34,7 @@ def load(root: Path, *, image_repository: str | None = None, git_repo_url: str |
     except charts.ChartError as error:
         if file.chart_path is None:
             raise
-        fix = "correct the path, or leave it out to use the chart that comes with kargo-fleet"
+        fix = "correct the path, or remove it to use the chart that comes with kargo-fleet"
         found = Finding(file.layer.place(("chart", "path")), "KF105", str(error), fix)
         return Loaded(charts.load_chart(root, None), config.broken_fleet(root), [found])
     fleet, findings = config.fleet_of(root, file, chart)

@@ -30,15 +30,18 @@ def services(root: Path, folder: str) -> tuple[list[str], list[Finding]]:
         with os.scandir(root / folder) as entries:
             names = sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
     except FileNotFoundError:
-        return [], [_nothing(folder, "there is no such folder", _above(root))]
+        return [], [_nothing(folder, "the folder does not exist", _above(root))]
     except OSError as error:
         return [], [
             Finding(
-                Place(folder), "KF001", f"cannot be read: {error.strerror}", "it must be a folder that you may read"
+                Place(folder),
+                "KF001",
+                f"cannot be read: {error.strerror}",
+                "check that it is a folder that you may read",
             )
         ]
     if not names:
-        return [], [_nothing(folder, "there is no folder in it")]
+        return [], [_nothing(folder, "the folder has no subfolders")]
     return names, []
 
 
@@ -59,9 +62,9 @@ def _above(root: Path) -> Path | None:
 
 
 def _nothing(folder: str, why: str, above: Path | None = None) -> Finding:
-    fix = f"make a folder {folder}/<service>/ with a values-<stage>.yaml per stage, or set `services` in fleet.yaml"
+    fix = f"create {folder}/<service>/ with a values-<stage>.yaml per stage, or set `services` in fleet.yaml"
     if above:
-        fix = f"there is a fleet above this folder: kargo-fleet -C {above} …"
+        fix = f"the fleet is above this folder: use kargo-fleet -C {above}"
     return Finding(Place(folder), "KF203", f"no services: {why}", fix)
 
 
@@ -73,19 +76,19 @@ def name_findings(folder: str, name: str) -> list[Finding]:
         suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         fix = "rename the folder" + (f" to {suggestion}" if suggestion else "")
         message = (
-            f'"{name}" cannot be the name of a service: only a-z, 0-9 and -, starting and ending with a letter or digit'
+            f'"{name}" is not a valid service name: only a-z, 0-9 and -, starting and ending with a letter or digit'
         )
         return [Finding(place, "KF201", message, fix, name)]
     if fault is NameFault.TOO_LONG:
-        message = (
-            f'"{name}" is {len(name)} characters long: kargo-<service> must fit in 63, so at most {LONGEST_SERVICE}'
-        )
+        message = f'"{name}" is {len(name)} characters long; service names are limited to {LONGEST_SERVICE} characters'
         return [Finding(place, "KF201", message, "rename the folder", name)]
     if fault is NameFault.RESERVED:
-        message = f'"{name}" is reserved: {project_of(name)} is a namespace of Kargo\'s own'
+        message = f'"{name}" is reserved; Kargo itself uses the namespace {project_of(name)}'
         return [Finding(place, "KF202", message, "rename the folder", name)]
     if len(name) > LONGEST_RELEASE:
-        message = f'"{name}" is {len(name)} characters long, and names of Helm releases end at {LONGEST_RELEASE}'
-        fix = "name the release otherwise: helm install <shorter name> … -f values/<service>.yaml"
+        message = (
+            f'"{name}" is {len(name)} characters long; Helm release names are limited to {LONGEST_RELEASE} characters'
+        )
+        fix = "rename the folder, or pass a shorter release name to helm install"
         return [Finding(place, "KFW202", message, fix, name)]
     return []

@@ -25,10 +25,10 @@ _FORMER_NAMES = {
 _TYPE_NAMES = {
     "object": "a mapping",
     "array": "a list",
-    "string": "a text",
-    "integer": "a whole number",
+    "string": "a string",
+    "integer": "an integer",
     "number": "a number",
-    "boolean": "true or false",
+    "boolean": "a boolean (true or false)",
 }
 
 
@@ -48,7 +48,7 @@ class Schema:
         if self.is_valid(data):
             return []
         found = [problem for error in self._validator.iter_errors(data) for problem in self._explain(error)]
-        return found or [Problem("KF103", "the document: is not allowed", "see the chart's README")]
+        return found or [Problem("KF103", "the document: is invalid", "see the chart's README")]
 
     def _explain(self, error: jsonschema_rs.ValidationError) -> Iterator[Problem]:
         instance: Any = error.instance
@@ -67,13 +67,13 @@ class Schema:
             inner = self._at(error.schema_path[:to])  # the rule that was broken comes behind it
             for key in instance:
                 if not jsonschema_rs.validator_for(inner).is_valid(key):
-                    message = f"{name}: {json.dumps(key)} is not allowed as a key here"
+                    message = f"{name}: {json.dumps(key)} is not a valid key"
                     yield Problem("KF103", message, _expected(inner, key), (*path, key), at_key=True)
         elif kind == "type":
             types = [_TYPE_NAMES[name] for name in _types(subschema) if name != "null"]
             given = f"{_shown(instance)} is {_type_name(instance)}"
             fix = f"write {' or '.join(types)}"
-            if types == ["a text"] and isinstance(instance, int | float):
+            if types == ["a string"] and isinstance(instance, int | float):
                 fix = _quoted(subschema, instance)
             elif types == ["a list"] and isinstance(instance, str):
                 fix = f"write a list: [{instance}]"
@@ -84,8 +84,10 @@ class Schema:
         elif kind in ("oneOfNotValid", "oneOfMultipleValid", "oneOf"):
             if not isinstance(instance, dict):
                 return  # which is another error
-            choices = " or ".join("/".join(choice["required"]) for choice in subschema["oneOf"])
-            yield Problem("KF104", f"{name}: needs {choices}, and only one of them", f"keep {choices}", path)
+            choices = ", ".join("/".join(choice["required"]) for choice in subschema["oneOf"])
+            yield Problem(
+                "KF104", f"{name}: exactly one of {choices} is required", f"set exactly one of {choices}", path
+            )
         elif kind in ("minProperties", "maxProperties"):
             yield Problem("KF103", f"{name}: has the wrong number of keys", _count(subschema), path)
         else:
@@ -121,7 +123,7 @@ def _type_name(value: Any) -> str:
         return "empty"
     if isinstance(value, bool):
         return "a boolean"
-    return {int: "a number", float: "a number", str: "a text", list: "a list", dict: "a mapping"}[type(value)]
+    return {int: "a number", float: "a number", str: "a string", list: "a list", dict: "a mapping"}[type(value)]
 
 
 def _shown(value: Any) -> str:
@@ -138,19 +140,19 @@ def _suggest(key: str, allowed: list[str]) -> str:
 
 def _expected(subschema: Mapping[str, Any], value: Any) -> str:
     if isinstance(value, str) and "maxLength" in subschema and len(value) > subschema["maxLength"]:
-        return f"at most {subschema['maxLength']} characters"
+        return f"use at most {subschema['maxLength']} characters"
     if "enum" in subschema:
-        return "one of " + ", ".join(str(item) for item in subschema["enum"] if item not in (None, ""))
+        return "use one of " + ", ".join(str(item) for item in subschema["enum"] if item not in (None, ""))
     if "patternErrorMessage" in subschema:
         return f"write {subschema['patternErrorMessage']}"
     if "minimum" in subschema and "maximum" in subschema:
-        return f"a number from {subschema['minimum']} to {subschema['maximum']}"
+        return f"use a number from {subschema['minimum']} to {subschema['maximum']}"
     if "minimum" in subschema:
-        return f"a number of at least {subschema['minimum']}"
+        return f"use a number of at least {subschema['minimum']}"
     if subschema.get("uniqueItems") and isinstance(value, list):
-        return "name each item once"
+        return "remove the duplicates"
     if subschema.get("minLength") or subschema.get("minItems"):
-        return "it must not be empty"
+        return "must not be empty"
     return "see the chart's README"
 
 
@@ -165,5 +167,5 @@ def _quoted(subschema: Mapping[str, Any], value: Any) -> str:
 def _count(subschema: Mapping[str, Any]) -> str:
     keys = ", ".join(subschema.get("properties", {}))
     if subschema.get("minProperties") == subschema.get("maxProperties") == 1:
-        return f"give exactly one of {keys}"
-    return f"give a name and one of {keys.removeprefix('name, ')}"
+        return f"set exactly one of {keys}"
+    return f"set name and one of {keys.removeprefix('name, ')}"

@@ -63,7 +63,7 @@ _FIXES = {
     "found character that cannot start any token": _QUOTE,
     "did not find expected alphabetic": _QUOTE,
     "did not find expected comment or line break": _QUOTE,
-    "found undefined alias": "define the anchor, or quote the value if it is a text that starts with *",
+    "found undefined alias": "define the anchor, or quote the value if it is a string that starts with *",
 }
 
 
@@ -100,8 +100,8 @@ def compose(text: str, *, first_only: bool = False) -> yaml.Node | None:
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> YamlError:
     if conflict := _CONFLICT.search(text):
-        fix = "keep what is meant, and remove the lines with <<<<<<<, ======= and >>>>>>>"
-        return YamlError("KF002", "a merge conflict is not resolved here", fix, position_at(text, conflict.start()))
+        fix = "keep the lines that you want, and remove those with <<<<<<<, ======= and >>>>>>>"
+        return YamlError("KF002", "unresolved merge conflict", fix, position_at(text, conflict.start()))
     problem = error.problem or str(error)
     fix = next((fix for start, fix in _FIXES.items() if problem.startswith(start)), "correct the YAML at this place")
     mark = error.problem_mark or error.context_mark
@@ -117,7 +117,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> YamlError:
         fix = "keep one document, without `---` in between"
         return YamlError("KF002", "a second document starts here", fix, position)
     if problem == "second occurrence":  # of a duplicate anchor
-        problem, fix = "an anchor is defined twice", "give one of them another name"
+        problem, fix = "duplicate anchor", "rename the second anchor"
     return YamlError("KF002", f"not valid YAML: {problem}", fix, position)
 
 
@@ -132,7 +132,7 @@ def parse(text: str) -> dict[str, Any]:
     if not isinstance(node, yaml.MappingNode):
         if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
             return {}
-        raise _node_error("KF004", node, "holds no keys", "write `key: value` lines")
+        raise _node_error("KF004", node, "the document is not a mapping", "write `key: value` lines")
     result: dict[str, Any] = _Builder().build(node)
     return result
 
@@ -156,14 +156,17 @@ class _Builder:
         self.nodes += 1
         if self.nodes > _MAX_NODES:
             raise _node_error(
-                "KF004", node, "the document's aliases expand to more than can be meant", "write the values out"
+                "KF004",
+                node,
+                f"aliases expand to more than {_MAX_NODES:,} nodes",
+                "replace the aliases with their values",
             )
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if id(node) in self.open:
-            raise _node_error("KF004", node, "the document refers to itself", "remove the alias")
+            raise _node_error("KF004", node, "an alias refers to the node that contains it", "remove the alias")
         if len(self.open) >= _MAX_DEPTH:
-            raise _node_error("KF004", node, "the document is nested deeper than can be meant", "flatten it")
+            raise _node_error("KF004", node, f"the document is nested deeper than {_MAX_DEPTH} levels", "flatten it")
         self.open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
@@ -185,7 +188,7 @@ class _Builder:
         for key_node, value_node in pairs:
             if not isinstance(key_node, yaml.ScalarNode):
                 fix = "write `key: value` lines; quote a value that starts with {"
-                raise _node_error("KF004", key_node, "a key is not a text", fix)
+                raise _node_error("KF004", key_node, "a key is not a string", fix)
             if key_node.tag == "tag:yaml.org,2002:merge":
                 merged.extend(self.merged(value_node))
                 continue
@@ -194,8 +197,8 @@ class _Builder:
                 raise _node_error(
                     "KF003",
                     key_node,
-                    f'the key "{key}" appears twice',
-                    "keep one of them; only the last one would count",
+                    f'duplicate key "{key}"',
+                    "remove the duplicate; Helm would use only the last value",
                 )
             result[key] = self.build(value_node)
         for base in merged:
@@ -207,7 +210,7 @@ class _Builder:
         parts = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for part in parts:
             if not isinstance(part, yaml.MappingNode):
-                raise _node_error("KF004", part, "`<<` merges something that has no keys", "refer to a mapping")
+                raise _node_error("KF004", part, "`<<` requires a mapping", "refer to a mapping")
         return [self.build(part) for part in parts]
 
 
@@ -243,9 +246,9 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     except (ValueError, KeyError):
         fix = "correct the value or its tag"
     else:
-        fix = "quote it if it is a text"
+        fix = "quote it if it is a string"
     shown = text if len(text) <= 40 else f"{text[:39]}…"
-    raise _node_error("KF004", node, f"{shown} is no {tag} that Helm can read", fix)
+    raise _node_error("KF004", node, f"{shown} is not a valid {tag} for Helm", fix)
 
 
 def locate(text: str, path: Sequence[str | int], *, key: bool = False) -> tuple[Position, int]:

@@ -30,7 +30,7 @@ from kargo_fleet.fleet.names import FLEET_FILE, SERVICE_FILE
 from kargo_fleet.fleet.scan import name_findings
 from kargo_fleet.fleet.shards import assign
 from kargo_fleet.text import yaml_reader
-from kargo_fleet.text.words import did_you_mean, enumerate_words
+from kargo_fleet.text.words import did_you_mean
 from kargo_fleet.unit import promoted_files, rules, warnings
 
 
@@ -152,8 +152,8 @@ def _shard_problems(fleet: Fleet, values: dict[str, Any]) -> Iterator[Problem]:
     names = [shard.name for shard in fleet.shards]
     shard = values.get("shard")
     if names and shard and shard not in names:
-        fix = did_you_mean(str(shard), names, f"choose {enumerate_words(names)}, or add it to shards in {FLEET_FILE}")
-        yield Problem("KF308", f'shard: "{shard}" is not among the shards of {FLEET_FILE}', fix, ("shard",))
+        fix = did_you_mean(str(shard), names, f"use {' or '.join(names)}, or add it to shards in {FLEET_FILE}")
+        yield Problem("KF308", f'shard: "{shard}" is not in shards of {FLEET_FILE}', fix, ("shard",))
 
 
 def _group_findings(fleet: Fleet, service: str) -> list[Finding]:
@@ -162,8 +162,8 @@ def _group_findings(fleet: Fleet, service: str) -> list[Finding]:
         Finding(
             Layer(FLEET_FILE, ("groups",), {}, fleet.text).place((group.name,), key=True),
             "KF205",
-            f"groups.{group.name}: has mistakes, so its services are left as they are",
-            "correct what else is said of this group",
+            f"groups.{group.name}: is invalid; its services were skipped",
+            "correct the other findings of this group",
         )
         for group in fleet.groups
         if group.broken and group.has(service)
@@ -176,10 +176,10 @@ def _identity_findings(layers: list[Layer], service: str) -> list[Finding]:
         name = (layer.values.get("service") or {}).get("name")
         place = layer.place(("service", "name")) if name else Place("")
         if name and layer.file == FLEET_FILE:
-            message = "service.name: the name of a service is that of its folder"
+            message = "service.name: must not be set here; a service is named after its folder"
             findings.append(Finding(place, "KF204", message, "remove it"))
         elif name and name != service:
-            message = f"service.name: the name of a service is that of its folder, {service}"
+            message = f"service.name: must be {service}, the name of the folder"
             findings.append(Finding(place, "KF204", message, "remove it", service))
     return findings
 
@@ -191,8 +191,8 @@ def _own_layer(
     is_there = reader.exists(file)
     findings = []
     if reader.exists(f"{folder}/kargo.yml"):
-        fix = f"move what it says to {SERVICE_FILE}" if is_there else f"rename it to {SERVICE_FILE}"
-        findings.append(Finding(Place(f"{folder}/kargo.yml"), "KFW201", "this file is not read", fix, service))
+        fix = f"move its content to {SERVICE_FILE}" if is_there else f"rename it to {SERVICE_FILE}"
+        findings.append(Finding(Place(f"{folder}/kargo.yml"), "KFW201", "this file is ignored", fix, service))
     if not is_there:
         return None, findings
     text = read_text(reader, file, service)
@@ -275,7 +275,7 @@ def _target_file_findings(
     try:
         text = reader.read(file).decode("utf-8")
     except FileNotFoundError:
-        fix = f"add it, with {' and '.join(keys)}; or take the stage out with `stages: {{{stage}: null}}` in kargo.yaml"
+        fix = f"add it with {' and '.join(keys)}, or remove the stage with `stages: {{{stage}: null}}` in kargo.yaml"
         other = PurePosixPath(file).with_suffix(".yml")
         if file.endswith(".yaml") and reader.exists(str(other)):
             fix = f"rename {other.name}, or set promotion.path"

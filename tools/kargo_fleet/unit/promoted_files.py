@@ -47,20 +47,20 @@ def _find(root: yaml.Node | None, parts: list[str], key: str) -> yaml.ScalarNode
     here = Position(1, 1)
     for part in parts:
         if (twice := _twice(node, part)) is not None:
-            fix = "keep one of them; a promotion writes the first, Helm reads the last"
-            return Problem("KF003", f'the key "{part}" appears twice', fix, position=_position(twice.start_mark))
+            fix = "remove the duplicate; a promotion writes the first, Helm reads the last"
+            return Problem("KF003", f'duplicate key "{part}"', fix, position=_position(twice.start_mark))
         if node is None or (step := _child(node, part)) is None:
-            fix = f"add {_example(parts)}; the first promotion fills it in"
-            return Problem("KF402", f"there is no key {key}", fix, position=here)
+            fix = f"add {_example(parts)}; the first promotion sets it"
+            return Problem("KF402", f"key {key} is missing", fix, position=here)
         before, child = step
         if isinstance(node, yaml.MappingNode):
             here = _position(before[0].start_mark)
         if child.start_mark.index < max([node.start_mark.index, *(other.end_mark.index for other in before)]):
             message = f"{key} is an alias, which a promotion does not follow"
-            return Problem("KF402", message, "write the value out", position=here)
+            return Problem("KF402", message, "replace the alias with its value", position=here)
         node = child
     if not isinstance(node, yaml.ScalarNode):
-        return Problem("KF402", f"{key} holds no single value", f"write {_example(parts)}", position=here)
+        return Problem("KF402", f"{key} is not a scalar", f"write {_example(parts)}", position=here)
     return node
 
 
@@ -88,30 +88,30 @@ def _cut(node: yaml.ScalarNode, text: str, key: str) -> Problem | None:
     start, end = node.start_mark, node.end_mark
     here = _position(start)
     if (odd := _ODD_BREAK.search(text, 0, start.index)) is not None:
-        message = f"a promotion misses the line of {key}, because of the line break {odd[0]!a} before it"
+        message = f"the line break {odd[0]!a} before {key} makes promotions miss its line"
         fix = "remove it; end lines with \\n or \\r\\n"
         return Problem("KF402", message, fix, position=position_at(text, odd.start()))
     source = text.split("\n")[start.line]
     # The step takes the column, which counts characters, for a number of bytes.
     if source[: start.column].encode()[start.column :].strip():
-        message = f"the first promotion cuts into what stands before {key} on its line, because that is not ASCII"
+        message = f"the first promotion cuts off part of the non-ASCII text before {key} on its line"
         return Problem("KF402", message, "write the value on a line of its own, below its key", position=here)
     if start.index == end.index and source[: start.column].rstrip()[-1:] not in (":", "-"):
         return Problem("KF402", f"{key} has no colon", f"write {_example(split_key(key))}", position=here)
     if source[start.column : start.column + 1] in ("&", "!"):
         what = "an anchor" if source[start.column] == "&" else "a tag"
-        message = f"{key} carries {what}, which the first promotion removes"
+        message = f"{key} has {what}, which the first promotion removes"
         return Problem("KF402", message, "write the plain value", position=here)
     if start.line != end.line or node.style in ("|", ">"):
         message = f"{key} spans several lines; a promotion replaces only the first"
         return Problem("KF402", message, "write the value on one line", position=here)
     rest = source[end.column :].strip()
     if rest.startswith("#"):
-        message = f"the comment behind {key} is lost with the first promotion"
+        message = f"the first promotion removes the comment after {key}"
         comment = Position(here.line, source.index("#", end.column) + 1)
-        return Problem("KFW401", message, "put it on a line of its own", position=comment)
+        return Problem("KFW401", message, "move it to a line of its own", position=comment)
     if rest:
-        message = f"the first promotion cuts off what follows {key} on its line: {rest}"
+        message = f"the first promotion removes the text after {key} on its line: {rest}"
         return Problem("KF402", message, "write one `key: value` per line", position=here)
     return None
 

@@ -72,10 +72,10 @@ def _service(name: str) -> Iterator[Problem]:
         yield _problem(
             path,
             "KF201",
-            f"{_quote(name)} is not a DNS label of at most 57 characters (a-z, 0-9 and -); the Project is called kargo-<name>",
+            f"{_quote(name)} is not a DNS label of at most 57 characters (a-z, 0-9 and -); the Project is named kargo-<service>",
         )
     elif fault is NameFault.RESERVED:
-        yield _problem(path, "KF202", f"{_quote(name)} is reserved; {project_of(name)} is a namespace of Kargo's own")
+        yield _problem(path, "KF202", f"{_quote(name)} is reserved; Kargo itself uses the namespace {project_of(name)}")
 
 
 _constraint_ok = lru_cache(maxsize=None)(is_constraint)
@@ -110,7 +110,7 @@ def _image(values: Mapping[str, Any]) -> Iterator[Problem]:
         yield _problem(
             ("image", "constraint"),
             "KF302",
-            f"{_quote(constraint)} is not the name of a tag such as latest, which imageSelectionStrategy: Digest needs",
+            f"{_quote(constraint)} is not a tag name such as latest, which imageSelectionStrategy: Digest requires",
         )
     for key in ("allowTagsRegexes", "ignoreTagsRegexes"):
         for index, regex in enumerate(image.get(key) or []):
@@ -118,7 +118,7 @@ def _image(values: Mapping[str, Any]) -> Iterator[Problem]:
                 yield _problem(
                     ("image", key, index),
                     "KF303",
-                    f"{_quote(regex)} is not a regular expression of Go (RE2: no lookarounds, no backreferences)",
+                    f"{_quote(regex)} is not a Go regular expression (RE2: no lookarounds, no backreferences)",
                 )
     for index, subscription in enumerate(section(values, "warehouse").get("subscriptions") or []):
         yield from _subscription(("warehouse", "subscriptions", index), subscription, image.get("repoURL"))
@@ -129,7 +129,7 @@ def _subscription(path: KeyPath, subscription: Mapping[str, Any], own: str | Non
         yield _problem(
             (*path, "image", "repoURL"),
             "KF304",
-            f"{_quote(own)} is the service's own image, which is subscribed to already",
+            f"{_quote(own)} is the service's own image, to which the Warehouse already subscribes",
         )
     for kind, key in (("chart", "semverConstraint"), ("git", "semverConstraint"), ("image", "constraint")):
         given = section(subscription, kind)
@@ -140,10 +140,10 @@ def _subscription(path: KeyPath, subscription: Mapping[str, Any], own: str | Non
     if chart := section(subscription, "chart"):
         is_oci = chart["repoURL"].startswith("oci://")
         if is_oci and chart.get("name"):
-            yield _problem((*path, "chart", "name"), "KF103", "must be empty; an oci:// URL names the chart itself")
+            yield _problem((*path, "chart", "name"), "KF103", "must be empty; an oci:// URL already names the chart")
         elif not is_oci and not chart.get("name"):
             yield _problem(
-                (*path, "chart", "name"), "KF104", "is required; an https:// URL names a repository of many charts"
+                (*path, "chart", "name"), "KF104", "is required; an https:// URL names a repository, not a chart"
             )
 
 
@@ -168,19 +168,19 @@ def _pipeline(stages: Mapping[str, Any]) -> Iterator[Problem]:
             yield _problem(
                 ("stages", name, "selectionPolicy"),
                 "KF301",
-                '"MatchUpstream" needs exactly one upstream stage and no Freight straight from the Warehouse',
+                '"MatchUpstream" requires exactly one upstream stage and no direct Freight from the Warehouse',
             )
     if names and not has_start:
         yield _problem(
             ("stages",),
             "KF301",
-            "none takes Freight straight from the Warehouse; the first stage of a pipeline has no upstream",
+            "no stage takes Freight directly from the Warehouse; the first stage needs no upstream, or direct: true",
         )
     if cycles := _cycles(stages):
         yield _problem(
             ("stages",),
             "KF301",
-            f"{enumerate_words(cycles)} wait for each other; upstream must not lead back to the same stage",
+            f"{enumerate_words(cycles)} form a cycle; upstream must not lead back to the same stage",
         )
 
 
@@ -214,10 +214,10 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
                 yield _problem(
                     ("stages", name, "vars", variable),
                     "KF306",
-                    "is a variable that the chart sets; choose another name",
+                    "is set by the chart; use another name",
                 )
         if section(promotion, "steps").get("replace") and section(promotion, "task").get("name"):
-            yield _problem(path, "KF306", "steps.replace and task.name exclude each other")
+            yield _problem(path, "KF306", "steps.replace and task.name are mutually exclusive")
         if has_default_steps(promotion):
             needs_repository = True
             target = f"{path_of(values, name, promotion)} on branch {branch_of(values, name)}"
@@ -225,13 +225,11 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
                 yield _problem(
                     (*path, "path"),
                     "KF305",
-                    f"stage {writers[target]} writes {target} too; every stage needs a file or a branch of its own",
+                    f"stage {writers[target]} also writes {target}; each stage needs its own file or branch",
                 )
             writers.setdefault(target, name)
             if not (promotion.get("tagKey", "image.tag") or promotion.get("digestKey")):
-                yield _problem(
-                    (*path, "tagKey"), "KF306", "is empty and so is digestKey; a promotion would write nothing"
-                )
+                yield _problem((*path, "tagKey"), "KF306", "is empty, and so is digestKey; at least one is required")
             yield from _pull_request(
                 (*path, "pullRequest"), section(promotion, "pullRequest"), git.get("repoURL") or ""
             )
@@ -241,7 +239,7 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
     author = section(git, "author")
     if bool(author.get("name")) != bool(author.get("email")):
         has, lacks = ("name", "email") if author.get("name") else ("email", "name")
-        yield _problem(("git", "author"), "KF104", f"has a {has} and no {lacks}; it needs both or none")
+        yield _problem(("git", "author"), "KF104", f"has a {has} but no {lacks}; set both or neither")
 
 
 def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str) -> Iterator[Problem]:
@@ -251,14 +249,14 @@ def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str)
         yield _problem(
             (*path, "enabled"),
             "KF306",
-            "needs git.repoURL with https://; a pull request goes through the provider's API, which takes no SSH keys",
+            "requires git.repoURL with https://; pull requests use the provider's API, which does not accept SSH keys",
         )
     elif not (pull_request.get("provider") or _KNOWN_PROVIDERS.match(repo_url)):
         where = _quote(repo_url)
         yield _problem(
             (*path, "provider"),
             "KF306",
-            f"is empty and cannot be inferred from {where}; choose azure, bitbucket, gitea, github or gitlab",
+            f"is empty and cannot be inferred from {where}; use azure, bitbucket, gitea, github or gitlab",
         )
 
 
@@ -279,13 +277,15 @@ def _steps(path: KeyPath, promotion: Mapping[str, Any]) -> Iterator[Problem]:
                 yield _problem(
                     (*here, "uses"),
                     "KF306",
-                    f"{_quote(uses)} is not a promotion step of Kargo; list it in promotion.customSteps if this installation has it",
+                    f"{_quote(uses)} is not a promotion step of Kargo; if this installation has it, add it to promotion.customSteps",
                 )
             if step.get("task"):
                 for field in ("if", "continueOnError", "retry", "config"):
                     if step.get(field):
                         yield _problem(
-                            (*here, field), "KF306", "is not allowed in a step that runs a task; only as and vars are"
+                            (*here, field),
+                            "KF306",
+                            "is not allowed in a step that runs a task; only as and vars are allowed",
                         )
             if alias and _RESERVED_ALIAS.fullmatch(alias):
                 yield _problem((*here, "as"), "KF306", f"{_quote(alias)} is reserved by Kargo")
@@ -298,13 +298,13 @@ def _rbac(rbac: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[Proble
     for key, binding in sorted(section(rbac, "bindings").items()):
         path = ("rbac", "bindings", key)
         if binding.get("role") and binding.get("roleRef"):
-            yield _problem(path, "KF307", "has role and roleRef; one is allowed")
+            yield _problem(path, "KF307", "role and roleRef are mutually exclusive")
         elif not (binding.get("role") or binding.get("roleRef")):
-            yield _problem(path, "KF307", "needs role (admin, promoter or viewer) or roleRef")
+            yield _problem(path, "KF307", "requires role (admin, promoter or viewer) or roleRef")
         if not any(binding.get(subjects) for subjects in ("groups", "users", "serviceAccounts", "claims")):
-            yield _problem(path, "KF307", "binds nobody; it needs groups, users, serviceAccounts or claims")
+            yield _problem(path, "KF307", "has no subjects; set groups, users, serviceAccounts or claims")
         if binding.get("stages") and binding.get("role") != "promoter":
-            yield _problem((*path, "stages"), "KF307", "needs role: promoter")
+            yield _problem((*path, "stages"), "KF307", "requires role: promoter")
         for index, stage in enumerate(binding.get("stages") or []):
             if stage not in stages:
                 yield _problem(

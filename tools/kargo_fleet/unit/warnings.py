@@ -27,13 +27,15 @@ def _image(values: dict[str, Any], layers: list[Layer]) -> Iterator[Problem]:
     constraint, strategy = image.get("constraint") or "", image.get("imageSelectionStrategy") or "SemVer"
     path = ("image", "constraint")
     if strategy == "SemVer" and _ONLY_ZERO.fullmatch(constraint):
-        message = f'image.constraint: "{constraint}" matches version 0.0.0 and no other'
-        yield Problem("KFW301", message, 'any release is "*" or ">=0.0.0"; with prereleases ">=0.0.0-0"', path)
+        message = f'image.constraint: "{constraint}" matches only version 0.0.0'
+        yield Problem(
+            "KFW301", message, 'use "*" or ">=0.0.0" for any release, ">=0.0.0-0" to include prereleases', path
+        )
     # A weaker layer's constraint is for services that do not choose a strategy of their own.
     meant = _last(layers, path) >= max(_last(layers, ("image", "imageSelectionStrategy")), 0)
     if strategy == "SemVer" and "constraint" in image and not constraint.strip():  # null would be meant
-        message = "image.constraint: is empty, so that every version matches"
-        yield Problem("KFW308", message, 'write "*" if that is meant', path)
+        message = "image.constraint: is empty, so every version matches"
+        yield Problem("KFW308", message, 'write "*" if every version is intended', path)
     if strategy in ("Lexical", "NewestBuild") and constraint and meant:
         message = f"image.constraint: has no effect with imageSelectionStrategy {strategy}"
         yield Problem("KFW306", message, "use allowTagsRegexes, or remove it", path)
@@ -51,15 +53,15 @@ def _git(values: dict[str, Any]) -> Iterator[Problem]:
         message = f"git.repoURL: {url} sends credentials unencrypted"
         yield Problem("KFW304", message, "use https://, unless this never leaves your network", path)
     elif url and not url.startswith("https://"):
-        message = f"git.repoURL: {url} is an SSH URL, which Kargo drops in v1.13"
+        message = f"git.repoURL: {url} is an SSH URL, which Kargo no longer supports from v1.13"
         yield Problem("KFW303", message, "use https://", path)
 
 
 def _interval(values: dict[str, Any]) -> Iterator[Problem]:
     interval = (values.get("warehouse") or {}).get("interval") or "5m"
     if seconds(interval) < _INTERVAL_FLOOR:
-        message = f"warehouse.interval: {interval} is below 5m, Kargo's floor unless its operator lowered it; Kargo would use 5m"
-        fix = "write 5m or more, and add a webhook receiver for speed"
+        message = f"warehouse.interval: {interval} is below 5m, Kargo's default minimum; Kargo then uses its minimum"
+        fix = "use 5m or more; for faster discovery, add a webhook receiver"
         yield Problem("KFW305", message, fix, ("warehouse", "interval"))
 
 
@@ -73,10 +75,10 @@ def _stages(values: dict[str, Any]) -> Iterator[Problem]:
     for name, stage in values["stages"].items():
         if stage.get("autoPromotionEnabled") and _PRODUCTION.fullmatch(name) and not _asks(promotion_of(values, name)):
             message, fix = (
-                f"stages.{name}: promotes itself, without a person",
-                "remove autoPromotionEnabled if that is not meant",
+                f"stages.{name}: is promoted automatically, without approval",
+                "remove autoPromotionEnabled unless this is intended",
             )
             yield Problem("KFW302", message, fix, ("stages", name, "autoPromotionEnabled"))
         if stage.get("requiredSoakTime") and not stage.get("upstream"):
             message = f"stages.{name}.requiredSoakTime: has no effect without an upstream stage"
-            yield Problem("KFW306", message, "remove it, or name the upstream", ("stages", name, "requiredSoakTime"))
+            yield Problem("KFW306", message, "remove it, or set upstream", ("stages", name, "requiredSoakTime"))
