@@ -48,7 +48,7 @@ class ManifestFolder:
         found = []
         for path in sorted(self.path.glob("*.yaml")) if self.path.is_dir() else []:
             if path.name not in expected and path.is_file() and (generated.read(path) or "").startswith(_MARK):
-                message = f"there is no service {path.stem} any more, but applying the folder still installs it"
+                message = f"service {path.stem} no longer exists, but applying the folder still installs it"
                 fix = f"remove the file, and run `kargo-fleet delete {path.stem}` to delete the unit"
                 found.append(Finding(Place(self._shown(path)), "KFW801", message, fix, path.stem))
         return found
