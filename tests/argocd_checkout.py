@@ -136,3 +136,11 @@ def checkout(tmp_path: Path, appset: Run) -> Checkout:
 
 
 needs_argocd = pytest.mark.argocd
+
+
+def set_names(
+    fleet: Mapping[str, Any], services: Mapping[str, Any], shards: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the name of the ApplicationSet in each file that holds one."""
+    files = {path: yaml.safe_load(text) for path, text in argocd_files.manifests(fleet, services, shards).items()}
+    return {path: found["metadata"]["name"] for path, found in files.items() if found["kind"] == "ApplicationSet"}

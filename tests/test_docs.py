@@ -18,7 +18,7 @@ from kargo_fleet.cli.arguments import parser
 from kargo_fleet.commands.schema import contents
 from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.findings import CODES
-from kargo_fleet.fleet.chart import load_chart
+from kargo_fleet.fleet.chart import read_chart
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.unit import rules
@@ -119,7 +119,7 @@ def test_yaml_examples_are_valid(block: Block) -> None:
             "image": {"repoURL": "example.com/nginx"},
             "git": {"repoURL": "https://github.com/example/gitops.git"},
         }
-        values = merge(merge(load_chart(ROOT, None).defaults, identity), data)
+        values = merge(merge(read_chart(ROOT, None).defaults, identity), data)
         assert [problem.message for problem in rules.problems(values)] == []
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import FLEET, Command, Files, Run, Tree, service
 from kargo_fleet.findings import Place
-from kargo_fleet.fleet.chart import load_chart
+from kargo_fleet.fleet.chart import read_chart
 from kargo_fleet.generate.desired import desired_state
 
 OWN = "services/nginx/kargo.yaml"
@@ -298,7 +298,7 @@ def test_null_may_stand_anywhere(tree: Tree) -> None:
     """It takes away what the chart has there. What then is missing is said, and nothing falls over it."""
     root = tree({})
     more = {"rbac": {"bindings": {"team": {"role": "promoter", "stages": ["dev"], "groups": ["team"]}}}}
-    for keys in _keys(load_chart(root, None).defaults):
+    for keys in _keys(read_chart(root, None).defaults):
         own: Any = None
         for key in reversed(keys):
             own = {key: own}

@@ -15,14 +15,14 @@ from bench import fleet as bench
 from conftest import FLEET, Files, Run, Tree, service
 from kargo_fleet.capacity import stored_objects
 from kargo_fleet.files.reading import RepositoryReader
-from kargo_fleet.fleet.chart import load_chart
+from kargo_fleet.fleet.chart import read_chart
 from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.text import yaml_writer
 from kargo_fleet.unit.build import Inputs, build
 
 ROOT = Path(__file__).parents[2]
-CHART = load_chart(ROOT, None)
+CHART = read_chart(ROOT, None)
 SAMPLES = [*sorted((ROOT / "values").glob("*.yaml")), *sorted((helm.CHART / "ci").glob("*.yaml"))]
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helm import CHART, ROOT, values_of
-from kargo_fleet.fleet.chart import load_chart
+from kargo_fleet.fleet.chart import read_chart
 from kargo_fleet.fleet.merge import difference, merge
 from kargo_fleet.text import yaml_writer
 from properties import examples
@@ -219,6 +219,6 @@ def test_a_map_that_is_removed_and_set_again_is_back_in_helm(tmp_path: Path) -> 
 
 def test_helm_reads_the_charts_defaults_alike(tmp_path: Path) -> None:
     """Helm takes `no` and 017 for something else than this tool does, and lets nobody remove a null: there are none."""
-    defaults = load_chart(ROOT, None).defaults
+    defaults = read_chart(ROOT, None).defaults
     assert _same(values_of(tmp_path, (CHART / "values.yaml").read_text()), defaults)
     assert _same(_without_nulls(defaults), defaults)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argocd_checkout import FLEET as PLATFORM
-from argocd_checkout import USUAL, Checkout, needs_argocd, parsed
+from argocd_checkout import USUAL, Checkout, needs_argocd, parsed, set_names
 from conftest import FLEET, Run, Tree, service
 from contract import upstream
 from kargo_fleet.argocd import manifests as argocd_files
@@ -252,7 +252,7 @@ def test_a_new_service_changes_no_set() -> None:
 
 def test_a_large_shard_is_split_by_size_as_well() -> None:
     services = {f"svc-{number}": USUAL for number in range(30)}
-    assert list(argocd_files.set_names(by_shard(maxApplications=14), services).values()) == [
+    assert list(set_names(by_shard(maxApplications=14), services).values()) == [
         "kargo-units-shard-a",
         "kargo-units-shard-b-0-7",
         "kargo-units-shard-b-8-f",

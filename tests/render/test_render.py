@@ -18,7 +18,7 @@ from kargo_fleet.cli.main import main
 from kargo_fleet.clients.helm import Helm
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
-from kargo_fleet.fleet.chart import Chart, load_chart
+from kargo_fleet.fleet.chart import Chart, read_chart
 from kargo_fleet.fleet.names import release_name
 from kargo_fleet.render import crds, documents, renderer
 from kargo_fleet.render.renderer import RenderedUnit
@@ -42,7 +42,7 @@ def plain(*names: str) -> dict[str, str]:
 
 @pytest.fixture
 def chart() -> Chart:
-    return load_chart(helm.ROOT, None)
+    return read_chart(helm.ROOT, None)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def own_chart(tmp_path: Path) -> Callable[[Mapping[str, str]], Chart]:
         for path, text in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
-        return load_chart(tmp_path, None)
+        return read_chart(tmp_path, None)
 
     return build
 
@@ -76,7 +76,7 @@ def by_themselves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def open_schema(*keys: str) -> str:
     """Return the chart's schema with anything allowed in these keys."""
-    schema = load_chart(helm.ROOT, None).schema
+    schema = read_chart(helm.ROOT, None).schema
     return json.dumps(schema | {"properties": schema["properties"] | {key: {} for key in keys}})
 
 
@@ -117,7 +117,7 @@ def test_a_fleet_in_batches(tmp_path: Path, by_themselves: list[str], monkeypatc
     monkeypatch.setattr(renderer, "_SIZE", 70)
     units = {file.stem: file.read_text() for file in sorted((fleet / "values").glob("*.yaml"))}
     assert len(units) == 300
-    assert_identical(load_chart(fleet, None), units, list(units)[::12], tmp_path)
+    assert_identical(read_chart(fleet, None), units, list(units)[::12], tmp_path)
     assert len(by_themselves) == 1
 
 

@@ -162,9 +162,21 @@ def _nested(path: str, value: Any) -> Any:
         ("warehouse.interval", "5", "KF103", 'warehouse.interval: "5" is not allowed', DURATION),
         ("service.name", "Nginx", "KF103", 'service.name: "Nginx" is not allowed', DNS),
         ("service.name", 58 * "a", "KF103", f'service.name: "{58 * "a"}" is not allowed', "use at most 57 characters"),
-        ("image.repoURL", 300 * "a", "KF103", f'image.repoURL: "{76 * "a"}… is not allowed', "use at most 255 characters"),
+        (
+            "image.repoURL",
+            300 * "a",
+            "KF103",
+            f'image.repoURL: "{76 * "a"}… is not allowed',
+            "use at most 255 characters",
+        ),
         ("image.discoveryLimit", 0, "KF103", "image.discoveryLimit: 0 is not allowed", "use a number from 1 to 100"),
-        ("image.discoveryLimit", 101, "KF103", "image.discoveryLimit: 101 is not allowed", "use a number from 1 to 100"),
+        (
+            "image.discoveryLimit",
+            101,
+            "KF103",
+            "image.discoveryLimit: 101 is not allowed",
+            "use a number from 1 to 100",
+        ),
         (
             "resourceQuota.hard.pods",
             -1,

@@ -10,6 +10,7 @@ from typing import NoReturn, TypeAlias
 
 from kargo_fleet import __version__
 from kargo_fleet.errors import FleetError
+from kargo_fleet.fleet.names import SHARED_RESOURCES
 from kargo_fleet.text.words import did_you_mean
 
 USAGE = 2  # exit status: wrong usage or environment
@@ -284,9 +285,9 @@ def _add_credentials(commands: _Commands) -> None:
     )
     parser.add_argument(
         "--namespace",
-        default="kargo-shared-resources",
+        default=SHARED_RESOURCES,
         metavar="NAME",
-        help="namespace of the Secret (default: kargo-shared-resources)",
+        help="namespace of the Secret (default: %(default)s)",
     )
 
 

@@ -207,17 +207,16 @@ def _applications(collector: _Collector, scope: Scope) -> Iterator[_Job]:
     if APPLICATION_SETS.plural in cluster.missing:
         cluster.missing.add(APPLICATIONS.plural)
         return
-    installs_units = any(True for _ in cluster.all(APPLICATION_SETS))
     workloads = {place for unit in scope.units for place in cluster.workload_places(unit, home)}
     if scope.named:
         services = [*(unit.service for unit in scope.units), *scope.gone]
         places = {(home, scope.application(service)) for service in services}
-        for namespace, name in sorted(workloads | (places if installs_units else set())):
+        for namespace, name in sorted(workloads | (places if cluster.installs_units else set())):
             yield collector.one(APPLICATIONS, name, namespace)
         return
     for namespace in sorted({namespace for namespace, _ in workloads}):
         yield collector.many(APPLICATIONS, namespace)
-    if installs_units and all(namespace != home for namespace, _ in workloads):
+    if cluster.installs_units and all(namespace != home for namespace, _ in workloads):
         yield collector.many(APPLICATIONS, home, f"{COMPONENT_LABEL}={UNIT_COMPONENT}")
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from kargo_fleet.cluster.objects import Object, is_ours, label, name_of
-from kargo_fleet.cluster.resources import APPLICATIONS, NAMESPACES, PROJECTS, Resource
+from kargo_fleet.cluster.resources import APPLICATION_SETS, APPLICATIONS, NAMESPACES, PROJECTS, Resource
 from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.fleet.names import COMPONENT_LABEL, NAME_LABEL, PREFIX, SHARED_RESOURCES, UNIT_COMPONENT
 
@@ -100,6 +100,11 @@ class Snapshot:
     def shared_namespace(self) -> str:
         """The namespace with the credentials for all Projects."""
         return self.setting("SHARED_RESOURCES_NAMESPACE", SHARED_RESOURCES)
+
+    @property
+    def installs_units(self) -> bool:
+        """Whether Argo CD installs the units here: it is there, and so is a set of this fleet."""
+        return any(True for _ in self.all(APPLICATION_SETS))
 
     def workload_places(self, unit: ExpectedUnit, argocd_namespace: str) -> list[tuple[str, str]]:
         """Return namespace and name of the Applications that a unit's promotions update; none when Argo CD is elsewhere.

@@ -10,7 +10,6 @@ from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
 from kargo_fleet.files.generated import State
 from kargo_fleet.findings import Finding, has_errors
-from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.fleet.names import values_path
 from kargo_fleet.generate.desired import desired_state
 from kargo_fleet.terminal import reporters
@@ -32,8 +31,7 @@ def adopt(root: Path, services: Sequence[str], *, output: Format = Format.TEXT) 
             return 1
         names = ", ".join(values_path(name) for name in untouched)
         raise FleetError(f"nothing to adopt: {names} was not edited")
-    chart, fleet, _ = load_sound(root)
-    inputs = Inputs(fleet, chart)
+    inputs = Inputs(desired.fleet, desired.chart)
     findings: list[Finding] = []
     changes: list[Change] = []
     for item in edited.values():

@@ -17,11 +17,6 @@ from kargo_fleet.text.words import one_line
 _STAGE = "kargo.akuity.io/authorized-stage"
 
 
-def installs_units(cluster: Snapshot) -> bool:
-    """Return whether Argo CD installs the units in this cluster: it has an ApplicationSet of this fleet."""
-    return any(True for _ in cluster.all(c.APPLICATION_SETS))
-
-
 def sets(cluster: Snapshot) -> Iterator[Finding]:
     """Check the ApplicationSets. A set that reports an error creates no Applications."""
     for appset in cluster.all(c.APPLICATION_SETS):
@@ -36,7 +31,7 @@ def sets(cluster: Snapshot) -> Iterator[Finding]:
 def of_unit(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> Finding | None:
     """Check the Application that installs a unit."""
     namespace, name = expected.argocd_namespace, expected.application(unit.service)
-    if not installs_units(cluster) or not cluster.knows(c.APPLICATIONS, namespace):
+    if not cluster.installs_units or not cluster.knows(c.APPLICATIONS, namespace):
         return None
     place = f"{namespace}/Application/{name}"
     application = cluster.get(c.APPLICATIONS, name, namespace)

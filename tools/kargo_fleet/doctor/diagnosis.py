@@ -54,7 +54,7 @@ def _absent(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> list[F
     application = applications.of_unit(cluster, expected, unit)
     if application is None:
         message = "the service is not deployed: it has neither a namespace nor a Project"
-        return [found("KF711", unit.project, message, foundation.deploy(unit.service), unit.service)]
+        return [found("KF711", unit.project, message, foundation.deploy_fix(unit.service), unit.service)]
     is_reported = application.code == "KF751" and any(applications.sets(cluster))
     return [] if is_reported else [application]
 

@@ -16,7 +16,7 @@ from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
 from kargo_fleet.doctor.expected import Expected
-from kargo_fleet.doctor.foundation import deploy
+from kargo_fleet.doctor.foundation import deploy_fix
 from kargo_fleet.findings import Finding
 from kargo_fleet.fleet.names import values_path
 from kargo_fleet.render.renderer import render
@@ -63,7 +63,7 @@ def compare(cluster: Snapshot, unit: ExpectedUnit, wanted: Iterable[Object]) -> 
         return None
     file = values_path(unit.service)
     message = f"the cluster differs from {file}: {first_of([one.text for one in differences])}"
-    again = [] if all(one.fix for one in differences) else [deploy(unit.service, again=True)]
+    again = [] if all(one.fix for one in differences) else [deploy_fix(unit.service, again=True)]
     by_hand = [one.fix for one in differences if one.fix]
     fixes = [*again, *dict.fromkeys(by_hand), "to keep what is in the cluster, change the service's kargo.yaml"]
     return found("KF761", unit.project, message, "; ".join(fixes), unit.service)

@@ -15,7 +15,7 @@ from kargo_fleet.fleet.names import project_of
 from kargo_fleet.text.words import first_of, one_line
 
 
-def deploy(service: str, *, again: bool = False) -> str:
+def deploy_fix(service: str, *, again: bool = False) -> str:
     """Return the fix that deploys a unit, with `again` even if its release is up to date."""
     return f"run `kargo-fleet deploy {service}{' --force' if again else ''}`, or let Argo CD sync it"
 
@@ -34,7 +34,7 @@ def find(cluster: Snapshot, unit: ExpectedUnit) -> Finding | None:
     service, name = unit.service, unit.project
     if namespace and dig(namespace, "metadata", "deletionTimestamp"):
         message = f"the namespace is being deleted{_remaining(namespace)}"
-        fix = f"wait until `kubectl get namespace {name}` returns NotFound, then {deploy(service, again=True)}"
+        fix = f"wait until `kubectl get namespace {name}` returns NotFound, then {deploy_fix(service, again=True)}"
         return found("KF713", f"{name}/Namespace", message, fix, service)
     if namespace and label(namespace, "kargo.akuity.io/project") != "true":
         message = f"the namespace {name} lacks the label kargo.akuity.io/project=true, so Kargo refuses it"
@@ -42,7 +42,7 @@ def find(cluster: Snapshot, unit: ExpectedUnit) -> Finding | None:
         return found("KF712", f"{name}/Namespace", message, fix, service)
     if namespace and not project and cluster.knows(c.PROJECTS):
         message = "the namespace exists, but the Project does not"
-        return found("KF714", f"{name}/Project", message, deploy(service, again=True), service)
+        return found("KF714", f"{name}/Project", message, deploy_fix(service, again=True), service)
     return _project(cluster, project, service) if project else None
 
 
@@ -58,7 +58,7 @@ def _remaining(namespace: Object) -> str:
 def _project(cluster: Snapshot, project: Object, service: str) -> Finding | None:
     name = project_of(service)
     if dig(project, "metadata", "deletionTimestamp"):
-        fix = f"wait until `kubectl get projects.kargo.akuity.io {name}` returns NotFound, then {deploy(service, again=True)}"
+        fix = f"wait until `kubectl get projects.kargo.akuity.io {name}` returns NotFound, then {deploy_fix(service, again=True)}"
         return found("KF713", f"{name}/Project", "the Project is being deleted", fix, service)
     ready = condition(project, "Ready")
     if not ready or ready.get("status") == "True" or age(cluster.now, project) < GRACE:
@@ -83,7 +83,7 @@ def parts(cluster: Snapshot, unit: ExpectedUnit) -> Iterator[Finding]:
     if missing:
         what = f"{first_of(missing)} {'is' if len(missing) == 1 else 'are'} not in the cluster"
         place = f"{project}/{missing[0]}" if len(missing) == 1 else project
-        yield found("KF716", place, what, deploy(unit.service, again=True), unit.service)
+        yield found("KF716", place, what, deploy_fix(unit.service, again=True), unit.service)
     config = cluster.get(c.CONFIGS, project, project)
     ready = condition(config, "Ready") if config else {}
     if ready.get("status") == "False" and ready.get("reason") == "SyncWebhookReceiversFailed":

@@ -15,7 +15,7 @@ from kargo_fleet.cluster.objects import Object, age, condition, dig, name_of, si
 from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
-from kargo_fleet.doctor.foundation import deploy
+from kargo_fleet.doctor.foundation import deploy_fix
 from kargo_fleet.doctor.warehouses import SETTLED
 from kargo_fleet.findings import Finding
 from kargo_fleet.text.durations import in_words, seconds
@@ -288,7 +288,7 @@ def _no_freight_taken(stage: _ObservedStage) -> Iterator[Finding]:
         project = stage.unit.project
         message += " in the values; in the cluster it is off"
         config = f"`kubectl get projectconfig {project} -n {project} -o yaml`"
-        fix = f"{deploy(stage.unit.service, again=True)}; {config} lacks the policy"
+        fix = f"{deploy_fix(stage.unit.service, again=True)}; {config} lacks the policy"
     yield stage.finding("KF736", message, fix)
 
 

@@ -30,6 +30,7 @@ _Answers = Iterable[EvaluatedService | None]
 class Desired:
     """What should be in the repository, and what is wrong with it."""
 
+    chart: Chart
     fleet: Fleet
     services: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
@@ -55,7 +56,7 @@ def desired_state(
     FleetError for a name that is no service.
     """
     chart, fleet, findings = load(root, image_repository=image_repository, git_repo_url=git_repo_url)
-    desired = Desired(fleet, findings=findings)
+    desired = Desired(chart, fleet, findings=findings)
     if fleet.broken:
         return desired
     if names:

@@ -9,13 +9,13 @@ After pkg/release/v1/util/{manifest,manifest_sorter,kind_sorter}.go and pkg/cmd/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import yaml
-from yaml._yaml import CParser
 
 from kargo_fleet.text import yaml_reader
+from kargo_fleet.text.yaml_manifests import is_well_formed
 
 # The order in which Helm installs kinds. All others follow, by name.
 _INSTALL_ORDER = {
@@ -70,7 +70,8 @@ def printed(files: Mapping[str, str]) -> str:
                 plain.append((head.kind, path, document))
             elif all(event.strip().lower() in _HOOKS for event in head.hooks.split(",")):
                 hooks.append((head.kind, path, document))
-    _check(document for _, _, document in [*plain, *hooks])
+    if not is_well_formed("\n---\n".join(document for _, _, document in [*plain, *hooks])):
+        raise Unclear
     return _join(plain).strip(_SPACE) + "\n" + _join(hooks)
 
 
@@ -114,14 +115,3 @@ def _fields(node: yaml.Node | None) -> dict[str, yaml.Node]:
     if not isinstance(node, yaml.MappingNode) or any(key.tag.endswith(":merge") for key, _ in node.value):
         raise Unclear
     return {key.value: value for key, value in node.value}
-
-
-def _check(texts: Iterable[str]) -> None:
-    """Parse the documents as Helm does; only libyaml runs, which builds no objects and is therefore fast."""
-    parser = CParser("\n---\n".join(texts))
-    try:
-        parser.raw_parse()
-    except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
-        raise Unclear from error
-    finally:
-        parser.dispose()
