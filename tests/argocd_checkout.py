@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from builds import one_at_a_time
 from kargo_fleet.argocd import manifests as argocd_files
 from kargo_fleet.argocd.settings import StageApplication
 
@@ -75,15 +76,15 @@ def appset_binary() -> Path:
     sources = b"".join(file.read_bytes() for file in sorted(APPSET.iterdir()))
     folder = ROOT / ".tools" / "appset"
     binary = folder / hashlib.sha256(sources).hexdigest()[:16]
-    if not binary.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            built = Path(scratch) / "appset"
-            go("build", "-mod=readonly", "-ldflags=-s -w", "-o", str(built), ".")
-            built.replace(binary)
-        for old in folder.iterdir():
-            if old.is_file() and old != binary:
-                old.unlink(missing_ok=True)
+    with one_at_a_time(folder):
+        if not binary.exists():
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                built = Path(scratch) / "appset"
+                go("build", "-mod=readonly", "-ldflags=-s -w", "-o", str(built), ".")
+                built.replace(binary)
+            for old in folder.glob("[!.]*"):
+                if old.is_file() and old != binary:
+                    old.unlink(missing_ok=True)
     return binary
 
 
@@ -135,3 +136,11 @@ def checkout(tmp_path: Path, appset: Run) -> Checkout:
 
 
 needs_argocd = pytest.mark.argocd
+
+
+def set_names(
+    fleet: Mapping[str, Any], services: Mapping[str, Any], shards: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the name of the ApplicationSet in each file that holds one."""
+    files = {path: yaml.safe_load(text) for path, text in argocd_files.manifests(fleet, services, shards).items()}
+    return {path: found["metadata"]["name"] for path, found in files.items() if found["kind"] == "ApplicationSet"}

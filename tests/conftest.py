@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, settings
 
+import properties
 from argocd_checkout import appset, checkout  # noqa: F401
 from contract.fixtures import oracle  # noqa: F401
 from kargo_fleet.cli.main import main
 
-# A loaded machine is no failure.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+properties.load()
 
 FLEET = "image: {registry: registry.example.com}\ngit: {repoURL: https://git.example.com/platform.git}\n"
 STAGES = ("dev", "staging", "prod")

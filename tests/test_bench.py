@@ -247,6 +247,7 @@ def referee() -> Referee:
     return Referee(SIZE)
 
 
+@pytest.mark.slow
 def test_what_was_learnt_is_what_the_chart_renders(world: World) -> None:
     for unit in world.units[:8]:
         values = unit.parameters
@@ -255,6 +256,7 @@ def test_what_was_learnt_is_what_the_chart_renders(world: World) -> None:
         assert layouts.by_identity(filled) == layouts.by_identity(rendered)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.key)
 def test_contestants_give_the_same_objects(peer: Peer, world: World, referee: Referee, tmp_path: Path) -> None:
     if why := peer.missing():
@@ -269,6 +271,7 @@ def test_contestants_give_the_same_objects(peer: Peer, world: World, referee: Re
     assert referee.compare(peer, world, out) == SIZE
 
 
+@pytest.mark.slow
 def test_a_contestant_with_other_objects_is_found_out(world: World, referee: Referee, tmp_path: Path) -> None:
     peer = next(peer for peer in PEERS if peer.key == "envsubst")
     for unit in world.units:

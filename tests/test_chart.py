@@ -28,6 +28,7 @@ def unit(values: Path) -> list[dict[str, Any]]:
     return render(release, CHART, values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", UNITS, ids=lambda path: path.stem)
 class TestUnit:
     def test_kargo_takes_it(self, values: Path) -> None:
@@ -59,6 +60,7 @@ OUTPUTS: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_nothing_to_commit_means_no_pull_request() -> None:
     """The tag is there already: git-commit skips itself, and a branch without a change is no pull request."""
     stage = next(obj for obj in unit(ROOT / "values" / "payments-api.yaml") if obj["metadata"]["name"] == "prod")
@@ -69,6 +71,7 @@ def test_nothing_to_commit_means_no_pull_request() -> None:
     assert ran == ["git-clone", "yaml-update", "git-commit"]
 
 
+@pytest.mark.slow
 def test_kubeconform_agrees(tmp_path: Path) -> None:
     """A second validator, in Go as Kubernetes is, over everything that is rendered; it says that it saw each object."""
     for kind, schema in kargo.schemas_by_kind().items():
@@ -90,6 +93,7 @@ def paths(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tu
             yield from paths(value, (*above, key))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [".".join(path) for path in paths(DEFAULTS) if "/" not in path[-1]])
 def test_a_missing_key_is_never_nil(path: str) -> None:
     """`helm upgrade --reuse-values` keeps the values of an older chart, without the keys that a newer one added."""

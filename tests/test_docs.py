@@ -18,7 +18,7 @@ from kargo_fleet.cli.arguments import parser
 from kargo_fleet.commands.schema import contents
 from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.findings import CODES
-from kargo_fleet.fleet.chart import load_chart
+from kargo_fleet.fleet.chart import read_chart
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.unit import rules
@@ -26,7 +26,7 @@ from kargo_fleet.unit import rules
 ROOT = Path(__file__).parents[1]
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "charts/kargo-service/README.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 SCHEMAS = {name.partition(".")[0]: json.loads(text) for name, text in contents(ROOT).items()}
 SCHEMAS["values"] = json.loads((ROOT / "charts/kargo-service/values.schema.json").read_text())
@@ -119,7 +119,7 @@ def test_yaml_examples_are_valid(block: Block) -> None:
             "image": {"repoURL": "example.com/nginx"},
             "git": {"repoURL": "https://github.com/example/gitops.git"},
         }
-        values = merge(merge(load_chart(ROOT, None).defaults, identity), data)
+        values = merge(merge(read_chart(ROOT, None).defaults, identity), data)
         assert [problem.message for problem in rules.problems(values)] == []
 
 

@@ -55,6 +55,9 @@ PLACEHOLDERS = {
     # In paths and image names: `services` and `image.registry` of fleet.yaml.
     "services",
     "registry",
+    # In help texts: the arguments of the command itself.
+    "group",
+    "kind",
     # In the chart's notes: what only the reader knows.
     "ALIAS",
     "USER",

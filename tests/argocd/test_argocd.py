@@ -31,6 +31,7 @@ from argocd_checkout import (
     fleet_with,
     needs_argocd,
     parsed,
+    set_names,
 )
 from kargo_fleet.argocd import manifests as argocd_files
 from kargo_fleet.argocd import validate
@@ -244,13 +245,13 @@ def test_names_of_sets() -> None:
 
 def set_texts(fleet: dict[str, Any], services: Services) -> list[str]:
     """Return the texts of the files that hold the ApplicationSets of a fleet."""
-    return [argocd_files.manifests(fleet, services)[path] for path in argocd_files.set_names(fleet, services)]
+    return [argocd_files.manifests(fleet, services)[path] for path in set_names(fleet, services)]
 
 
 def test_a_split_is_followed_by_a_handover() -> None:
     before, after = {"a": USUAL, "b": USUAL}, {"a": USUAL, "b": USUAL, "c": USUAL}
     fleet = fleet_with(units={"maxApplications": 2})
-    old, new = argocd_files.set_names(fleet, before), argocd_files.set_names(fleet, after)
+    old, new = set_names(fleet, before), set_names(fleet, after)
     assert old == {"argocd/units.yaml": "kargo-units"}
     assert new == {"argocd/units-0-7.yaml": "kargo-units-0-7", "argocd/units-8-f.yaml": "kargo-units-8-f"}
     assert argocd_files.handover(fleet, set_texts(fleet, before)) == [
@@ -271,7 +272,7 @@ def test_sets_are_handed_over_under_the_names_that_they_had() -> None:
 
 
 def test_min_sets_keeps_a_split() -> None:
-    assert list(argocd_files.set_names(fleet_with(units={"minSets": 4}), SERVICES)) == [
+    assert list(set_names(fleet_with(units={"minSets": 4}), SERVICES)) == [
         "argocd/units-0-3.yaml",
         "argocd/units-4-7.yaml",
         "argocd/units-8-b.yaml",

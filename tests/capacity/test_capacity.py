@@ -1,4 +1,4 @@
-"""The formulas: what they give for known cases, and how they must move when a fleet grows, waits longer or is shared."""
+"""The formulas: their results for known cases, and how these change with services, intervals and shards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kargo_fleet.capacity import advice, facts, model
@@ -15,6 +15,7 @@ from kargo_fleet.capacity.model import Image, Push, ServiceProfile
 from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.plan_section import PLAN_SCHEMA
 from kargo_fleet.fleet.shards import Shard
+from properties import examples
 
 HOST = "registry.example.com"
 SEMVER = Image(HOST, "SemVer", 10, cache_by_tag=False)
@@ -22,7 +23,7 @@ DEFAULTS = Assumptions()
 
 
 def one(**changes: object) -> ServiceProfile:
-    """A service with the chart's defaults."""
+    """Return a service with the chart's defaults."""
     pushes = tuple(Push(stage, "git.example.com/platform@main") for stage in ("dev", "staging", "prod"))
     follows = frozenset([advice.INTERVAL, advice.CACHE, advice.SHARD])
     return replace(ServiceProfile(images=(SEMVER,), pushes=pushes, follows=follows), **changes)  # type: ignore[arg-type]
@@ -108,12 +109,12 @@ def test_what_the_garbage_collector_keeps(releases: float, promotions: float, fr
 
 
 def _limits(fleet: model.Fleet, assumed: Assumptions, _settings: advice.Settings | None = None) -> list[model.Limit]:
-    """The limits of a fleet whose objects and sets are of no concern."""
+    """Return the limits of a fleet, without those of its objects and sets."""
     sets = model.application_sets([10], 600, assumed)
     return model.limits(fleet, assumed, storage=model.Storage(0, 0, 0), sets=sets, max_applications=1500)
 
 
-def test_a_quota_that_is_full_is_told() -> None:
+def test_a_full_quota_is_reported() -> None:
     assumed = replace(DEFAULTS, releases_per_service_per_day=30)
     assert _limits({one(): 1}, assumed)[0].code != "KF906"
     (full,) = [limit for limit in _limits({one(promotions_quota=900): 1}, assumed) if limit.code == "KF906"]
@@ -223,7 +224,7 @@ def test_the_smallest_interval_is_enough(fleet: dict[ServiceProfile, float], ass
         assert again.requests <= assumed.rate_limit * assumed.utilization * (1 + 1e-6)
 
 
-@settings(max_examples=25)  # each tries many ways
+@examples(25)  # each tries many ways
 @given(fleets, assumptions)
 def test_advice_is_enough_for_what_it_does_not_give_up(
     fleet: dict[ServiceProfile, float], assumed: Assumptions
@@ -280,19 +281,19 @@ def test_options_are_over_fleet_yaml() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "said"),
+    ("option", "message"),
     [
         ("rateLimt=1", "did you mean rateLimit?"),
-        ("rateLimit", "KEY=VALUE is wanted"),
+        ("rateLimit", "not KEY=VALUE with a known key"),
         ("rateLimit=fast", "not an integer"),
         ("utilization=2", "a number from 0.05 to 1"),
         ("minReconciliationInterval=5", "a duration such as 5m"),
     ],
 )
-def test_a_bad_option_is_refused(option: str, said: str) -> None:
+def test_an_invalid_option_is_refused(option: str, message: str) -> None:
     with pytest.raises(FleetError, match="--set") as refusal:
         assumptions_of({}, [option])
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
 
 
 # -- Facts -----------------------------------------------------------------------------------------------------------

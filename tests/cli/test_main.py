@@ -1,4 +1,4 @@
-"""The command line itself: help, typos, folders, pipes, and what is not loaded."""
+"""The command line itself: help, typos, folders, pipes, and lazy imports."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def test_help_lists_every_command(run: Run) -> None:
     result = run("--help")
     assert (result.status, result.stderr) == (0, "")
     assert all(f"\n    {name}" in result.stdout for name in COMMANDS)
-    assert "exit status: 0 done, 1 problems found in the input, 2 wrong usage" in result.stdout
+    assert "exit status: 0 success, 1 problems reported, 2 wrong usage" in result.stdout
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_of_a_command_has_an_example_that_is_right(
+def test_help_of_a_command_has_a_valid_example(
     run: Run, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = run(name, "--help")
@@ -36,12 +36,12 @@ def test_help_of_a_command_has_an_example_that_is_right(
     def accepted(*_: object, **__: object) -> bool:
         return False
 
-    monkeypatch.setattr(Path, "is_dir", accepted)  # parsed, and then not run
+    monkeypatch.setattr(Path, "is_dir", accepted)  # parsed, but not run
     assert main(example) == 2
     assert "is not a folder" in capsys.readouterr().err
 
 
-def test_the_heavy_parts_are_not_loaded_for_help() -> None:
+def test_help_does_not_import_slow_modules() -> None:
     code = """if True:
         import sys
         from kargo_fleet.cli.main import main
@@ -67,7 +67,7 @@ def test_the_heavy_parts_are_not_loaded_for_help() -> None:
     }
 
 
-def test_a_run_loads_what_it_needs_and_no_more(tree: Tree) -> None:
+def test_a_run_imports_only_the_modules_it_needs(tree: Tree) -> None:
     code = f"""if True:
         import sys
         from kargo_fleet.cli.main import main
@@ -88,36 +88,36 @@ def test_version(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (["genrate"], "kargo-fleet: argument COMMAND: 'genrate' is unknown; did you mean generate?"),
-        (["frobnicate"], "kargo-fleet: argument COMMAND: 'frobnicate' is unknown; choose from generate, check"),
+        (["genrate"], "kargo-fleet: argument COMMAND: unknown value 'genrate'; did you mean generate?"),
+        (["frobnicate"], "kargo-fleet: argument COMMAND: unknown value 'frobnicate'; choose from generate, check"),
         ([], "kargo-fleet: the following arguments are required: COMMAND"),
-        (["generate", "--dryrun"], "kargo-fleet generate: --dryrun is unknown; did you mean --dry-run?"),
-        (["generate", "--frce=1", "nginx"], "kargo-fleet generate: --frce is unknown; did you mean --force?"),
-        (["check", "--force"], "kargo-fleet check: --force is unknown\n"),
-        (["check", "--ouput", "json"], "kargo-fleet check: --ouput is unknown; did you mean --output?"),
-        (["check", "--output", "jsn"], "kargo-fleet check: argument --output: 'jsn' is unknown; did you mean json?"),
+        (["generate", "--dryrun"], "kargo-fleet generate: unknown option --dryrun; did you mean --dry-run?"),
+        (["generate", "--frce=1", "nginx"], "kargo-fleet generate: unknown option --frce; did you mean --force?"),
+        (["check", "--force"], "kargo-fleet check: unknown option --force\n"),
+        (["check", "--ouput", "json"], "kargo-fleet check: unknown option --ouput; did you mean --output?"),
+        (["check", "--output", "jsn"], "kargo-fleet check: argument --output: unknown value 'jsn'; did you mean json?"),
         (["check", "--output"], "kargo-fleet check: argument --output: expected one argument"),
-        (["check", "-C", "."], "kargo-fleet check: -C is unknown; it goes in front of the command: kargo-fleet -C DIR"),
-        (["generate", "--dry"], "kargo-fleet generate: --dry is unknown; did you mean --dry-run?"),
+        (["check", "-C", "."], "kargo-fleet check: unknown option -C; put it before the command: kargo-fleet -C DIR"),
+        (["generate", "--dry"], "kargo-fleet generate: unknown option --dry; did you mean --dry-run?"),
     ],
 )
-def test_wrong_usage(run: Run, arguments: list[str], said: str) -> None:
+def test_wrong_usage(run: Run, arguments: list[str], message: str) -> None:
     result = run(*arguments)
     assert (result.status, result.stdout) == (2, "")
-    assert result.stderr.startswith(said)
+    assert result.stderr.startswith(message)
     assert result.stderr.endswith("--help`.\n")
 
 
 # --- Folders ---
 
 
-def test_a_folder_that_is_not_there(run: Run, tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist(run: Run, tmp_path: Path) -> None:
     assert run("-C", str(tmp_path / "no"), "check") == (2, "", f"kargo-fleet: {tmp_path}/no is not a folder\n")
 
 
-def test_the_folder_is_this_one_by_default(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_folder_is_the_current_one(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tree({})
     monkeypatch.chdir(root)
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
@@ -131,7 +131,7 @@ def test_the_folder_is_this_one_by_default(tree: Tree, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     "arguments", ["--help", "check", "check --output json", "generate --diff --dry-run", "--version"]
 )
-def test_a_reader_that_leaves_early_is_no_failure(tree: Tree, arguments: str) -> None:
+def test_a_pipe_that_closes_early_is_not_an_error(tree: Tree, arguments: str) -> None:
     root = tree({"services/nginx/kargo.yaml": "imge: {}\n"})
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     with subprocess.Popen(
@@ -147,11 +147,11 @@ def test_a_reader_that_leaves_early_is_no_failure(tree: Tree, arguments: str) ->
         stderr = process.stderr.read()
     assert "Traceback" not in stderr
     assert "BrokenPipeError" not in stderr
-    assert process.returncode == 141  # as a program that the signal ended
+    assert process.returncode == 141  # 128 + SIGPIPE
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_a_closed_stream_is_no_failure(tree: Tree, stream: str) -> None:
+def test_a_closed_stream_is_not_an_error(tree: Tree, stream: str) -> None:
     close = {"stdout": ">&-", "stderr": "2>&-"}[stream]
     root = tree({})
     line = f"{sys.executable} -m kargo_fleet -C '{root}' generate {close}"

@@ -1,4 +1,4 @@
-"""kargo-fleet credentials: what it prints, that Kargo finds and uses it, and when it refuses."""
+"""kargo-fleet credentials: the Secret that it prints, that Kargo uses it, and what is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conftest import Result, Run, Tree
 from contract import kargo
 
 GIT = "git: {repoURL: https://git.example.com/platform.git}\n"
-#: What YAML, a shell or a `printf` would make something else of.
+#: Strings that YAML, a shell or `printf` would change.
 PASSWORDS = ["abc", "no", "017", "a: b # c", "'\"\\", "$HOME `x` %s", "ümläut", " spaces "]
 
 
@@ -55,7 +55,7 @@ def test_the_secret_for_the_registry_of_a_group(tree: Tree, run: Run) -> None:
     assert secret["stringData"]["repoURL"] == r"^eu\.example\.com/.+$"
     result = run("credentials", "image", "--group", "web")
     assert (result.status, result.stdout) == (2, "")
-    assert "no group 'web' with a registry of its own in fleet.yaml; those with one are Team Data" in result.stderr
+    assert "no group 'web' with image.registry in fleet.yaml; groups with a registry: Team Data" in result.stderr
 
 
 @pytest.mark.parametrize("kind", ["git", "image"])
@@ -74,7 +74,7 @@ def test_the_password_comes_from_the_environment(
     assert set(written) == {"fleet.yaml", "services"}
 
 
-def test_names_are_a_choice(tree: Tree, run: Run) -> None:
+def test_names_are_configurable(tree: Tree, run: Run) -> None:
     tree({})
     options = ["--username", "x-access-token", "--name", "repository", "--namespace", "kargo-nginx"]
     secret = manifest(run("credentials", "git", *options))
@@ -109,13 +109,13 @@ def test_names_are_a_choice(tree: Tree, run: Run) -> None:
         ),
     ],
 )
-def test_the_expression_fits_the_registry_and_no_other(
+def test_the_expression_matches_only_the_registry(
     tree: Tree, run: Run, registry: str, expression: str, matches: list[str], others: list[str]
 ) -> None:
     tree({"fleet.yaml": f"image: {{registry: '{registry}'}}\n{GIT}"})
     found = manifest(run("credentials", "image"))["stringData"]["repoURL"]
     assert found == expression
-    compiled = re2.compile(found)  # as Go would
+    compiled = re2.compile(found)  # as Go does
     assert [image for image in matches + others if compiled.search(image)] == matches
 
 
@@ -134,33 +134,33 @@ def test_an_empty_variable_is_refused(tree: Tree, run: Run, monkeypatch: pytest.
     assert "read -rs TOKEN; export TOKEN" in result.stderr
 
 
-def test_a_terminal_does_not_get_to_see_the_password(tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_password_is_not_printed_to_a_terminal(tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     tree({})
     monkeypatch.setenv("TOKEN", "s3cret")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     result = run("credentials", "git", "--from-env", "TOKEN")
     assert (result.status, result.stdout) == (2, "")
-    assert "this would show the password" in result.stderr
+    assert "stdout is a terminal: pipe the password" in result.stderr
     assert "s3cret" not in result.stderr
-    assert run("credentials", "git").status == 0  # without one there is nothing to hide
+    assert run("credentials", "git").status == 0  # no password, so nothing to hide
 
 
 @pytest.mark.parametrize(
-    ("kind", "fleet", "said"),
+    ("kind", "fleet", "message"),
     [
         ("image", GIT, "fleet.yaml does not set image.registry"),
         ("git", "image: {registry: registry.example.com}\n", "fleet.yaml does not set git.repoURL"),
     ],
 )
-def test_without_an_address_there_is_nothing_to_print(tree: Tree, run: Run, kind: str, fleet: str, said: str) -> None:
+def test_a_missing_address_is_refused(tree: Tree, run: Run, kind: str, fleet: str, message: str) -> None:
     tree({"fleet.yaml": fleet})
     result = run("credentials", kind)
     assert (result.status, result.stdout) == (2, "")
-    assert said in result.stderr
+    assert message in result.stderr
 
 
-def test_what_it_says_can_be_typed(tree: Tree, run: Run) -> None:
-    """Server-side: apply by the client would copy the password into an annotation."""
+def test_the_printed_command_can_be_pasted(tree: Tree, run: Run) -> None:
+    """Server-side apply is required: client-side apply copies the password into an annotation."""
     tree({})
     typed = "kubectl apply --server-side -f -"
     assert typed in run("credentials", "git").stderr

@@ -8,8 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,7 +117,7 @@ def test_an_orphan_is_reported_and_removed_by_prune(fleet: Path, run: Run) -> No
     )
     assert run("generate", "--prune", "--dry-run").stdout == "removed  values/web.yaml\n"
     assert (fleet / "values/web.yaml").exists()
-    said = "2 services: 5 unchanged, 1 removed (what was deployed stays in the cluster)\n"
+    said = "2 services: 5 unchanged, 1 removed (deployed units stay in the cluster)\n"
     assert run("generate", "--prune") == (0, "removed  values/web.yaml\n", said)
     assert not (fleet / "values/web.yaml").exists()
 
@@ -371,28 +370,46 @@ def large(tree: Tree) -> Path:
     return tree({**files, "fleet.yaml": FLEET})
 
 
-def _interrupted(root: Path, signal_: int) -> Iterator[subprocess.CompletedProcess[str]]:
-    """Start `generate` and send it a signal once files begin to change; again until that came in the middle."""
-    for shard in "abcdefgh":
-        (root / "fleet.yaml").write_text(f"{FLEET}values: {{shard: {shard}}}\n")
-        before = {path: path.stat().st_ino for path in (root / "values").iterdir()}
-        arguments = [*COMMAND, "-C", str(root), "generate"]
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            first = root / "values/svc-005.yaml"
-            while process.poll() is None and first.stat().st_ino == before[first]:
-                time.sleep(0.0005)
+# The program, which stops itself, as Ctrl-Z would, when the new text of the file in argv[1] is written beside the old one.
+STOPPING = """if True:
+    import os, signal, sys
+    from kargo_fleet.cli.main import entry_point
+
+    def stopping(source, target):
+        if str(target) == middle:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        replace(source, target)
+
+    middle, replace, os.replace = sys.argv.pop(1), os.replace, stopping
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
+    entry_point()
+"""
+
+
+def _interrupted(root: Path, signal_: int) -> subprocess.CompletedProcess[str]:
+    """Run `generate` over changed inputs and send it a signal when it is in the middle of writing."""
+    (root / "fleet.yaml").write_text(f"{FLEET}values: {{shard: a}}\n")
+    files = sorted((root / "values").iterdir())
+    before = {path: path.stat().st_ino for path in files}
+    middle = files[len(files) // 2]
+    arguments = [sys.executable, "-c", STOPPING, str(middle), "-C", str(root), "generate"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _, status = os.waitpid(process.pid, os.WUNTRACED)
+            assert os.WIFSTOPPED(status), status
+            assert len(list((root / "values").glob(".*"))) == 1
             process.send_signal(signal_)
+            process.send_signal(signal.SIGCONT)
             stdout, stderr = process.communicate(timeout=60)
-        changed = sum(path.stat().st_ino != before[path] for path in before)
-        if 0 < changed < len(before):
-            yield subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
-            return
-    pytest.fail("the run was never caught in the middle")
+        finally:
+            process.kill()
+    assert [path for path in files if path.stat().st_ino != before[path]] == files[: len(files) // 2]
+    return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
 
 def test_a_run_that_is_killed_leaves_each_file_old_or_new(large: Path, run: Run) -> None:
     assert run("generate").status == 0
-    (result,) = _interrupted(large, signal.SIGKILL)
+    result = _interrupted(large, signal.SIGKILL)
     assert result.returncode == -signal.SIGKILL
     for path in (large / "values").glob("[!.]*"):
         assert generated.state(path.read_text(), None) is State.OUTDATED  # as it was generated, then or now
@@ -402,9 +419,9 @@ def test_a_run_that_is_killed_leaves_each_file_old_or_new(large: Path, run: Run)
 
 def test_an_interrupted_run_says_so(large: Path, run: Run) -> None:
     assert run("generate").status == 0
-    (result,) = _interrupted(large, signal.SIGINT)
+    result = _interrupted(large, signal.SIGINT)
     assert (result.returncode, result.stdout) == (130, "")
-    assert result.stderr == "kargo-fleet: interrupted; files are as they were or complete\n"
+    assert result.stderr == "kargo-fleet: interrupted; every file is either unchanged or complete\n"
     assert not list((large / "values").glob(".*"))
 
 

@@ -1,4 +1,4 @@
-"""`kargo-fleet plan`: what it counts is what Helm renders, what it says stays the same shape, and its advice works."""
+"""`kargo-fleet plan`: it counts what Helm renders, its output keeps its shape, and its advice works."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bench import fleet as bench
 from conftest import FLEET, Files, Run, Tree, service
 from kargo_fleet.capacity import stored_objects
 from kargo_fleet.files.reading import RepositoryReader
-from kargo_fleet.fleet.chart import load_chart
+from kargo_fleet.fleet.chart import read_chart
 from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.text import yaml_writer
 from kargo_fleet.unit.build import Inputs, build
 
 ROOT = Path(__file__).parents[2]
-CHART = load_chart(ROOT, None)
+CHART = read_chart(ROOT, None)
 SAMPLES = [*sorted((ROOT / "values").glob("*.yaml")), *sorted((helm.CHART / "ci").glob("*.yaml"))]
 
 
@@ -36,6 +36,7 @@ def planned(run: Run, *arguments: str) -> tuple[int, dict[str, Any]]:
 # -- Objects ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", SAMPLES, ids=lambda file: file.name)
 def test_objects_are_counted_as_helm_renders_them(file: Path) -> None:
     found = list(stored_objects.documents(CHART, {"nginx": file.read_text()}))
@@ -45,6 +46,7 @@ def test_objects_are_counted_as_helm_renders_them(file: Path) -> None:
     assert sorted(document.size for document in found) == sorted(sizes)
 
 
+@pytest.mark.slow
 def test_one_of_each_shape_stands_for_the_others(tmp_path: Path) -> None:
     names = [made.name for made in bench.write(tmp_path, 24)]
     _, fleet, _ = load_sound(tmp_path)
@@ -67,6 +69,7 @@ def test_one_of_each_shape_stands_for_the_others(tmp_path: Path) -> None:
             assert sum(document.size for document in other) == pytest.approx(size, rel=0.04)
 
 
+@pytest.mark.slow
 def test_the_sample_fleet_is_counted_exactly(capsys: pytest.CaptureFixture[str]) -> None:
     from kargo_fleet.cli.main import main
 
@@ -106,6 +109,7 @@ def _with(files: Files, text: str) -> Files:
     return {**files, "fleet.yaml": FLEET + text}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("extra", "arguments"),
     [

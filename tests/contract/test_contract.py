@@ -14,6 +14,8 @@ import pytest
 from contract import kargo, schemas, upstream
 from contract.fixtures import Oracle
 
+pytestmark = pytest.mark.slow
+
 Object = dict[str, Any]
 
 # -- A unit written by hand, as Kargo's documentation has it, and as Kargo stores it ---------------------------------

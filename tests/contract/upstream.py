@@ -21,6 +21,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from builds import one_at_a_time
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 PINS: Final = ROOT / "tests" / "upstream"
 ORACLE_SOURCE: Final = PINS / "oracle"
@@ -89,21 +91,24 @@ def oracle() -> Path:
         digest.update(name.encode() + b"\0" + (ORACLE_SOURCE / name).read_bytes())
     folder = ROOT / ".tools" / "oracle"
     binary = folder / digest.hexdigest()[:16]
-    if not binary.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        # Two test processes may build at once: each builds its own file, the last rename stays.
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            built = Path(scratch) / "oracle"
-            # As the tools are built (tools/bootstrap): what they have in common is compiled once.
-            flags = ("-mod=readonly", "-trimpath", "-ldflags=-s -w")
-            result = _go("build", *flags, "-o", str(built), ".", cwd=ORACLE_SOURCE)
-            if result.returncode:
-                raise UpstreamError(f"the oracle does not build:\n{result.stderr.strip()}")
-            built.replace(binary)
-        for old in folder.iterdir():
-            if old.is_file() and old != binary:
-                old.unlink(missing_ok=True)
+    with one_at_a_time(folder):
+        if not binary.exists():
+            _build_oracle(binary)
     return binary
+
+
+def _build_oracle(binary: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=binary.parent) as scratch:
+        built = Path(scratch) / "oracle"
+        # As the tools are built (tools/bootstrap): what they have in common is compiled once.
+        flags = ("-mod=readonly", "-trimpath", "-ldflags=-s -w")
+        result = _go("build", *flags, "-o", str(built), ".", cwd=ORACLE_SOURCE)
+        if result.returncode:
+            raise UpstreamError(f"the oracle does not build:\n{result.stderr.strip()}")
+        built.replace(binary)
+    for old in binary.parent.glob("[!.]*"):
+        if old.is_file() and old != binary:
+            old.unlink(missing_ok=True)
 
 
 _answers: dict[tuple[str, str], Answer] = {}

@@ -1,6 +1,6 @@
 """A cluster in a dict, for the tests of `kargo-fleet doctor`: what the chart renders, with the status that Kargo gives it.
 
-`World` answers what `kubectl get` is asked, page by page, with labels and RBAC; tests/on_cluster/test_doctor.py asks a real one.
+`World` answers `kubectl get` page by page, with labels and RBAC; tests/on_cluster/test_doctor.py uses a real cluster.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def plural(kind: str) -> str:
 
 
 def obj(kind: str, name: str, namespace: str = "", *, api: str = _KARGO, **parts: Any) -> Object:
-    """Return an object that has been there for two days."""
+    """Return an object that was created two days ago."""
     metadata = {"name": name, "creationTimestamp": ago(days=2), **parts.pop("metadata", {})}
     return {
         "apiVersion": api,
@@ -63,7 +63,7 @@ def obj(kind: str, name: str, namespace: str = "", *, api: str = _KARGO, **parts
 
 @dataclass
 class World:
-    """The objects of a cluster, by kind, namespace and name. `kinds` are those that it knows."""
+    """The objects of a cluster, by kind, namespace and name. `unknown` are kinds that it does not have."""
 
     objects: dict[tuple[str, str, str], Object] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
@@ -99,7 +99,7 @@ class World:
                 found[key] = value
 
     def render(self, _: object, units: Mapping[str, str]) -> Iterator[RenderedUnit]:
-        """What Helm makes of units, which are in the order of their names."""
+        """Render units, in the order of their names, as Helm does."""
         return (RenderedUnit(service, self.manifests[service]) for service in units)
 
     # -- What kubectl does ---------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ def freight(name: str = "f1") -> Object:
 
 
 def healthy(manifest: str) -> list[Object]:
-    """Return the objects of a unit, as rendered, with the status of one that works."""
+    """Return the objects of a unit as rendered, with the status of a healthy unit."""
     objects = [one for one in yaml.safe_load_all(manifest) if one]
     for one in objects:
         one["metadata"]["creationTimestamp"] = ago(days=2)
@@ -272,7 +272,7 @@ def _stage_status(one: Object) -> Object:
 
 
 def kargo() -> list[Object]:
-    """Return what Kargo v1.11 itself brings: CRDs, a controller, and a Secret for the repository."""
+    """Return the objects of a Kargo v1.11 installation: CRDs, a controller, and a Secret for the repository."""
     crds = [json.loads(_crd(kinds)) for kinds in ("stages", "projectconfigs")]
     return [*crds, *controller(), secret("platform", "kargo-shared-resources", URL)]
 
@@ -284,7 +284,7 @@ def _crd(kinds: str) -> str:
 
 
 def application(name: str, stage: str = "", **status: Any) -> Object:
-    """Return an Application of Argo CD that is in order; of a unit, or of a workload that `stage` may update."""
+    """Return a healthy Application of Argo CD: of a unit, or of a workload that `stage` may update."""
     labels = (
         {}
         if stage
@@ -306,7 +306,7 @@ def application_set(*conditions: Object) -> Object:
 
 
 def fantasies(objects: Iterable[Object]) -> list[str]:
-    """Return where a status says what Kargo's CRDs do not know."""
+    """Return the parts of statuses that Kargo's CRDs do not have."""
     found = []
     for one in objects:
         known = schemas.kargo_kinds().get((one["apiVersion"], one["kind"]))

@@ -1,4 +1,4 @@
-"""kargo-fleet doctor: each trouble alone, what follows from it suppressed, and how the cluster is read."""
+"""kargo-fleet doctor: each problem alone, without the findings that follow from it, and how the cluster is read."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ Doctor = Callable[..., Result]
 
 @cache
 def rendered(name: str, values: str) -> str:
-    """Return what Helm makes of a values file, once for each text."""
+    """Return what Helm renders from a values file, once for each text."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(values)
         file.flush()
@@ -74,7 +74,7 @@ Build = Callable[..., World]
 
 @pytest.fixture
 def world(tree: Tree, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Build:
-    """`world(files, …)` is a fleet and the cluster that it is in, where everything is well."""
+    """`world(files, …)` builds a fleet and a cluster in which all of it is deployed and healthy."""
 
     def build(files: Files | None = None, *, deployed: Iterable[str] | None = None) -> World:
         root = tree(files or {})
@@ -120,7 +120,7 @@ def findings(result: Result) -> list[dict[str, Any]]:
 
 @dataclass
 class Case:
-    """`spoil` makes the one finding `code` at `place`. `message` and `fix` are parts of what it says."""
+    """`spoil` causes exactly one finding, `code` at `place`, whose message and fix contain `message` and `fix`."""
 
     code: str
     spoil: Callable[[World], object]
@@ -156,7 +156,7 @@ def with_workloads(world: World) -> World:
 
 
 def runs(world: World, place: str, *, phase: str = "Running", hours: float = 3, **spec: Any) -> None:
-    """Let a promotion of a Stage run, of which the Promotion itself tells more."""
+    """Let a promotion of a Stage run, and add its Promotion."""
     stage = place.rpartition("/")[2]
     name = promotion(stage)["name"]
     since = ago(hours=hours)
@@ -275,7 +275,7 @@ CASES = [
         "KF701",
         lambda world: world.unknown.update({"projects", "stages", "warehouses", "projectconfigs", "promotions"}),
         "cluster/CustomResourceDefinition",
-        "does not know projects, warehouses, stages",
+        "it has no projects, warehouses, stages",
         "install Kargo v1.11",
         service="",
     ),
@@ -291,7 +291,7 @@ CASES = [
         "KF702",
         lambda world: world.unknown.add("projectconfigs"),
         "cluster/CustomResourceDefinition",
-        "does not know projectconfigs",
+        "it has no projectconfigs",
         "upgrade Kargo",
         service="",
         label="no ProjectConfig",
@@ -309,16 +309,16 @@ CASES = [
         "KF703",
         lambda _: None,
         "cluster/controller/eu",
-        "no controller was started for shard eu; nothing happens in nginx",
+        "no controller was started for shard eu; affected: nginx",
         "controller.shardName=eu",
         files=SHARDED,
     ),
-    Case("KF703", stopped, "cluster/controller", "has stopped: its heartbeat is old", "kubectl logs", label="stopped"),
+    Case("KF703", stopped, "cluster/controller", "has stopped: its Lease has expired", "kubectl logs", label="stopped"),
     Case(
         "KF711",
         lambda world: world.remove("Namespace/kargo-nginx", PROJECT, DEV, STAGING, PROD, WAREHOUSE),
         "kargo-nginx",
-        "neither its namespace nor its Project",
+        "neither a namespace nor a Project",
         "`kargo-fleet deploy nginx`",
     ),
     Case(
@@ -347,7 +347,7 @@ CASES = [
         "KF714",
         lambda world: world.remove(PROJECT),
         "kargo-nginx/Project",
-        "the Project is not",
+        "but the Project does not",
         "deploy nginx --force",
     ),
     Case(
@@ -403,7 +403,7 @@ CASES = [
         "kubectl describe warehouse",
         label="else",
     ),
-    Case("KF722", no_images, WAREHOUSE, "No references discovered", "asked for SemVer ^1.0.0"),
+    Case("KF722", no_images, WAREHOUSE, "No references discovered", "now SemVer ^1.0.0"),
     Case(
         "KF723",
         lambda world: world.set(
@@ -420,9 +420,7 @@ CASES = [
         "failed to list Promotions",
         "kubectl describe stage prod -n kargo-nginx",
     ),
-    Case(
-        "KF732", unhealthy, PROD, 'unhealthy: Argo CD Application "nginx-prod" is Degraded', "look at the Application"
-    ),
+    Case("KF732", unhealthy, PROD, 'unhealthy: Argo CD Application "nginx-prod" is Degraded', "check the Application"),
     Case(
         "KF732",
         lambda world: world.set(PROD, condition("Healthy", "Unknown", "Progressing", since=ago(hours=5))),
@@ -444,7 +442,7 @@ CASES = [
         ),
         DEV,
         "ended in an error 24 hours ago at step update (yaml-update): key path not found: image.tag",
-        "KF402; it is not repeated by itself: `kargo promote --project kargo-nginx --warehouse nginx --stage dev`",
+        "KF402; Kargo does not retry it: run `kargo promote --project kargo-nginx --warehouse nginx --stage dev`",
     ),
     Case(
         "KF734",
@@ -467,7 +465,7 @@ CASES = [
         "KF735",
         lambda world: runs(world, DEV, phase="Pending"),
         DEV,
-        "no controller has begun it",
+        "no controller has started it",
         "log",
         label="pending",
     ),
@@ -475,14 +473,14 @@ CASES = [
         "KF736",
         each(lambda world: empty(world, STAGING), lambda world: world.set(STAGING, autoPromotionEnabled=None)),
         STAGING,
-        "although dev has verified some and it promotes by itself; Kargo says that auto-promotion is off",
+        "although dev has verified some and auto-promotion is on in the values; in the cluster it is off",
         "kubectl get projectconfig",
     ),
     Case(
         "KF736",
         lambda world: empty(world, DEV, STAGING, PROD),
         DEV,
-        "Warehouse nginx has made some",
+        "Warehouse nginx has created some",
         "",
         label="direct",
     ),
@@ -557,7 +555,7 @@ CASES = [
         "kubectl auth can-i list secrets",
         service="",
     ),
-    Case("KFW721", no_freight_at_all, WAREHOUSE, "no Freight was made yet", "kubectl describe warehouse"),
+    Case("KFW721", no_freight_at_all, WAREHOUSE, "has created no Freight yet", "kubectl describe warehouse"),
     Case(
         "KFW721",
         each(
@@ -567,7 +565,7 @@ CASES = [
             ),
         ),
         WAREHOUSE,
-        "freightCreationCriteria.expression does not hold",
+        "freightCreationCriteria.expression is not satisfied",
         "correct the expression",
         label="criteria",
     ),
@@ -594,7 +592,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code}-{case.label}")
-def test_a_trouble_is_found_alone(world: Build, doctor: Doctor, case: Case) -> None:
+def test_a_problem_is_reported_alone(world: Build, doctor: Doctor, case: Case) -> None:
     spoilt = world(case.files)
     case.spoil(spoilt)
     assert fantasies(spoilt.objects.values()) == []
@@ -614,7 +612,7 @@ def test_a_missing_values_file_is_found(world: Build, doctor: Doctor, tmp_path: 
     assert (item["code"], item["file"], item["service"]) == ("KF717", "values/nginx.yaml", "nginx")
     (tmp_path / "values/nginx.yaml").write_text("image: 1\n")
     (item,) = findings(doctor(output=Format.JSON))
-    assert (item["code"], "not valid by the chart's schema" in item["message"]) == ("KF717", True)
+    assert (item["code"], "does not match the chart's schema" in item["message"]) == ("KF717", True)
 
 
 def test_every_code_is_tested_and_explained() -> None:
@@ -690,7 +688,7 @@ def codes(result: Result) -> list[str]:
     return [item["code"] for item in findings(result)]
 
 
-def test_what_follows_from_the_namespace_is_not_said(world: Build, doctor: Doctor) -> None:
+def test_what_follows_from_the_namespace_is_not_reported(world: Build, doctor: Doctor) -> None:
     made = world()
     terminate(made)
     made.remove(PROJECT, DEV, WAREHOUSE)
@@ -711,7 +709,7 @@ def test_an_application_set_that_fails_is_the_cause_of_missing_applications(worl
     assert codes(doctor(output=Format.JSON)) == ["KF753"]
 
 
-def test_a_service_without_application_is_told_once(world: Build, doctor: Doctor) -> None:
+def test_a_service_without_application_is_reported_once(world: Build, doctor: Doctor) -> None:
     with_argo_cd(world(service("api"), deployed=["nginx"]))
     (item,) = findings(doctor(output=Format.JSON))
     assert (item["code"], item["service"]) == ("KF751", "api")
@@ -750,7 +748,7 @@ def test_a_cluster_without_any_controller_is_one_finding(world: Build, doctor: D
     (item,) = findings(doctor(output=Format.JSON))
     assert item["code"] == "KF703"
     assert item["message"].startswith(
-        "no controller of units without a shard has looked at these units; nothing happens in api, nginx"
+        "no controller of units without a shard has reconciled these units; affected: api, nginx"
     )
 
 
@@ -847,7 +845,7 @@ def test_named_services_need_rights_in_their_namespaces_only(world: Build, docto
     assert codes(doctor("nginx", output=Format.JSON)) == ["KFW701", "KF722"]
 
 
-def test_a_user_who_sees_nothing_is_told_so(world: Build, doctor: Doctor) -> None:
+def test_a_user_without_rights_gets_a_warning(world: Build, doctor: Doctor) -> None:
     made = world()
     made.forbidden |= {(kinds, "*") for kinds in ("namespaces", "projects", "stages", "warehouses", "projectconfigs")}
     assert codes(doctor(output=Format.JSON)) == ["KFW701"]
@@ -910,7 +908,7 @@ def test_nothing_is_an_orphan_where_nothing_is_a_service(world: Build, doctor: D
     assert codes(doctor(output=Format.JSON)) == ["KF203"]
 
 
-def test_a_broken_fleet_file_is_told_without_a_cluster(world: Build, doctor: Doctor, tmp_path: Path) -> None:
+def test_a_broken_fleet_file_is_reported_without_a_cluster(world: Build, doctor: Doctor, tmp_path: Path) -> None:
     made = world()
     (tmp_path / "fleet.yaml").write_text("image: [\n")
     made.asked.clear()
@@ -918,7 +916,7 @@ def test_a_broken_fleet_file_is_told_without_a_cluster(world: Build, doctor: Doc
     assert made.asked == []
 
 
-def test_commands_go_to_the_context_that_was_looked_at(world: Build, doctor: Doctor) -> None:
+def test_commands_in_a_fix_use_the_same_context(world: Build, doctor: Doctor) -> None:
     made = world()
     made.remove(PROJECT)
     assert "`kargo-fleet deploy --context eu-1 nginx --force`" in doctor(context="eu-1").stdout
@@ -929,7 +927,7 @@ def test_commands_go_to_the_context_that_was_looked_at(world: Build, doctor: Doc
 def test_in_github_a_finding_is_an_annotation(world: Build, doctor: Doctor) -> None:
     no_images(world())
     assert doctor(output=Format.GITHUB).stdout.startswith(
-        f"::error file={WAREHOUSE},title=KF722::nothing fits: No references"
+        f"::error file={WAREHOUSE},title=KF722::no artifact matches: No references"
     )
 
 
@@ -946,7 +944,7 @@ def test_promotions_that_wait_behind_another_are_counted(world: Build, doctor: D
     assert "at step step-1 (git-clone); 2 more wait behind it" in item["message"]
 
 
-def test_a_promotion_that_nobody_begins(world: Build, doctor: Doctor) -> None:
+def test_a_promotion_that_no_controller_starts(world: Build, doctor: Doctor) -> None:
     made = world()
     made.add(obj("Promotion", "dev.1", "kargo-nginx", spec={"stage": "dev"}, status={"phase": "Pending"}))
     made.set(DEV, condition("Verified", "Unknown", "VerificationRunning", "Freight is currently being verified"))

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from helm import CHART, ROOT, values_of
-from kargo_fleet.fleet.chart import load_chart
+from kargo_fleet.fleet.chart import read_chart
 from kargo_fleet.fleet.merge import difference, merge
 from kargo_fleet.text import yaml_writer
+from properties import examples
 
 _scalars = st.sampled_from([0, 1, 0.5, True, False, "", "a"])
 _keys = st.sampled_from("abcd")
@@ -41,7 +42,7 @@ def _same(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(_with_nulls, _whole)
 def test_the_difference_leads_to_what_is_wanted(base: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert _same(merge(base, difference(base, wanted)), wanted)
@@ -52,7 +53,7 @@ def test_there_is_no_difference_between_equals(values: dict[str, Any]) -> None:
     assert difference(values, copy.deepcopy(values)) == {}
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(_whole, _whole)
 def test_nothing_can_be_left_out_of_the_difference(base: dict[str, Any], wanted: dict[str, Any]) -> None:
     overlay = difference(base, wanted)
@@ -70,7 +71,7 @@ def _leaves(values: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tupl
         yield from _leaves(value, (*path, key)) if isinstance(value, dict) and value else [(*path, key)]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(_with_nulls, _with_nulls)
 def test_the_inputs_stay_as_they_are(one: dict[str, Any], other: dict[str, Any]) -> None:
     before = copy.deepcopy((one, other))
@@ -95,7 +96,7 @@ def _shape(depth: int, leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[dict
 _shaped = _shape(2, _scalars)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(_shaped, _shaped, _shaped)
 def test_layers_can_be_merged_in_any_grouping(one: dict[str, Any], two: dict[str, Any], three: dict[str, Any]) -> None:
     """Where no layer has a null, and a key holds a map in all of them or in none."""
@@ -218,6 +219,6 @@ def test_a_map_that_is_removed_and_set_again_is_back_in_helm(tmp_path: Path) -> 
 
 def test_helm_reads_the_charts_defaults_alike(tmp_path: Path) -> None:
     """Helm takes `no` and 017 for something else than this tool does, and lets nobody remove a null: there are none."""
-    defaults = load_chart(ROOT, None).defaults
+    defaults = read_chart(ROOT, None).defaults
     assert _same(values_of(tmp_path, (CHART / "values.yaml").read_text()), defaults)
     assert _same(_without_nulls(defaults), defaults)

@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from argocd_checkout import FLEET as PLATFORM
-from argocd_checkout import USUAL, Checkout, needs_argocd, parsed
+from argocd_checkout import USUAL, Checkout, needs_argocd, parsed, set_names
 from conftest import FLEET, Run, Tree, service
 from contract import upstream
 from kargo_fleet.argocd import manifests as argocd_files
 from kargo_fleet.argocd.shares import NO_SHARD, shares
 from kargo_fleet.fleet.shards import Shard, assign
+from properties import examples
 
 labels = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 fleets = st.sets(labels, max_size=60)
@@ -251,7 +252,7 @@ def test_a_new_service_changes_no_set() -> None:
 
 def test_a_large_shard_is_split_by_size_as_well() -> None:
     services = {f"svc-{number}": USUAL for number in range(30)}
-    assert list(argocd_files.set_names(by_shard(maxApplications=14), services).values()) == [
+    assert list(set_names(by_shard(maxApplications=14), services).values()) == [
         "kargo-units-shard-a",
         "kargo-units-shard-b-0-7",
         "kargo-units-shard-b-8-f",
@@ -299,7 +300,7 @@ def test_every_service_has_exactly_one_share(names: set[str], shards: tuple[Shar
 
 
 @needs_argocd
-@settings(max_examples=15)
+@examples(15)
 @given(fleets.filter(bool), weighted, st.data())
 def test_argo_cd_computes_the_same_shards(
     appset: Any,

@@ -17,6 +17,7 @@ from kargo_fleet.cli.main import main
 from kargo_fleet.files import workers
 from kargo_fleet.unit import build as unit_build
 from kargo_fleet.unit.build import Inputs, Unit
+from properties import examples
 
 KARGO = (
     "image: {constraint: ^2.0.0}\n",
@@ -299,7 +300,7 @@ def anew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Path
         shutil.rmtree(folder)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(happenings=st.lists(st.tuples(_happening, st.booleans()), min_size=1, max_size=10))
 def test_whatever_happens_the_answers_are_those_of_a_run_without_cache(
     anew: Callable[[], Path], capsys: pytest.CaptureFixture[str], happenings: list[tuple[Any, bool]]

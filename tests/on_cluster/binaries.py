@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -11,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
+
+from builds import one_at_a_time
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = ROOT / "tests" / "upstream" / "cluster"
@@ -79,7 +78,7 @@ def binary(name: str) -> Path:
     target = HOME / "bin" / digest.hexdigest()[:16] / name
     if target.exists():
         return target
-    with _one_at_a_time():
+    with one_at_a_time(HOME / "bin"):
         if not target.exists():
             _build(program, flags, target)
     return target
@@ -134,15 +133,6 @@ def _build(program: Program, flags: list[str], target: Path) -> None:
         if old != target:
             shutil.rmtree(old.parent, ignore_errors=True)
     _say(f"{program.name}: {time.monotonic() - started:.0f} s")
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    (HOME / "bin").mkdir(parents=True, exist_ok=True)
-    lock: IO[str]
-    with (HOME / "bin" / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _say(text: str) -> None:

@@ -19,13 +19,6 @@ KUBECONFIG = "KARGO_FLEET_TEST_KUBECONFIG"
 HERE = Path(__file__).parent
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers",
-        "cluster: needs a Kubernetes control plane, which takes minutes to build the first time (make test-cluster)",
-    )
-
-
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     if collection_path.name == "conftest.py":
         return None

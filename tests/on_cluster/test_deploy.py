@@ -108,7 +108,7 @@ def test_all_services_and_again(fleet: Fleet) -> None:
 def test_consent_and_what_needs_none(fleet: Fleet) -> None:
     refused = fleet.run("deploy")
     assert (refused.returncode, fleet.there()) == (2, [])
-    assert "say --yes" in refused.stderr
+    assert "pass --yes" in refused.stderr
     dry = fleet.run("deploy", "--dry-run")
     assert (dry.returncode, fleet.there()) == (0, [])
     assert fleet.run("deploy", "ask-00").returncode == 0
@@ -140,7 +140,7 @@ def test_what_was_changed_by_hand_is_taken_back_only_when_told(fleet: Fleet) -> 
     (fleet.root / "services/hand-00/kargo.yaml").write_text("stages: {prod: {requiredSoakTime: 1h}}\n")
     assert fleet.run("generate").returncode == 0
     refused = fleet.run("deploy")
-    assert (refused.returncode, "take it back with --force" in refused.stdout) == (1, True)
+    assert (refused.returncode, "overwrite it with --force" in refused.stdout) == (1, True)
     assert fleet.run("deploy", "--force").returncode == 0
     assert fleet.cluster.get(*stage)["metadata"]["labels"]["app.kubernetes.io/part-of"] == "kargo-fleet"
 
@@ -201,7 +201,7 @@ def test_kargos_race_with_new_namespaces(fleet: Fleet, own_cluster: ControlPlane
 def test_delete(fleet: Fleet) -> None:
     assert fleet.run("deploy", "--yes").returncode == 0
     refused = fleet.run("delete", "gone-00")
-    assert (refused.returncode, "say --yes" in refused.stderr) == (2, True)
+    assert (refused.returncode, "pass --yes" in refused.stderr) == (2, True)
     shown = "gone-00: Project and namespace kargo-gone-00, 0 promotions, 0 Freight"
     assert shown in refused.stderr
     (fleet.root / "services/gone-00").rename(fleet.root / "gone-00")
@@ -224,7 +224,7 @@ def test_a_release_of_another_chart_is_nobodys_to_touch(fleet: Fleet, tmp_path: 
     fleet.cluster.helm("install", "foreign-00", chart)
     result = fleet.run("deploy", "--yes")
     assert (result.returncode, fleet.there()) == (1, ["foreign-01"])
-    assert "the release foreign-00 in namespace default is of the chart workload-1.0.0" in result.stdout
+    assert "the release foreign-00 in namespace default belongs to the chart workload-1.0.0" in result.stdout
     assert fleet.cluster.find("configmap", "workload") is not None
 
 
@@ -247,6 +247,7 @@ def test_delete_touches_only_what_the_chart_made(fleet: Fleet) -> None:
     fleet.cluster.create(namespace)
     result = fleet.run("delete", "other-00", "nowhere", "--yes")
     assert result.returncode == 1
-    assert "kargo-other-00: error KF802: other-00 is not deleted: this was not made by the chart" in result.stdout
-    assert "nowhere is not deleted: there is no such unit" in result.stdout
+    message = "other-00 was not deleted: its Project or namespace was not created by the chart"
+    assert f"kargo-other-00: error KF802: {message}" in result.stdout
+    assert "nowhere was not deleted: there is no such unit" in result.stdout
     assert fleet.cluster.find("namespace", "kargo-other-00") is not None

@@ -1,4 +1,4 @@
-"""kargo-fleet render: the same bytes as `helm template`, for each unit, whichever way it was rendered."""
+"""kargo-fleet render: the same bytes as `helm template`, for each unit, in a batch or alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kargo_fleet.cli.main import main
 from kargo_fleet.clients.helm import Helm
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
-from kargo_fleet.fleet.chart import Chart, load_chart
+from kargo_fleet.fleet.chart import Chart, read_chart
 from kargo_fleet.fleet.names import release_name
 from kargo_fleet.render import crds, documents, renderer
 from kargo_fleet.render.renderer import RenderedUnit
@@ -32,7 +32,7 @@ MORE = [f"more-{number:02}" for number in range(40)]
 
 
 def as_generated(values: str) -> str:
-    """Return a values file that is as it was generated, so that it goes through a batch."""
+    """Return an unedited values file, which is rendered in a batch."""
     return generated.render(["Generated."], values)
 
 
@@ -42,12 +42,12 @@ def plain(*names: str) -> dict[str, str]:
 
 @pytest.fixture
 def chart() -> Chart:
-    return load_chart(helm.ROOT, None)
+    return read_chart(helm.ROOT, None)
 
 
 @pytest.fixture
 def own_chart(tmp_path: Path) -> Callable[[Mapping[str, str]], Chart]:
-    """`own_chart({path: text})` copies the chart, with these files in it."""
+    """`own_chart({path: text})` copies the chart and adds these files."""
 
     def build(files: Mapping[str, str]) -> Chart:
         folder = tmp_path / "charts/kargo-service"
@@ -55,14 +55,14 @@ def own_chart(tmp_path: Path) -> Callable[[Mapping[str, str]], Chart]:
         for path, text in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
-        return load_chart(tmp_path, None)
+        return read_chart(tmp_path, None)
 
     return build
 
 
 @pytest.fixture
 def by_themselves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The services that went through `helm template`, in any order."""
+    """The services that were rendered by `helm template` alone, in any order."""
     names: list[str] = []
     alone = renderer._Engine.alone
 
@@ -76,12 +76,12 @@ def by_themselves(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def open_schema(*keys: str) -> str:
     """Return the chart's schema with anything allowed in these keys."""
-    schema = load_chart(helm.ROOT, None).schema
+    schema = read_chart(helm.ROOT, None).schema
     return json.dumps(schema | {"properties": schema["properties"] | {key: {} for key in keys}})
 
 
 def expected(chart: Chart, name: str, text: str, folder: Path) -> str:
-    """Return what people see who run helm."""
+    """Return the output of `helm template`."""
     file = folder / f"{name}.values"
     file.write_bytes(text.encode())
     result = helm.template(release_name(name), chart.path, file)
@@ -100,14 +100,16 @@ def assert_identical(chart: Chart, units: dict[str, str], names: list[str], fold
 # -- The same as helm template -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_samples_and_scenarios_in_a_batch(chart: Chart, tmp_path: Path, by_themselves: list[str]) -> None:
     units = {file.stem: file.read_text() for file in SAMPLES}
     units |= {file.stem: as_generated(file.read_text()) for file in CI}
     assert len(units) > 30
     assert_identical(chart, units, list(units), tmp_path)
-    assert len(by_themselves) == 1  # to see whether the chart is fit for batches
+    assert len(by_themselves) == 1  # to test whether the chart can be rendered in batches
 
 
+@pytest.mark.slow
 def test_a_fleet_in_batches(tmp_path: Path, by_themselves: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = tmp_path / "fleet"
     bench.write(fleet, 300, 1)
@@ -115,7 +117,7 @@ def test_a_fleet_in_batches(tmp_path: Path, by_themselves: list[str], monkeypatc
     monkeypatch.setattr(renderer, "_SIZE", 70)
     units = {file.stem: file.read_text() for file in sorted((fleet / "values").glob("*.yaml"))}
     assert len(units) == 300
-    assert_identical(load_chart(fleet, None), units, list(units)[::12], tmp_path)
+    assert_identical(read_chart(fleet, None), units, list(units)[::12], tmp_path)
     assert len(by_themselves) == 1
 
 
@@ -138,13 +140,15 @@ stages:
 )
 
 
+@pytest.mark.slow
 def test_odd_values_keep_their_types(chart: Chart, tmp_path: Path, by_themselves: list[str]) -> None:
     units = plain(*MANY) | {"odd": ODD}
     assert_identical(chart, units, ["odd", MANY[0]], tmp_path)
-    assert set(by_themselves) == {"odd"}  # once, as the unit that says most
+    assert set(by_themselves) == {"odd"}  # once, as the unit with the longest values file
     assert len(by_themselves) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -165,7 +169,7 @@ def test_odd_values_keep_their_types(chart: Chart, tmp_path: Path, by_themselves
 def test_what_only_helm_can_read(chart: Chart, tmp_path: Path, by_themselves: list[str], text: str) -> None:
     assert_identical(chart, plain(*MANY) | {"odd": text}, ["odd"], tmp_path)
     assert by_themselves.count("odd") == 1
-    assert len(by_themselves) == 2  # with the one that was tried
+    assert len(by_themselves) == 2  # with the unit that tests the batch
 
 
 WILD = """\
@@ -224,6 +228,7 @@ WILD_FILES = {
 }
 
 
+@pytest.mark.slow
 def test_a_chart_that_uses_everything(
     own_chart: Callable[[Mapping[str, str]], Chart], tmp_path: Path, by_themselves: list[str]
 ) -> None:
@@ -237,6 +242,7 @@ def test_a_chart_that_uses_everything(
     assert len(by_themselves) == 1
 
 
+@pytest.mark.slow
 def test_defaults_are_read_as_helm_reads_them(
     own_chart: Callable[[Mapping[str, str]], Chart], tmp_path: Path, by_themselves: list[str]
 ) -> None:
@@ -255,6 +261,7 @@ def test_defaults_are_read_as_helm_reads_them(
     assert len(by_themselves) == 1
 
 
+@pytest.mark.slow
 def test_a_chart_with_subcharts_is_rendered_one_by_one(
     own_chart: Callable[[Mapping[str, str]], Chart], tmp_path: Path, by_themselves: list[str]
 ) -> None:
@@ -267,6 +274,7 @@ def test_a_chart_with_subcharts_is_rendered_one_by_one(
     assert set(by_themselves) == set(MANY)
 
 
+@pytest.mark.slow
 def test_a_chart_that_is_never_the_same_is_not_rendered_in_batches(
     own_chart: Callable[[Mapping[str, str]], Chart], by_themselves: list[str]
 ) -> None:
@@ -292,6 +300,7 @@ CANNOT_WORK = as_generated(f"{IDENTITY}stages:\n  prod: {{upstream: [nope]}}\n")
 REFUSED = as_generated(f"{IDENTITY}stages:\n  prod:\n    requiredSoaktime: 1h\n")
 
 
+@pytest.mark.slow
 def test_a_broken_unit_stops_no_other(chart: Chart, tmp_path: Path, by_themselves: list[str]) -> None:
     units = plain(*MANY, *MORE) | {"aaa": CANNOT_WORK, "web-05": CANNOT_WORK, "zzz": REFUSED}
     found = {one.service: one for one in renderer.render(chart, units)}
@@ -317,9 +326,10 @@ def test_what_the_schema_refuses_has_a_place(chart: Chart) -> None:
     one, broken, helms = renderer.render(chart, alone)
     assert one.problems == together.problems
     assert broken.problems[0].message.startswith("failed to parse values/b.yaml")
-    assert "at '/shard': got boolean" in helms.problems[0].message  # where Helm reads something else, its words stay
+    assert "at '/shard': got boolean" in helms.problems[0].message  # Helm reads another value, so its message stays
 
 
+@pytest.mark.slow
 def test_the_notes_count(own_chart: Callable[[Mapping[str, str]], Chart]) -> None:
     chart = own_chart({"templates/NOTES.txt": '{{ if eq .Release.Name "web-03" }}{{ fail "no notes" }}{{ end }}noted'})
     found = {one.service: one for one in renderer.render(chart, plain(*MANY))}
@@ -327,6 +337,7 @@ def test_the_notes_count(own_chart: Callable[[Mapping[str, str]], Chart]) -> Non
     assert "noted" not in found["web-04"].text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("document", "message"),
     [
@@ -379,6 +390,7 @@ def test_a_disk_that_is_full(chart: Chart, monkeypatch: pytest.MonkeyPatch) -> N
         list(renderer.render(chart, plain(*MANY)))
 
 
+@pytest.mark.slow
 def test_nothing_is_left_behind(chart: Chart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(renderer, "_SIZE", 10)
@@ -430,6 +442,7 @@ def test_json(fleet: Path, run: Run) -> None:
     assert json.loads(none.stdout)["manifests"] == {}
 
 
+@pytest.mark.slow
 def test_a_folder_of_manifests(fleet: Path, run: Run) -> None:
     first = run("render", "--output-dir", "rendered")
     assert first.status == 0
@@ -473,7 +486,7 @@ def test_folders_of_other_files_are_refused(fleet: Path, run: Run, folder: str) 
     before = (fleet / "values/api.yaml").read_bytes()
     result = run("render", "--output-dir", folder)
     assert result.status == 2
-    assert "choose a folder of its own" in result.stderr
+    assert "choose another folder" in result.stderr
     assert (fleet / "values/api.yaml").read_bytes() == before
 
 
@@ -512,6 +525,7 @@ def kinds(crds_folder: Path) -> crds.KargoKinds:
     return crds.find(Path(), str(crds_folder))
 
 
+@pytest.mark.slow
 def test_everything_sound_fits(chart: Chart, kinds: crds.KargoKinds) -> None:
     units = {file.stem: file.read_text() for file in SAMPLES}
     units |= {file.stem: as_generated(file.read_text()) for file in CI}
@@ -541,7 +555,7 @@ spec:
     [
         ("spec:\n  req", "spec:\n  colour: red\n  req", "spec.colour: unknown key"),
         ("direct: true", "direct: sure", 'direct: "sure" is a string, not a boolean (true or false)'),
-        ("direct: true", "direct: yes", None),  # as YAML's older rules have it, and Kubernetes
+        ("direct: true", "direct: yes", None),  # a boolean in YAML 1.1, and in Kubernetes
         ("name: web", "name: 5", "name: 5 is a number, not a string"),
         ("kind: Warehouse", "kind: Wherehouse", "kind: "),
         ("uses: http", "used: http", "used: unknown key"),
@@ -554,7 +568,7 @@ spec:
         ("anything", "everything", None),
     ],
 )
-def test_what_does_not_fit_is_found(kinds: crds.KargoKinds, old: str, new: str, message: str | None) -> None:
+def test_invalid_manifests_are_reported(kinds: crds.KargoKinds, old: str, new: str, message: str | None) -> None:
     assert old in STAGE
     found = kinds.problems("---\nkind: Other\n---\n" + STAGE.replace(old, new, 1))
     if message is None:
@@ -565,6 +579,7 @@ def test_what_does_not_fit_is_found(kinds: crds.KargoKinds, old: str, new: str, 
         assert all(one.message.startswith(("Stage dev: ", "Stag dev: ")) for one in found)
 
 
+@pytest.mark.slow
 def test_a_chart_that_does_not_fit(
     fleet: Path, run: Run, own_chart: Callable[[Mapping[str, str]], Chart], crds_folder: Path
 ) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import jsonschema_rs
 import pytest
 import re2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from helm import CHART, ROOT
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.json_schema import Schema, dotted
+from properties import examples
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 VALUES = Schema(SCHEMA)
@@ -161,9 +162,21 @@ def _nested(path: str, value: Any) -> Any:
         ("warehouse.interval", "5", "KF103", 'warehouse.interval: "5" is not allowed', DURATION),
         ("service.name", "Nginx", "KF103", 'service.name: "Nginx" is not allowed', DNS),
         ("service.name", 58 * "a", "KF103", f'service.name: "{58 * "a"}" is not allowed', "use at most 57 characters"),
-        ("image.repoURL", 300 * "a", "KF103", f'image.repoURL: "{76 * "a"}… is not allowed', "use at most 255 characters"),
+        (
+            "image.repoURL",
+            300 * "a",
+            "KF103",
+            f'image.repoURL: "{76 * "a"}… is not allowed',
+            "use at most 255 characters",
+        ),
         ("image.discoveryLimit", 0, "KF103", "image.discoveryLimit: 0 is not allowed", "use a number from 1 to 100"),
-        ("image.discoveryLimit", 101, "KF103", "image.discoveryLimit: 101 is not allowed", "use a number from 1 to 100"),
+        (
+            "image.discoveryLimit",
+            101,
+            "KF103",
+            "image.discoveryLimit: 101 is not allowed",
+            "use a number from 1 to 100",
+        ),
         (
             "resourceQuota.hard.pods",
             -1,
@@ -305,7 +318,7 @@ def _changed(draw: st.DrawFn) -> Any:
 _reference = Draft7Validator(SCHEMA)
 
 
-@settings(max_examples=250, deadline=None)
+@examples(250)
 @given(_changed())
 def test_another_validator_says_the_same(data: Any) -> None:
     problems = VALUES.problems(data)
@@ -351,7 +364,7 @@ def test_what_this_tool_lets_through_helm_lets_through(pattern: str) -> None:
     assert pattern.startswith("^")
     assert pattern.endswith("$")
 
-    @settings(max_examples=20, deadline=None)
+    @examples(20)
     @given(
         st.from_regex(re.sub(r"\$$", r"\\Z", pattern)),
         st.sampled_from(["", "\n", " ", "é", "１", "\u00a0", "\v", "/", "."]),

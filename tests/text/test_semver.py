@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.fixtures import Oracle
 from helm import CHART, render, template
 from kargo_fleet.text import yaml_writer
 from kargo_fleet.text.semver import is_constraint
+from properties import examples
 
 OPERATORS = ["", "=", "!=", ">", "<", ">=", "=>", "<=", "=<", "~", "~>", "^"]
 VERSIONS = "1 1.2 1.2.3 v1.2.3 * x 1.x 1.X.x 1.2.* 0.0.0 1.2.3-rc.1 1.2.3+b.5 1.2-rc".split()
@@ -70,7 +71,7 @@ def test_no_constraints(text: str) -> None:
     assert not is_constraint(text)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(_texts | st.text(max_size=5), min_size=10, max_size=40))
 def test_any_text_is_judged_as_kargo_judges_it(oracle: Oracle, texts: list[str]) -> None:
     assert [is_constraint(text) for text in texts] == _verdicts(oracle, texts)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -15,6 +15,7 @@ from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, Place, Problem
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.yaml_reader import YamlError
+from properties import examples
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def _read(text: str) -> dict[str, Any] | Problem:
 _plain = st.text(st.sampled_from("0123456789+-.eExXoOabfnNuUlLtTrRsS_:~ "), min_size=1, max_size=8)
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(_plain.map(str.strip).filter(lambda text: text and text[-1] != ":" and ": " not in text and text[:1] != "-"))
 def test_scalars_are_what_another_reader_of_yaml_1_2_says(text: str) -> None:
     ours = _read(f"key: {text}\n")
@@ -280,7 +281,7 @@ _parts = st.sampled_from([*"ab:-?,[]{}#&*!|>'\"%@`~<=. \n\t\\01é\u2028\ufeff", 
 _yaml_like = st.lists(_parts, max_size=30).map("".join)
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(1500)
 @given(st.text() | _yaml_like | _yaml_like.map("a: {}\n".format))
 def test_nothing_but_data_or_a_problem(text: str) -> None:
     read = _read(text)

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from helm import values_of
 from kargo_fleet.text import yaml_reader, yaml_writer
+from properties import examples
 
 # Texts that YAML 1.1, 1.2 or Go take for something else when nothing quotes them.
 WORDS = r"""
@@ -58,19 +59,19 @@ def _ruamel(text: str) -> Any:
 # repr tells 1 from 1.0 and True, and one order of keys from another.
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(_documents)
 def test_this_tool_reads_back_what_was_written(data: dict[str, Any]) -> None:
     assert repr(yaml_reader.parse(yaml_writer.document(data))) == repr(data)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(_documents)
 def test_yaml_1_1_reads_back_what_was_written(data: dict[str, Any]) -> None:
     assert repr(_fast(yaml_writer.document(data))) == repr(data)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(_documents)
 def test_yaml_1_2_reads_back_what_was_written(data: dict[str, Any]) -> None:
     assert repr(_ruamel(yaml_writer.document(data))) == repr(data)

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contract import upstream
 from contract.fixtures import Oracle
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.unit import promoted_files
+from properties import examples
 
 NEW = "v9.8.7"
 
@@ -386,7 +387,7 @@ def _keys(value: Any) -> list[list[str]]:
     return [[str(part), *path] for part, inner in items for path in ([], *_keys(inner))]
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(_yaml_texts)
 def test_any_values_file(oracle: Oracle, text: str) -> None:
     """No error that is none, and none missed; and a comment is called lost exactly when it will be."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from helm import CHART, template
-from kargo_fleet.fleet.chart import Chart, load_chart
+from kargo_fleet.fleet.chart import Chart, read_chart
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.fleet.pipeline import pipeline_order
 from kargo_fleet.text import yaml_writer
@@ -160,7 +160,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def chart() -> Chart:
-    return load_chart(CHART.parents[1], None)
+    return read_chart(CHART.parents[1], None)
 
 
 def said_by_chart(values: dict[str, Any], tmp_path: Path) -> list[str]:

@@ -7,13 +7,13 @@ import pytest
 from contract.fixtures import Oracle
 from helm import ROOT
 from kargo_fleet.findings import Finding, Place
-from kargo_fleet.fleet.chart import load_chart
+from kargo_fleet.fleet.chart import read_chart
 from kargo_fleet.fleet.layers import Layer
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.unit import warnings
 
-DEFAULTS = load_chart(ROOT, None).defaults
+DEFAULTS = read_chart(ROOT, None).defaults
 FOLDER = Place("services/nginx")
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# crds.sh: .tools/kargo-crds holds Kargo's CRDs as tests/upstream/go.mod and go.sum pin them, from the Go module proxy.
+# crds.sh: fetches Kargo's CRDs into .tools/kargo-crds from the Go module proxy, as tests/upstream/go.mod and go.sum pin them.
 . "$(dirname "$0")/lib.sh"
 export GOTOOLCHAIN=local GOWORK=off GOFLAGS=
 
@@ -12,12 +12,12 @@ tools/bootstrap/go.sh
 lock crds
 current && exit 0
 temporary
-say ".tools/kargo-crds: fetching those of Kargo $pinned"
-# Go would add a line that go.sum does not have, and go on.
+say ".tools/kargo-crds: fetching the CRDs of Kargo $pinned"
+# Go would add a missing line to go.sum and continue.
 cp tests/upstream/go.mod tests/upstream/go.sum "$temporary"
 (cd "$temporary" && "$root/.tools/bin/go" mod download -json "$module" >answer 2>log) || {
   cat "$temporary/log" "$temporary/answer" >&2
-  die "Kargo $pinned was not fetched"
+  die "Kargo $pinned could not be fetched"
 }
 cmp -s tests/upstream/go.sum "$temporary/go.sum" || die "tests/upstream/go.sum does not pin Kargo $pinned"
 folder=$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' "$temporary/answer")

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What the bootstrap scripts share. They run from the repository's root, say what they do on stderr, and do nothing when all is there.
+# Shared by the bootstrap scripts. They run in the repository's root, report on stderr, and do nothing if everything is current.
 set -eu
 cd "$(dirname "$0")/../.."
 root=$(pwd -P)
@@ -7,7 +7,7 @@ root=$(pwd -P)
 say() { echo "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
-# at_least 4.3.1 4.3.0: is the first version at least the second?
+# at_least 4.3.1 4.3.0: succeeds if the first version is at least the second.
 at_least() {
   awk -v have="$1" -v want="$2" 'BEGIN {
     split(have, h, "."); split(want, w, ".")
@@ -15,18 +15,18 @@ at_least() {
   }'
 }
 
-# on_path helm: the helm on PATH, if any, that is not .tools/bin/helm itself.
+# on_path helm: prints the helm on PATH, if any, other than .tools/bin/helm.
 on_path() {
   (PATH=$(printf '%s' "$PATH" | tr ':' '\n' | grep -vxF "$root/.tools/bin" | paste -sd: -) && command -v "$1")
 }
 
-# temporary: a folder, $temporary, that is gone when the script ends, however it ends (kill -9 aside: `make clean`).
+# temporary: creates a folder, $temporary, that is removed when the script ends, except by kill -9 (then: `make clean`).
 temporary() {
   mkdir -p .tools
   temporary=$(mktemp -d "$root/.tools/tmp.XXXXXX")
 }
 
-# lock NAME: one at a time, for people with two terminals. The lock of a script that was killed is taken over.
+# lock NAME: waits until no other script holds the lock NAME. The lock of a script that was killed is taken over.
 lock() {
   mkdir -p .tools
   while ! mkdir ".tools/lock.$1" 2>/dev/null; do
@@ -46,7 +46,7 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# find_python: sets $python to $PYTHON, or else to the first python3 that is new enough and can make virtual environments.
+# find_python: sets $python to $PYTHON, else to the first python3 that is new enough and can create virtual environments.
 find_python() {
   reason='there is no python3 on PATH'
   for python in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
@@ -62,5 +62,5 @@ find_python() {
       return 0
     fi
   done
-  die "Python 3.11 or newer with venv is needed, and $reason. Another one is chosen with: make PYTHON=/path/to/python3.12"
+  die "Python 3.11 or newer with venv is required, but $reason. To choose another Python: make PYTHON=/path/to/python3.12"
 }

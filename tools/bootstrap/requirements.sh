@@ -1,12 +1,12 @@
 #!/bin/sh
-# requirements.sh [--upgrade]: pins what pyproject.toml asks for, with hashes, for all platforms. Needs a network.
+# requirements.sh [--upgrade]: pins the dependencies of pyproject.toml, with hashes, for all platforms. Needs network access.
 . "$(dirname "$0")/lib.sh"
 find_python
 temporary
 "$python" -m venv "$temporary/venv"
 "$temporary/venv/bin/python" -m pip install -q --disable-pip-version-check uv==0.13.9
 
-# pin FILE ARGUMENT…
+# pin FILE ARGUMENT…: writes FILE.
 pin() {
   file=$1; shift
   say "$file"

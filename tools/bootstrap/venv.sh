@@ -1,6 +1,7 @@
 #!/bin/sh
-# venv.sh run|dev|bench: .venv holds kargo-fleet and what requirements.txt pins; with dev, also what requirements-dev.txt pins,
-# with bench, requirements-bench.txt. .venv/.run, .dev, .bench and .self say what was installed; .busy marks an installation on top that was interrupted.
+# venv.sh run|dev|bench: installs kargo-fleet and requirements.txt into .venv; with dev, also requirements-dev.txt, with
+# bench, requirements-bench.txt. .venv/.run, .dev, .bench and .self record what was installed; .busy marks an interrupted
+# installation.
 . "$(dirname "$0")/lib.sh"
 
 fingerprint() {
@@ -12,7 +13,7 @@ current() {
   [ -f "$stamp" ] && [ ! -f .venv/.busy ] && [ "$(cat "$stamp")" = "$(fingerprint "$@")" ]
 }
 
-# The right interpreter, unless PYTHON asks for another.
+# chosen: succeeds unless PYTHON is another interpreter than that of .venv.
 chosen() {
   [ -z "${PYTHON:-}" ] || [ "$(cat .venv/.python 2>/dev/null)" = "$PYTHON" ] ||
     [ "$("$PYTHON" -V 2>&1)" = "$(.venv/bin/python -V 2>&1)" ]
@@ -29,13 +30,13 @@ everything "$1" && exit 0
 lock venv
 everything "$1" && exit 0
 
-# stale dev: was it installed, and have its pins changed since?
+# stale dev: succeeds if it was installed and its pins have changed since.
 stale() { [ -f ".venv/.$1" ] && [ "$(cat ".venv/.$1")" != "$(fingerprint "requirements-$1.txt")" ]; }
 
-# Changed pins mean a new environment, so that nothing is left over from the old ones.
+# Changed pins need a new environment, so that nothing of the old pins is left.
 if ! chosen || ! current run requirements.txt || stale dev || stale bench; then
   find_python
-  say ".venv: installing what requirements.txt pins, with Python $version"
+  say ".venv: installing requirements.txt with Python $version"
   rm -rf .venv
   "$python" -m venv .venv
   install --require-hashes -r requirements.txt
@@ -44,7 +45,7 @@ if ! chosen || ! current run requirements.txt || stale dev || stale bench; then
 fi
 touch .venv/.busy
 if [ "$1" != run ] && [ ! -f ".venv/.$1" ]; then
-  say ".venv: installing what requirements-$1.txt pins"
+  say ".venv: installing requirements-$1.txt"
   install --require-hashes -r "requirements-$1.txt"
   fingerprint "requirements-$1.txt" >".venv/.$1"
 fi

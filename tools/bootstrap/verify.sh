@@ -1,5 +1,5 @@
 #!/bin/sh
-# verify.sh: everything that is generated and committed is current. It is generated again in a copy of the tree and compared.
+# verify.sh: checks that all generated and committed files are current: generates them again in a copy and compares.
 . "$(dirname "$0")/lib.sh"
 
 set -- .git .venv .tools .ruff_cache .mypy_cache .pytest_cache .hypothesis __pycache__
@@ -18,5 +18,5 @@ tools/bootstrap/docs.sh "$copy/charts" || status=1
 if diff -ru -X "$temporary/ignored" . "$copy"; then
   say 'All generated files are current.'
 else
-  die "the files above are not what is generated from their sources: run 'make docs schema values' and commit the result"
+  die "the files above are out of date: run 'make docs schema values' and commit the result"
 fi

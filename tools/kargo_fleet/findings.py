@@ -7,6 +7,7 @@ services.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -189,7 +190,7 @@ def counted(findings: Iterable[Finding]) -> list[Finding]:
     first: dict[tuple[str, str, str], Finding] = {}
     count: dict[tuple[str, str, str], int] = {}
     for finding in findings:
-        key = (finding.code, finding.message.replace(finding.service, "<service>"), finding.fix)
+        key = (finding.code, _without_service(finding), finding.fix)
         first.setdefault(key, finding)
         count[key] = count.get(key, 0) + 1
     return [
@@ -198,6 +199,12 @@ def counted(findings: Iterable[Finding]) -> list[Finding]:
         else finding
         for key, finding in first.items()
     ]
+
+
+def _without_service(finding: Finding) -> str:
+    """Return a finding's message with the service's name left open, where it is a whole word."""
+    name = re.escape(finding.service)
+    return re.sub(rf"(?<![\w-]){name}(?![\w-])", "<service>", finding.message) if name else finding.message
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:

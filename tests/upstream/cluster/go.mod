@@ -1,4 +1,4 @@
-// A control plane for the tests, from upstream's own sources: see ../../cluster/binaries.py, which builds the tools below.
+// A control plane for the tests, from upstream's own sources: see ../../on_cluster/binaries.py, which builds the tools below.
 // Versions and replacements are Argo CD's (its go.mod), so that Argo CD and Kubernetes share what they have in common.
 module kargo-fleet.test/cluster
 

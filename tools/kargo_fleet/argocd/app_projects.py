@@ -7,6 +7,7 @@ from typing import Any
 
 from kargo_fleet.argocd.settings import LABELS, ArgoFleet
 from kargo_fleet.fleet.names import PREFIX, RESERVED_NAMES, project_of
+from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.text.yaml_writer import Note
 
 # Every namespaced kind in charts/kargo-service.
@@ -118,7 +119,7 @@ def _named(group: str, kind: str, name: str) -> dict[str, str]:
 
 
 def _glob(pattern: str, stage: str) -> str:
-    return pattern.replace("<service>", "*").replace("<stage>", stage)
+    return expanded(pattern, "*", stage)
 
 
 def _generated() -> str:

@@ -12,7 +12,7 @@ from kargo_fleet.argocd.health import argocd_cm
 from kargo_fleet.argocd.settings import ArgoFleet, StageApplication, argo_fleet, stages_of
 from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.argocd.split import split
-from kargo_fleet.argocd.unit_sets import unit_application, unit_set
+from kargo_fleet.argocd.unit_sets import unit_set
 from kargo_fleet.argocd.workload_sets import has_stage, stage_names, workload_set
 from kargo_fleet.text import yaml_manifests
 from kargo_fleet.text.yaml_writer import ANNOTATED, document
@@ -46,27 +46,6 @@ def manifests(
         files["argocd/appproject-workloads.yaml"] = document(project, ANNOTATED)
     files.update((path, document(appset, ANNOTATED)) for path, appset in _sets(known, stages, shards or {}))
     return dict(sorted(files.items()))
-
-
-def set_names(
-    fleet: Mapping[str, Any],
-    services: Mapping[str, Sequence[StageApplication | str]],
-    shards: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """Return the name of the ApplicationSet in each file; takes what `manifests` takes."""
-    known = argo_fleet(fleet)
-    stages = {service: stages_of(found) for service, found in services.items()}
-    return {path: str(appset["metadata"]["name"]) for path, appset in _sets(known, stages, shards or {})}
-
-
-def application_name(fleet: Mapping[str, Any], service: str) -> str:
-    """Return the name of the Argo CD Application of the unit of `service`."""
-    return unit_application(argo_fleet(fleet), service)
-
-
-def namespace(fleet: Mapping[str, Any]) -> str:
-    """Return the namespace that Argo CD's objects of this fleet are in."""
-    return str(argo_fleet(fleet).argocd["namespace"])
 
 
 def handover(fleet: Mapping[str, Any], old_texts: Iterable[str]) -> list[str]:

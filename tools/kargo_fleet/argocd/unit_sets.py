@@ -25,6 +25,7 @@ from kargo_fleet.fleet.names import (
     release_template,
     values_path,
 )
+from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.text.yaml_writer import Note
 
 _WHY_PATHS = "Only a change of the chart or of this file renders the service again. Every promotion is a commit."
@@ -56,7 +57,7 @@ def unit_set(fleet: ArgoFleet, bucket: Bucket, shard: Share | None = None) -> di
 
 def unit_application(fleet: ArgoFleet, service: str) -> str:
     """Return the name of the Application of the unit of `service`."""
-    return str(fleet.units["applicationName"]).replace("<service>", service)
+    return expanded(fleet.units["applicationName"], service)
 
 
 def _template(fleet: ArgoFleet, destination: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def _metadata(fleet: ArgoFleet, paths: str) -> dict[str, Any]:
     settings = fleet.units
     own = {NAME_LABEL: SERVICE, COMPONENT_LABEL: UNIT_COMPONENT}
     return {
-        "name": settings["applicationName"].replace("<service>", SERVICE),
+        "name": expanded(settings["applicationName"], SERVICE),
         "labels": {**{key: literal(value) for key, value in settings["labels"].items()}, **own},
         "annotations": {
             **{key: literal(value) for key, value in settings["annotations"].items()},

@@ -8,11 +8,11 @@ from typing import Any
 
 from kargo_fleet.argocd.settings import ArgoFleet, StageApplication, argo_fleet, stages_of
 from kargo_fleet.argocd.shares import unit_shares
-from kargo_fleet.argocd.split import largest, split
+from kargo_fleet.argocd.split import MOST, largest, split
 from kargo_fleet.argocd.unit_sets import unit_application
 from kargo_fleet.argocd.workload_sets import has_stage, stage_names, workload_application, workload_namespace
 from kargo_fleet.findings import Finding, Place, Problem
-from kargo_fleet.fleet.names import FLEET_FILE, PREFIX
+from kargo_fleet.fleet.names import FLEET_FILE, LONGEST_NAMESPACE, PREFIX
 
 Services = Mapping[str, Sequence[StageApplication]]
 
@@ -133,11 +133,11 @@ def _namespaces(fleet: ArgoFleet, services: Services) -> Iterator[Finding]:
                     f"{where}, which belongs to a control plane",
                     "change argocd.workloads.destination.namespace, or rename the service",
                 )
-            if len(name) > 63:
+            if len(name) > LONGEST_NAMESPACE:
                 yield _in_service(
                     fleet,
                     service,
-                    f"{where}; namespace names are limited to 63 characters",
+                    f"{where}; namespace names are limited to {LONGEST_NAMESPACE} characters",
                     "change argocd.workloads.destination.namespace, or rename the service or the stage",
                 )
 
@@ -155,9 +155,9 @@ def _sizes(fleet: ArgoFleet, services: Services, shards: Mapping[str, str]) -> I
         ]
     for key, names, most, fewest in sections:
         buckets = split(names, most, fewest)
-        fullest = largest(names, buckets) if len(buckets) == 256 else 0
+        fullest = largest(names, buckets) if len(buckets) == MOST else 0
         if fullest > most:
             yield _in_fleet(
-                f"argocd.{key}.maxApplications is {most}, but even 256 sets hold up to {fullest} Applications each",
+                f"argocd.{key}.maxApplications is {most}, but even {MOST} sets hold up to {fullest} Applications each",
                 f"raise argocd.{key}.maxApplications",
             )

@@ -18,6 +18,7 @@ from kargo_fleet.argocd.appsets import (
 from kargo_fleet.argocd.settings import ArgoFleet, StageApplication
 from kargo_fleet.argocd.split import Bucket
 from kargo_fleet.fleet.names import COMPONENT_LABEL, NAME_LABEL, project_of
+from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.text.yaml_writer import Note
 
 Services = Mapping[str, Sequence[StageApplication]]
@@ -121,4 +122,4 @@ def _template(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> dict
 
 
 def _fill(pattern: str, service: str, stage: str, services: str = "") -> str:
-    return pattern.replace("<services>", services).replace("<service>", service).replace("<stage>", stage)
+    return expanded(pattern.replace("<services>", services), service, stage)

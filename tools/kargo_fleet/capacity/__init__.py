@@ -1,6 +1,6 @@
-"""What a fleet of any size asks of Kargo, Argo CD, the registries, Git and etcd, and whether they can give it.
+"""The load of a fleet of any size on Kargo, Argo CD, the registries, Git and etcd, compared with their limits.
 
-`model` holds the formulas, `assumptions` the numbers that are an installation's or an organisation's, `facts` what the
-fleet's values come to, `objects` what it puts into the cluster, `advice` what to set, `report` how all that is shown.
+`model` holds the formulas, `assumptions` the numbers of an installation or organisation, `facts` the inputs from the
+fleet's values, `stored_objects` the objects in the cluster, `advice` the settings to change, `report` the output.
 docs/scaling.md explains every formula and names its source.
 """

@@ -1,8 +1,7 @@
-"""What to set so that a fleet that does not fit does: found by trying, with the same formulas.
+"""Settings with which a fleet fits that does not fit yet, determined by trying them with the same formulas.
 
-Nothing is proposed that was not worked out to be enough. Several settings may be; the order here is what costs least:
-what the registry is asked once instead of every time, a longer interval with webhook receivers, more workers, and more
-controllers last.
+Only settings that were calculated to be sufficient are proposed. If several are, the cheapest comes first: caching by tag,
+a longer interval with webhook receivers, more workers, and more controllers last.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ from kargo_fleet.capacity.assumptions import Assumptions
 from kargo_fleet.capacity.model import Limit, Profiles, Push, ServiceProfile
 from kargo_fleet.text.durations import written
 
-#: Intervals to choose from. Beyond an hour, webhook receivers or not, people ask where their release is.
+#: Intervals to choose from. More than an hour is too long for a release, with or without webhook receivers.
 _INTERVALS = (300.0, 600.0, 900.0, 1800.0, 3600.0)
-#: Above this, waiting for the interval is felt, and receivers should announce images.
+#: Above this interval, webhook receivers should announce new images.
 _FELT = 900.0
 _MOST_SHARDS = 100
 _CONTROLLERS = frozenset(["KF901", "KF902"])
-#: What a service may leave to fleet.yaml.
+#: Values that a service may leave to fleet.yaml.
 INTERVAL, CACHE, SHARD = "warehouse.interval", "image.cacheByTag", "shard"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A way to run the fleet: what to set in fleet.yaml, and outside of it. None or empty leaves a thing as it is."""
+    """Settings to change, in fleet.yaml and outside of it. None or empty means unchanged."""
 
     interval: float | None = None
     cache_by_tag: bool = False
@@ -42,13 +41,13 @@ class Settings:
         return self != Settings()
 
 
-#: Works out the limits of a fleet; of the settings it takes those that are neither in the fleet nor assumed.
+#: Calculates the limits of a fleet; uses the settings that are neither in the fleet nor in the assumptions.
 Limits = Callable[[Profiles, Assumptions, Settings], list[Limit]]
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What to set. `remaining` are limits that no setting of this kind moves, `alternative` another way that is enough."""
+    """The settings to change. `remaining` are limits that no setting relieves; `alternative` is sufficient, too."""
 
     settings: Settings
     remaining: tuple[Limit, ...] = ()
@@ -56,7 +55,7 @@ class Advice:
 
 
 def find(fleet: Profiles, given: Assumptions, limits: Limits) -> Advice:
-    """Return what to set so that no limit is used more than `utilization`; nothing when none is."""
+    """Return the settings with which no limit is used more than `utilization`; empty when none is."""
     wrong = _wrong(fleet, given, limits, Settings())
     if not wrong:
         return Advice(Settings())
@@ -71,7 +70,7 @@ def find(fleet: Profiles, given: Assumptions, limits: Limits) -> Advice:
 
 
 def _beside_controllers(fleet: Profiles, given: Assumptions, wrong: list[Limit]) -> Settings:
-    """Return what to set about everything but the controllers and their registries."""
+    """Return the settings for everything except the controllers and their registries."""
     settings = Settings()
     for limit in wrong:
         if limit.code == "KF903":
@@ -84,7 +83,7 @@ def _beside_controllers(fleet: Profiles, given: Assumptions, wrong: list[Limit])
 
 
 def apply(fleet: Profiles, settings: Settings) -> dict[ServiceProfile, float]:
-    """Return the fleet as it is with these settings in fleet.yaml; what a service decides itself stays as it is."""
+    """Return the fleet with these settings in fleet.yaml; values that a service sets itself do not change."""
     changed: dict[ServiceProfile, float] = {}
     for service, count in fleet.items():
         one = service
@@ -109,7 +108,7 @@ def apply(fleet: Profiles, settings: Settings) -> dict[ServiceProfile, float]:
 
 
 def assumed(given: Assumptions, settings: Settings) -> Assumptions:
-    """Return the assumptions with what these settings change outside of the fleet."""
+    """Return the assumptions with the settings that are outside of the fleet."""
     changed = given
     if settings.webhook_receivers:
         changed = replace(changed, webhook_receivers=True)
@@ -134,7 +133,7 @@ def _first(ways: Iterator[Settings], fleet: Profiles, given: Assumptions, limits
 
 
 def _for_controllers(fleet: Profiles, given: Assumptions, rest: Settings) -> Iterator[Settings]:
-    """Yield ways to ask registries less and to share the asking, those that cost least first."""
+    """Yield settings that reduce the requests to registries or spread them over controllers, the cheapest first."""
     slowest = max((one.interval for one in fleet if INTERVAL in one.follows), default=0.0)
     intervals: list[float | None] = [None, *(each for each in _INTERVALS if each > slowest)]
     caches = [True, False] if any(CACHE in one.follows for one in fleet) else [False]
@@ -142,8 +141,8 @@ def _for_controllers(fleet: Profiles, given: Assumptions, rest: Settings) -> Ite
     more = [f"shard-{index:02d}" for index in range(1, _MOST_SHARDS + 1) if f"shard-{index:02d}" not in named]
     for shards in [(), *((*named, *more[:count]) for count in range(0 if not named else 1, _MOST_SHARDS))]:
         if len(shards) == 1:
-            continue  # which shares nothing
-        # More workers, and then more controllers, are only worth it once the interval is as long as it may be.
+            continue  # one shard spreads nothing
+        # More workers, and then more controllers, are only tried with the longest interval.
         for workers in [None] if shards else [None, *(factor * given.max_concurrent_reconciles for factor in (2, 4))]:
             for cache in caches:
                 for interval in intervals[-1:] if shards or workers else intervals:
@@ -158,19 +157,19 @@ def _for_controllers(fleet: Profiles, given: Assumptions, rest: Settings) -> Ite
 
 
 def _stages(fleet: Profiles) -> tuple[str, ...]:
-    """Return the stages that every service has: naming another one for all would give it to all."""
+    """Return the stages that every service has: setting any other stage for all services would add it to all."""
     common = [{push.stage for push in service.pushes} for service in fleet if service.pushes]
     return tuple(sorted(set.intersection(*common))) if common else ()
 
 
 def _quota(wanted: float) -> int:
-    """Return a size for etcd's database, a whole number of GiB; 8 is the most that etcd suggests."""
+    """Return a size for etcd's database in whole GiB; 8 GiB is the maximum that etcd suggests."""
     gib = 2**30
     return min(max(2, int(-(-wanted // gib))), 8) * gib
 
 
 def as_values(settings: Settings) -> Mapping[str, object]:
-    """Return what of these settings goes into fleet.yaml."""
+    """Return the part of these settings that goes into fleet.yaml."""
     data: dict[str, object] = {}
     values: dict[str, object] = {}
     if settings.interval is not None:

@@ -1,4 +1,4 @@
-"""What the formulas assume: the section `plan` of fleet.yaml with its defaults, and what the command line says over it."""
+"""The assumptions of the formulas: the section `plan` of fleet.yaml with its defaults, and overrides on the command line."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class Assumptions:
-    """Everything that `plan` of fleet.yaml may say, with its default. Durations are seconds here.
+    """The keys of `plan` in fleet.yaml, with their defaults. Durations are seconds here.
 
     The defaults of the first group are those of Kargo's chart (charts/kargo/values.yaml of akuity/kargo v1.11.2), of its
-    controllers (cmd/controlplane/controller.go) and of etcd; the others are cautious, and yours are better.
+    controllers (cmd/controlplane/controller.go) and of etcd; the others are conservative estimates, to be measured.
     """
 
-    # Kargo's installation, etcd's, and what installs the units
+    # Kargo's installation, etcd, and what installs the units
     max_concurrent_reconciles: int = 4
     rate_limit: int = 20
     min_reconciliation_interval: float = 300
@@ -55,7 +55,7 @@ class Assumptions:
     utilization: float = 0.7
 
     def changed(self, settings: Mapping[str, Any]) -> Assumptions:
-        """Return these with `settings`, keys of fleet.yaml that are valid by the schema, over them."""
+        """Return the assumptions with `settings`, valid keys of fleet.yaml, overriding them."""
         given = {
             attribute(key): seconds(value) if is_duration(key) else value
             for key, value in settings.items()
@@ -64,17 +64,17 @@ class Assumptions:
         return replace(self, **given)  # type: ignore[arg-type]
 
     def as_data(self) -> dict[str, Any]:
-        """Return them by the keys of fleet.yaml; durations are seconds."""
+        """Return the assumptions by the keys of fleet.yaml; durations are seconds."""
         return {key: getattr(self, attribute(key)) for key in PLAN_KEYS}
 
 
 def attribute(key: str) -> str:
-    """Return what a key of `plan` is called here: max_concurrent_reconciles for maxConcurrentReconciles."""
+    """Return the attribute of a key of `plan`: max_concurrent_reconciles for maxConcurrentReconciles."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
 
 
 def assumptions_of(section: Mapping[str, Any] | None, options: Iterable[str]) -> Assumptions:
-    """Return the assumptions of fleet.yaml, with `options`, each KEY=VALUE, over them. Raises FleetError for a bad option."""
+    """Return the assumptions of fleet.yaml, overridden by `options`, each KEY=VALUE. Raises FleetError for an invalid option."""
     return Assumptions().changed(section or {}).changed(_parsed(options))
 
 
@@ -83,8 +83,8 @@ def _parsed(options: Iterable[str]) -> dict[str, Any]:
     for option in options:
         key, separator, text = option.partition("=")
         if not separator or key not in PLAN_KEYS:
-            hint = did_you_mean(key, PLAN_KEYS, f"it is one of {', '.join(PLAN_KEYS)}")
-            raise FleetError(f"--set {option}: KEY=VALUE is wanted; {hint}")
+            hint = did_you_mean(key, PLAN_KEYS, f"the keys are {', '.join(PLAN_KEYS)}")
+            raise FleetError(f"--set {option}: not KEY=VALUE with a known key; {hint}")
         settings[key] = text if is_duration(key) else _scalar(option, text)
         if problems := Schema(PLAN_SCHEMA).problems({key: settings[key]}):
             raise FleetError(f"--set {problems[0].message}\n{problems[0].fix}".strip())
@@ -92,7 +92,7 @@ def _parsed(options: Iterable[str]) -> dict[str, Any]:
 
 
 def _scalar(option: str, text: str) -> Any:
-    """Return what a value of the command line means, by the rules that fleet.yaml is read by."""
+    """Parse a value of the command line by the same rules as fleet.yaml."""
     try:
         return yaml_reader.parse(f"value: {text}").get("value")
     except yaml_reader.YamlError as error:

@@ -1,4 +1,4 @@
-"""What the values of a fleet's services come to for the formulas, and a fleet of another size in the same proportions."""
+"""The inputs of the formulas from the values of a fleet's services, and a fleet of another size in the same proportions."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from kargo_fleet.fleet.shards import Shard
 from kargo_fleet.text.durations import seconds
 
 _PROMOTIONS, _FREIGHT = "count/promotions.kargo.akuity.io", "count/freights.kargo.akuity.io"
-#: What a Warehouse has when nobody says otherwise; Kargo's own defaults for a further subscription.
+#: The default interval of a Warehouse, and Kargo's default discoveryLimit of a further subscription.
 _INTERVAL, _LIMIT = "5m", 20
 
 Values = Mapping[str, Any]
 
 
 def service(values: Values, follows: Iterable[str] = ()) -> ServiceProfile:
-    """Return the facts in a unit's complete and valid values."""
+    """Return the profile of a unit's complete and valid values."""
     warehouse = values.get("warehouse") or {}
     own, others = [_image(values["image"], 10)], []
     for subscription in warehouse.get("subscriptions") or []:
@@ -49,7 +49,7 @@ def service(values: Values, follows: Iterable[str] = ()) -> ServiceProfile:
 
 
 def registry(repo_url: str) -> str:
-    """Return the host of an image repository as Kargo's client takes it: the first part, if it looks like one."""
+    """Return the host of an image repository as Kargo's client parses it: the first part, if it looks like a host."""
     first, separator, _ = repo_url.partition("/")
     is_host = separator and ("." in first or ":" in first or first == "localhost")
     return first if is_host else "index.docker.io"
@@ -65,9 +65,9 @@ def _image(image: Values, limit: int) -> Image:
 
 
 def _pushes(values: Values) -> tuple[tuple[Push, ...], int]:
-    """Return the stages that push to a shared branch, and how many push to a branch of a pull request's own.
+    """Return the stages that push to a shared branch, and the number of stages that push to the branch of a pull request.
 
-    A stage with steps of its own, or a task, may do anything, and is taken to push as well.
+    A stage with custom steps, or a task, may do anything; it is assumed to push to a shared branch.
     """
     pushes, pull_requests = [], 0
     for stage in values["stages"]:
@@ -83,17 +83,17 @@ def _pushes(values: Values) -> tuple[tuple[Push, ...], int]:
 
 
 def _limit(hard: Values, key: str) -> float:
-    """Return a count of a ResourceQuota, which Kubernetes takes as a number or a text such as 1k."""
+    """Return a count of a ResourceQuota, which Kubernetes accepts as a number or a string such as 1k."""
     text = str(hard.get(key) or "")
     number, factor = (text[:-1], 1000) if text.endswith("k") else (text, 1)
     return float(number) * factor if number.isdigit() else math.inf
 
 
 def scaled(services: Sequence[ServiceProfile], count: int, pool: Mapping[str, float]) -> dict[ServiceProfile, float]:
-    """Return a fleet of `count` services in which every service of the present one stands for equally many.
+    """Return a fleet of `count` services in which every present service stands for equally many.
 
-    `pool` are the shards that share the services that are pinned to none, by weight; they are given out by a hash, so as
-    it happens to fall for a few services is not how it falls for thousands.
+    `pool` are the shards of services that are not pinned to a shard, by weight. Shards are assigned by a hash, so the
+    shares of a few services differ from those of thousands; the weights are used instead.
     """
     fleet: Counter[ServiceProfile] = Counter()
     present = Counter(services[index * len(services) // count] for index in range(count)) if services else Counter()
@@ -107,7 +107,7 @@ def scaled(services: Sequence[ServiceProfile], count: int, pool: Mapping[str, fl
 
 
 def pool(shards: Sequence[Shard]) -> dict[str, float]:
-    """Return the share of the services that each of a fleet's shards gets; {} when none has any weight."""
+    """Return each shard's share of the services; {} when no shard has a weight."""
     weights = {shard.name: shard.weight for shard in shards}
     total = sum(weights.values())
     return {name: weight / total for name, weight in weights.items() if weight}

@@ -1,7 +1,7 @@
-"""The formulas: a fleet and assumptions in, loads and limits out. Nothing here reads or writes anything.
+"""The formulas: a fleet and assumptions in, loads and limits out, without any input or output.
 
-Where a number or a rule is Kargo's, the file that it was read in is named, at v1.11.2 of akuity/kargo; docs/scaling.md
-has the same formulas in words.
+Numbers and rules of Kargo name their source file, at v1.11.2 of akuity/kargo; docs/scaling.md has the same formulas in
+words.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from dataclasses import dataclass
 
 from kargo_fleet.capacity.assumptions import Assumptions
 
-#: One discovery writes the Warehouse's status twice and, with freightCreationPolicy Automatic, tries to create the Freight
-#: that is there already: pkg/controller/warehouses/warehouses.go, syncWarehouse.
+#: One discovery writes the Warehouse's status twice and, with freightCreationPolicy Automatic, tries to create Freight that
+#: already exists: pkg/controller/warehouses/warehouses.go, syncWarehouse.
 WRITES_PER_DISCOVERY, CREATES_PER_DISCOVERY = 2, 1
-#: Roughly what one promotion asks of the API server, most of it status: pkg/controller/promotions, pkg/controller/stages.
+#: Estimated requests of one promotion to the API server, mostly status: pkg/controller/promotions, pkg/controller/stages.
 REQUESTS_PER_PROMOTION = 20
-#: A Stage is looked at again after 5 minutes, which no setting changes: pkg/controller/stages/regular_stages.go, Reconcile.
+#: A Stage is reconciled again after 5 minutes, which is not configurable: pkg/controller/stages/regular_stages.go, Reconcile.
 STAGE_REQUEUE = 300.0
-#: kube-apiserver compacts every 5 minutes what is older than 5 minutes (--etcd-compaction-interval): at most this is kept.
+#: kube-apiserver compacts versions older than 5 minutes every 5 minutes (--etcd-compaction-interval): the maximum age.
 HISTORY = 600.0
 DAY = 86400.0
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image subscription, as far as its registry is concerned."""
+    """An image subscription: what determines its requests to the registry."""
 
     registry: str
     strategy: str
@@ -52,10 +52,10 @@ class Push:
 
 @dataclass(frozen=True)
 class ServiceProfile:
-    """What a service's values say that costs something. Services that are alike are one of these, counted.
+    """The values of a service that cause load. Equal services share one profile, which is counted.
 
-    `pushes` are the stages that push to a branch which others push to as well, `pull_requests` counts the other stages.
-    `follows` names the values that fleet.yaml alone decides for this service, so that changing them there changes them here.
+    `pushes` are the stages that push to a shared branch, `pull_requests` is the number of the other stages. `follows`
+    names the values that only fleet.yaml sets for this service, so that a change there takes effect here.
     """
 
     shard: str = ""
@@ -71,15 +71,15 @@ class ServiceProfile:
     follows: frozenset[str] = frozenset()
 
 
-#: How many services are like that. A share of a service is one that is spread over shards by their weights.
+#: The number of services with a profile. It is not an integer when services are spread over shards by their weights.
 Profiles = Mapping[ServiceProfile, float]
 
 
 @dataclass(frozen=True)
 class Limit:
-    """One thing that can run out, and how much of it is used. `code` is that of the error.
+    """A limited resource and its load. `code` is that of the error.
 
-    `grows` says that more services use more of it.
+    `grows` means that the load grows with the number of services.
     """
 
     code: str
@@ -92,13 +92,13 @@ class Limit:
 
     @property
     def share(self) -> float:
-        """The part of the limit that is used; above 1 it cannot work."""
+        """The part of the limit that is used; above 1 the limit is exceeded."""
         return self.load / self.capacity if self.capacity else math.inf
 
 
 @dataclass(frozen=True)
 class ControllerLoad:
-    """What one Kargo controller (a shard) has to do."""
+    """The load of one Kargo controller (a shard)."""
 
     shard: str
     services: float
@@ -112,7 +112,7 @@ class ControllerLoad:
 
 @dataclass(frozen=True)
 class RegistryLoad:
-    """What one controller asks of one registry. `smallest_interval` is what this pair sustains if all are asked alike."""
+    """The load of one controller on one registry. `smallest_interval` is sustainable if all Warehouses have it."""
 
     shard: str
     host: str
@@ -125,7 +125,7 @@ class RegistryLoad:
 
 @dataclass(frozen=True)
 class BranchLoad:
-    """What one Git branch takes. Promotions per hour; `attempts` is how often a push is tried on average."""
+    """The load of one Git branch. Promotions per hour; `attempts` is the average number of attempts of a push."""
 
     name: str
     promotions: float
@@ -136,7 +136,7 @@ class BranchLoad:
 
 @dataclass(frozen=True)
 class Storage:
-    """Bytes in etcd: of objects as they are stored, of their history, of the database that holds both."""
+    """Bytes in etcd: of the stored objects, of their history, and of the database that holds both."""
 
     objects: float
     history: float
@@ -145,7 +145,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Retention:
-    """Promotions and Freight that the garbage collector leaves, in all."""
+    """The total of Promotions and Freight that the garbage collector keeps."""
 
     promotions: float
     freight: float
@@ -153,7 +153,7 @@ class Retention:
 
 @dataclass(frozen=True)
 class ApplicationSets:
-    """Argo CD's side: services per set, and seconds. `share` is the part of the time that the fullest set is rendered."""
+    """The load of Argo CD: services per ApplicationSet, and durations in seconds."""
 
     sets: tuple[int, ...]
     reconcile: float
@@ -162,15 +162,15 @@ class ApplicationSets:
 
     @property
     def share(self) -> float:
-        """The part of requeueAfterSeconds that rendering the fullest set takes."""
+        """The part of requeueAfterSeconds that rendering the largest set takes."""
         return self.reconcile / self.requeue_after
 
 
 def requests(image: Image, given: Assumptions) -> float:
-    """Return how many requests one discovery of an image sends to its registry, once caches are warm.
+    """Return the number of requests that one discovery of an image sends to its registry, once caches are warm.
 
-    Every list of tags and every look at a tag signs in anew (a ping, and a token where the registry wants one):
-    pkg/image/repository_client.go makes no client that lasts, and remote.List and remote.Get of go-containerregistry each
+    Every list of tags and every request for a tag authenticates again (a ping, and a token if the registry requires one):
+    pkg/image/repository_client.go does not keep a client, and remote.List and remote.Get of go-containerregistry each
     start with transport.NewWithContext. Counted with Kargo's own selectors against a registry: 43 requests for SemVer with
     a token and discoveryLimit 10, 3 with cacheByTag, 33 for indexes of several platforms.
     """
@@ -188,22 +188,22 @@ def requests(image: Image, given: Assumptions) -> float:
 
 
 def discovery_seconds(service: ServiceProfile, given: Assumptions) -> float:
-    """Return how long one discovery occupies a worker: subscriptions, and the requests of each, come one after the other."""
+    """Return how long one discovery occupies a worker: subscriptions, and the requests of each, are sequential."""
     count = sum(requests(image, given) for image in service.images) + len(service.others)
     return count * given.seconds_per_request
 
 
 def discoveries(service: ServiceProfile, given: Assumptions) -> float:
-    """Return discoveries per second of one service: one per interval, at least the floor, and one per announced release.
+    """Return discoveries per second of one service: one per interval, not below the minimum, and one per announced release.
 
-    The interval counts from the end of the last discovery (GetInterval in api/v1alpha1/warehouse_types.go), without jitter.
+    The interval starts at the end of the last discovery (GetInterval in api/v1alpha1/warehouse_types.go), without jitter.
     """
     polled = 1 / max(service.interval, given.min_reconciliation_interval)
     return polled + (releases(given) if given.webhook_receivers else 0)
 
 
 def releases(given: Assumptions) -> float:
-    """Return releases per second of one service in the hours in which they come."""
+    """Return releases per second of one service during the release hours of a day."""
     return given.releases_per_service_per_day / (given.hours_per_day * 3600)
 
 
@@ -237,27 +237,27 @@ def controllers(fleet: Profiles, given: Assumptions) -> list[ControllerLoad]:
 
 
 def registries(fleet: Profiles, given: Assumptions) -> list[RegistryLoad]:
-    """Return what each controller asks of each registry."""
+    """Return the load of each controller on each registry."""
     found = []
     for shard, host in sorted({(service.shard, image.registry) for service in fleet for image in service.images}):
-        asked = {
+        users = {
             service: (count, [image for image in service.images if image.registry == host])
             for service, count in fleet.items()
             if service.shard == shard and any(image.registry == host for image in service.images)
         }
-        once = sum(count * sum(requests(image, given) for image in images) for count, images in asked.values())
+        once = sum(count * sum(requests(image, given) for image in images) for count, images in users.values())
         rate = sum(
             count * discoveries(service, given) * sum(requests(image, given) for image in images)
-            for service, (count, images) in asked.items()
+            for service, (count, images) in users.items()
         )
-        subscriptions = sum(count * len(images) for count, images in asked.values())
+        subscriptions = sum(count * len(images) for count, images in users.values())
         found.append(
             RegistryLoad(
                 shard=shard,
                 host=host,
-                warehouses=sum(count for count, _ in asked.values()),
+                warehouses=sum(count for count, _ in users.values()),
                 discoveries=sum(
-                    count * discoveries(service, given) * len(images) for service, (count, images) in asked.items()
+                    count * discoveries(service, given) * len(images) for service, (count, images) in users.items()
                 ),
                 requests=rate,
                 requests_per_discovery=once / subscriptions,
@@ -268,23 +268,23 @@ def registries(fleet: Profiles, given: Assumptions) -> list[RegistryLoad]:
 
 
 def _smallest(seconds_of_work: float, given: Assumptions) -> float:
-    """Return the interval in which this much work fits with room to spare, in whole minutes and not below Kargo's floor.
+    """Return the interval for this amount of work at `utilization`, in whole minutes and not below Kargo's minimum.
 
-    The room (`utilization`) is for what no average shows: retries after errors, refreshes by hand and by webhook, and a
-    restart of the controller, after which everything that fell due meanwhile is asked at once.
+    The reserve is for what averages do not show: retries after errors, refreshes by hand and by webhook, and a restart of
+    the controller, after which every overdue discovery runs at once.
     """
     minutes = math.ceil(round(seconds_of_work / given.utilization / 60, 6))
     return max(minutes * 60.0, given.min_reconciliation_interval)
 
 
 def branches(fleet: Profiles, given: Assumptions) -> list[BranchLoad]:
-    """Return what each branch has to take.
+    """Return the load of each branch.
 
-    In one controller git-push holds a lock per repository and branch over pull, rebase and push
+    In one controller git-push holds a lock per repository and branch during pull, rebase and push
     (pkg/promotion/runner/builtin/git_pusher.go), so a branch takes one push per `secondsPerPush`, and none fails. Several
-    controllers know nothing of each other's lock: a push fails when another controller's came between its pull and its
-    push. With pushes at random moments that happens with probability 1 - exp(-others x seconds), so a push is tried
-    exp(others x seconds) times on average; the server itself still takes one at a time.
+    controllers do not share the lock: a push fails when another controller pushes between its pull and its push. With
+    pushes at random times the probability of that is 1 - exp(-others x seconds), so a push takes exp(others x seconds)
+    attempts on average; the server itself still takes one push at a time.
     """
     loads: Counter[str] = Counter()
     shards: dict[str, set[str]] = {}
@@ -301,9 +301,9 @@ def branches(fleet: Profiles, given: Assumptions) -> list[BranchLoad]:
 
 
 def kept_promotions(service: ServiceProfile, given: Assumptions) -> float:
-    """Return how many Promotions of one service stay: per Stage the newest, and all that are young.
+    """Return the number of Promotions of one service that are kept: per Stage the newest, and all recent ones.
 
-    pkg/garbage/promotions.go: maxRetainedPromotions older than the oldest that still runs, and everything younger than
+    pkg/garbage/promotions.go: maxRetainedPromotions older than the oldest that still runs, and all that are younger than
     minPromotionDeletionAge.
     """
     young = given.releases_per_service_per_day * given.min_promotion_deletion_age / DAY
@@ -311,14 +311,14 @@ def kept_promotions(service: ServiceProfile, given: Assumptions) -> float:
 
 
 def kept_freight(service: ServiceProfile, given: Assumptions) -> float:
-    """Return how many Freight of one service stay: pkg/garbage/freight.go keeps those after the oldest that is in use."""
+    """Return the number of Freight of one service that are kept: pkg/garbage/freight.go keeps those after the oldest in use."""
     del service  # every service has one Warehouse
     young = given.releases_per_service_per_day * given.min_freight_deletion_age / DAY
     return max(given.max_retained_freight + 1, young)
 
 
 def retention(fleet: Profiles, given: Assumptions) -> Retention:
-    """Return what the fleet keeps in all; a quota ends it, for the service that has one."""
+    """Return the total that the fleet keeps, limited by the quota of each service that has one."""
     return Retention(
         _sum(fleet, lambda one: min(kept_promotions(one, given), one.promotions_quota)),
         _sum(fleet, lambda one: min(kept_freight(one, given), one.freight_quota)),
@@ -326,7 +326,7 @@ def retention(fleet: Profiles, given: Assumptions) -> Retention:
 
 
 def application_sets(sizes: Sequence[int], requeue_after: float, given: Assumptions) -> ApplicationSets:
-    """Return Argo CD's load. A set is rendered by one thread, again after requeueAfterSeconds.
+    """Return the load of Argo CD. A set is rendered by one thread, again after requeueAfterSeconds.
 
     applicationset/controllers/applicationset_controller.go and applicationset/generators/git.go of argoproj/argo-cd.
     """
@@ -342,7 +342,7 @@ def application_sets(sizes: Sequence[int], requeue_after: float, given: Assumpti
 def limits(
     fleet: Profiles, given: Assumptions, *, storage: Storage, sets: ApplicationSets, max_applications: int
 ) -> list[Limit]:
-    """Return everything that can run out, what is used most first."""
+    """Return all limits, sorted by their use, the highest first."""
     found = [
         *_registry_limits(registries(fleet, given), given),
         *_controller_limits(controllers(fleet, given), given),
@@ -354,7 +354,7 @@ def limits(
         *_argocd_limits(sets, max_applications),
         *_quota_limits(fleet, given),
     ]
-    # What does not grow with the fleet is no concern of its growth, unless it is full already.
+    # A limit that does not grow with the fleet comes last, unless it is above `utilization` already.
     return sorted(
         found, key=lambda limit: (limit.share <= given.utilization and not limit.grows, -limit.share, limit.code)
     )
@@ -393,7 +393,7 @@ def _argocd_limits(sets: ApplicationSets, max_applications: int) -> list[Limit]:
     largest = max(sets.sets, default=0)
     return [
         Limit("KF905", "ApplicationSet", "fullest set", sets.reconcile, sets.requeue_after, "s", grows=False),
-        # A set is split before it is fuller than that; 256 sets is the end.
+        # A set is split before it exceeds maxApplications, up to 256 sets.
         Limit(
             "KF905",
             "ApplicationSet split",
@@ -406,7 +406,7 @@ def _argocd_limits(sets: ApplicationSets, max_applications: int) -> list[Limit]:
 
 
 def _quota_limits(fleet: Profiles, given: Assumptions) -> list[Limit]:
-    """Return the worst service's use of its quota; one that is full stops its promotions, nobody else's."""
+    """Return the highest use of a service's quota; a full quota stops only the promotions of that service."""
     found = []
     for kind, kept, quota in (
         ("Promotions", kept_promotions, "promotions_quota"),
@@ -422,7 +422,7 @@ def _quota_limits(fleet: Profiles, given: Assumptions) -> list[Limit]:
 
 
 def controller_name(shard: str) -> str:
-    """Return how a controller is called in sentences."""
+    """Return the name of a controller for use in sentences."""
     return f"shard {shard}" if shard else "the default controller"
 
 

@@ -1,4 +1,4 @@
-"""The plan of a fleet: everything that was worked out, what breaks first, and what to set."""
+"""The plan of a fleet: its loads and limits, and the settings to change."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from kargo_fleet.capacity.stored_objects import Document, ObjectKind
 
 @dataclass(frozen=True)
 class UnitSets:
-    """How Argo CD installs the units: services by the shard that a set is made for (all together unless sets follow shards), and
-    the settings `argocd.units` of fleet.yaml."""
+    """How Argo CD installs the units: services by the shard of their ApplicationSets (all in one group unless sets follow
+    shards), and the settings `argocd.units` of fleet.yaml."""
 
     shares: Sequence[Sequence[str]]
     max_applications: int
@@ -23,7 +23,7 @@ class UnitSets:
     requeue_after: int
 
     def sizes(self) -> list[int]:
-        """Return how many services each ApplicationSet holds."""
+        """Return the number of services in each ApplicationSet."""
         return [
             largest(services, [bucket])
             for services in self.shares
@@ -33,7 +33,7 @@ class UnitSets:
 
 @dataclass(frozen=True)
 class RenderedUnits:
-    """What was rendered: objects of some services, and how many services each of them stands for."""
+    """The objects of rendered services, and the number of services that each of these stands for."""
 
     documents: Sequence[Document]
     weights: dict[str, float]
@@ -41,7 +41,7 @@ class RenderedUnits:
 
 @dataclass(frozen=True)
 class CapacityPlan:
-    """Everything that was worked out of a fleet. `limits` has what is used most first."""
+    """All results for a fleet. `limits` are sorted by their use, the highest first."""
 
     services: float
     given: Assumptions
@@ -59,12 +59,12 @@ class CapacityPlan:
 
     @property
     def namespaces(self) -> float:
-        """Namespaces of the units: one per service, whoever creates it."""
+        """The number of namespaces: one per service, whether or not the chart creates it."""
         return self.services
 
 
 def plan(fleet: Profiles, units: RenderedUnits, sets: UnitSets, given: Assumptions) -> CapacityPlan:
-    """Work out everything. `units` and `sets` are of the same services as `fleet`."""
+    """Calculate the plan. `units` and `sets` are of the same services as `fleet`."""
     services = sum(fleet.values())
     kinds = stored_objects.kinds(units.documents, units.weights, services, given)
     sizes = sets.sizes()

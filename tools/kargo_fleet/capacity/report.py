@@ -1,4 +1,4 @@
-"""A plan as text for people, as plain data for programs, and as findings."""
+"""Output of a plan: text for people, plain data for programs, and findings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from kargo_fleet.text import yaml_writer
 from kargo_fleet.text.durations import written
 from kargo_fleet.text.words import plural
 
-_SOURCES = {"chart": "the chart's", "beside": "beside them", "releases": "of releases"}
+_SOURCES = {"chart": "by the chart", "beside": "by others", "releases": "by releases"}
 
 
 def text(plan: CapacityPlan) -> str:
-    """Return the plan in sections, ending with what breaks first and what to set."""
+    """Return the plan in sections; the last has the limit that is reached first, and the settings to change."""
     sections = [
         _objects(plan),
         _etcd(plan),
@@ -34,7 +34,7 @@ def text(plan: CapacityPlan) -> str:
 
 
 def as_data(plan: CapacityPlan) -> dict[str, Any]:
-    """Return the plan as plain data; docs/scaling.md describes it. Durations are seconds, rates per second unless named."""
+    """Return the plan as plain data; docs/scaling.md describes it. Durations are in seconds, rates per second by default."""
     settings = plan.advice.settings
     other = plan.advice.alternative
     return {
@@ -86,7 +86,7 @@ def as_data(plan: CapacityPlan) -> dict[str, Any]:
 
 
 def findings(plan: CapacityPlan) -> list[Finding]:
-    """Return an error for every limit that is passed and a warning for each that is nearly reached, the worst first."""
+    """Return an error for every exceeded limit and a warning for every limit above `utilization`, the worst first."""
     found = []
     for limit in plan.limits:
         if limit.share > plan.given.utilization:
@@ -103,13 +103,13 @@ def _objects(plan: CapacityPlan) -> list[str]:
     lines = [
         f"Objects: {_number(total)} in {_number(plan.namespaces)} namespaces, {_bytes(plan.storage.objects)} in etcd"
     ]
-    for source, said in _SOURCES.items():
+    for source, label in _SOURCES.items():
         kinds = [one for one in plan.kinds if one.source == source]
         if not kinds:
             continue
         count, stored = sum(one.objects for one in kinds), sum(one.stored for one in kinds)
         names = ", ".join(f"{_number(one.objects)} {one.name}" for one in sorted(kinds, key=lambda one: -one.objects))
-        lines += _wrapped(f"  {said:12}  {_number(count)}, {_bytes(stored)}: {names}", 16)
+        lines += _wrapped(f"  {label:12}  {_number(count)}, {_bytes(stored)}: {names}", 16)
     return lines
 
 
@@ -117,13 +117,13 @@ def _etcd(plan: CapacityPlan) -> list[str]:
     storage, quota = plan.storage, plan.given.quota_backend_bytes
     lines = [
         (
-            f"etcd: a database of {_bytes(storage.database)} of {_bytes(quota)} ({_percent(storage.database / quota)}), "
-            f"{_bytes(storage.history)} of it versions that are not compacted yet"
+            f"etcd: database of {_bytes(storage.database)}, {_percent(storage.database / quota)} of {_bytes(quota)}; "
+            f"{_bytes(storage.history)} of it are versions that are not compacted yet"
         )
     ]
     if plan.without_quota:
         lines.append(
-            f"  {plural(round(plan.without_quota), 'service')} without resourceQuota: nothing ends what a runaway leaves there"
+            f"  {plural(round(plan.without_quota), 'service')} without resourceQuota: Promotions and Freight are not limited"
         )
     return lines
 
@@ -166,14 +166,14 @@ def _registries(plan: CapacityPlan) -> list[str]:
 
 
 def _git(plan: CapacityPlan) -> list[str]:
-    head = ["branch", "promotions/h", "most/h", "controllers", "attempts"]
+    head = ["branch", "promotions/h", "limit/h", "controllers", "attempts"]
     rows = [
         [one.name, _number(one.promotions), _number(one.capacity), _number(one.controllers), _number(one.attempts)]
         for one in plan.branches
     ]
     lines = ["Git", *(_table(head, rows) if rows else [])]
     if plan.pull_requests:
-        lines.append(f"  {_number(plan.pull_requests)} pull requests/h, each on a branch of its own")
+        lines.append(f"  {_number(plan.pull_requests)} pull requests/h, each on its own branch")
     kept = plan.retention
     lines.append(
         f"  {_number(plan.given.releases_per_service_per_day)} releases per service and day; Kargo keeps "
@@ -203,16 +203,16 @@ def _last(plan: CapacityPlan) -> list[str]:
     if not settings and not plan.advice.remaining:
         return [*lines, f"set: nothing; every limit is used {_percent(plan.given.utilization)} or less"]
     lines += _set("set", settings) if settings else ["set: no setting is enough"]
-    lines += [f"still too much: {_sentence(limit)}; {_beyond(limit)}" for limit in plan.advice.remaining]
+    lines += [f"not enough for {_sentence(limit)}; {_beyond(limit)}" for limit in plan.advice.remaining]
     if plan.advice.alternative:
-        lines += _set("or set, where tags move,", plan.advice.alternative)
+        lines += _set("or, if tags move, set", plan.advice.alternative)
     return lines
 
 
 def _set(words: str, settings: advice.Settings) -> list[str]:
     lines = [f"{words} in fleet.yaml:", *(f"  {line}" for line in _yaml(settings))]
     outside = [f"  {line}" for line in _outside(settings)]
-    return [*lines, "and elsewhere:", *outside] if outside else lines
+    return [*lines, "and outside of it:", *outside] if outside else lines
 
 
 def _yaml(settings: advice.Settings) -> list[str]:
@@ -234,23 +234,24 @@ def _sentence(limit: Limit) -> str:
 
 
 def _outside(settings: advice.Settings) -> Iterator[str]:
-    """Yield what has to be done outside of fleet.yaml."""
+    """Yield the changes outside of fleet.yaml."""
     if settings.webhook_receivers:
-        yield "webhook receivers in Kargo's ClusterConfig, so that the longer interval is not felt"
+        yield "configure webhook receivers in Kargo's ClusterConfig, which announce images before the interval ends"
     if settings.max_concurrent_reconciles:
-        yield f"controller.reconcilers.maxConcurrentReconciles: {settings.max_concurrent_reconciles} in the values of Kargo's chart"
+        workers = settings.max_concurrent_reconciles
+        yield f"set controller.reconcilers.maxConcurrentReconciles: {workers} in the values of Kargo's chart"
     if settings.shards:
-        yield f"one Kargo controller per shard, {len(settings.shards)} in all, each with its controller.shardName"
+        yield f"run one Kargo controller per shard, {len(settings.shards)} in all, each with its controller.shardName"
     if settings.branches:
-        yield "Argo CD reads every stage from its branch (targetRevision), and Kargo's credentials may push to them"
+        yield "let Argo CD read every stage from its branch (targetRevision), and allow Kargo's credentials to push to it"
     if settings.quota_backend_bytes:
-        yield f"etcd with --quota-backend-bytes={settings.quota_backend_bytes}"
+        yield f"run etcd with --quota-backend-bytes={settings.quota_backend_bytes}"
     if settings.cache_by_tag:
-        yield "cacheByTag is only for tags that never move; a service with tags that do says image.cacheByTag: false itself"
+        yield "set image.cacheByTag: false in kargo.yaml of services whose tags move; it is only for tags that never move"
 
 
 def _fix(plan: CapacityPlan, limit: Limit) -> str:
-    """Return what to do about one limit, in one line."""
+    """Return the fix for one limit, in one line."""
     settings = plan.advice.settings
     changes = {
         "KF901": _changes(settings),
@@ -280,19 +281,19 @@ def _changes(settings: advice.Settings) -> list[str]:
 
 
 def _beyond(limit: Limit) -> str:
-    """Return what helps where no setting of the fleet does."""
+    """Return the fix for a limit that no setting of the fleet relieves."""
     return {
-        "KF901": "services that set interval or cacheByTag themselves have to change, or the registry has to allow more",
+        "KF901": "change the services that set interval or cacheByTag themselves, or raise the limit of the registry",
         "KF902": "raise controller.reconcilers.maxConcurrentReconciles and KUBE_API_QPS of Kargo's controller",
-        "KF903": "several repositories, or releases that are bundled: a branch takes one push at a time",
-        "KF904": "several clusters, shorter retention (garbageCollector of Kargo's chart), or resourceQuota for every service",
-        "KF905": "raise argocd.units.maxApplications, or several fleets",
+        "KF903": "use several repositories, or bundle releases: a branch takes one push at a time",
+        "KF904": "use several clusters, shorten retention (garbageCollector of Kargo's chart), or give every service a resourceQuota",
+        "KF905": "raise argocd.units.maxApplications, or use several fleets",
         "KF906": "raise resourceQuota.hard, or shorten minPromotionDeletionAge and minFreightDeletionAge of Kargo's chart",
     }[limit.code]
 
 
 def _full_at(plan: CapacityPlan, limit: Limit) -> float:
-    """Return how many services, like the present ones, use all of a limit; two digits are as much as is known."""
+    """Return the number of services like the present ones that use all of a limit, rounded down to two digits."""
     services = plan.services / limit.share
     step = 10.0 ** max(math.floor(math.log10(services)) - 1, 0)
     return math.floor(services / step) * step
@@ -320,7 +321,7 @@ def _first_data(plan: CapacityPlan) -> dict[str, Any]:
 
 
 def _number(value: float) -> str:
-    """Return a number with as many digits as help: 0.033, 4.7, 12, 1,433."""
+    """Return a number with two significant digits, or as an integer from 10 on: 0.033, 4.7, 12, 1,433."""
     if value == 0:
         return "0"
     if value >= 10 or value == round(value):
@@ -353,7 +354,7 @@ def _camel(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], most: int = 12) -> Iterator[str]:
-    """Yield aligned lines; names to the left, numbers to the right. Of very many rows the first are shown."""
+    """Yield aligned lines; names to the left, numbers to the right. Only the first `most` rows are shown."""
     shown = [head, *rows[:most]]
     widths = [max(len(row[column]) for row in shown) for column in range(len(head))]
     words = {column for column in range(len(head)) if not rows or not rows[0][column][:1].isdigit()}
@@ -374,7 +375,7 @@ def _wrapped(line: str, indent: int, width: int = 110) -> list[str]:
 
 
 def summary(plan: CapacityPlan, found: Iterable[Finding], left_out: Sequence[str]) -> str:
-    """Return one sentence: how large the fleet is and whether it works."""
-    verdict = "cannot work like this" if has_errors(found) else "nearly full" if list(findings(plan)) else "fits"
+    """Return one sentence: the size of the fleet and whether it fits."""
+    verdict = "exceeds limits" if has_errors(found) else "close to limits" if list(findings(plan)) else "fits"
     left = f"; {plural(len(left_out), 'service')} with errors left out, see `kargo-fleet check`" if left_out else ""
     return f"{plural(round(plan.services), 'service')}: {verdict}{left}"

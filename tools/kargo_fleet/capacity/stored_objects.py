@@ -1,7 +1,7 @@
-"""What a fleet puts into the cluster: objects per kind, by really rendering them, and bytes in etcd, as measured.
+"""The objects of a fleet in the cluster: their number per kind, by rendering them, and their bytes in etcd, as measured.
 
-stored.json has what objects of each kind take in etcd beside what the chart renders: the status that Kargo writes, managed
-fields, identity. `make measure-etcd` writes it, from a fleet in a real control plane.
+stored.json has the bytes in etcd of each kind beyond what the chart renders: the status that Kargo writes, managed fields,
+identity. `make measure-etcd` writes it, from a fleet in a real control plane.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from kargo_fleet.render.renderer import render
 from kargo_fleet.text.yaml_manifests import parse
 from kargo_fleet.unit.build import Unit
 
-#: How often a Promotion's status is written while it runs: pending, running, each step, the end (pkg/controller/promotions).
+#: Writes of a Promotion's status while it runs: pending, running, each step, the end (pkg/controller/promotions).
 _WRITES_PER_PROMOTION = 10
 
 
 class Document(NamedTuple):
-    """One rendered object: whose it is, and its size as compact JSON."""
+    """One rendered object: its service, and its size as compact JSON."""
 
     service: str
     kind: str
@@ -37,7 +37,7 @@ class Document(NamedTuple):
 
 @dataclass(frozen=True)
 class ObjectKind:
-    """How many objects of a kind there are, what they take in etcd, and whether the chart makes them."""
+    """The number of objects of a kind, their bytes in etcd, and what creates them."""
 
     name: str
     source: str
@@ -46,9 +46,9 @@ class ObjectKind:
 
 
 def documents(chart: Chart, values: Mapping[str, str]) -> Iterator[Document]:
-    """Render units, given the text of each one's values file, and yield their objects.
+    """Render units from the text of their values files, and yield their objects.
 
-    Raises FleetError when Helm is not there, or refuses the values.
+    Raises FleetError without Helm, or when Helm cannot render a unit.
     """
     for one in render(chart, values):
         if one.problems:
@@ -59,10 +59,10 @@ def documents(chart: Chart, values: Mapping[str, str]) -> Iterator[Document]:
 
 
 def representatives(units: Iterable[Unit], chart: Chart) -> dict[str, list[int]]:
-    """Group units, by their index, whose values have one shape: they render to the same kinds, and nearly the same bytes.
+    """Group units, by their index, whose values have the same shape: they render to the same kinds, and nearly the same bytes.
 
-    Texts count as there or not, unless they choose something; numbers as zero or not. The first of each group stands for
-    it.
+    Strings are compared as empty or not, except those of an `enum`; numbers as zero or not. The first unit of a group
+    represents it.
     """
     choices = frozenset(_choices(chart.schema))
     groups: dict[str, list[int]] = defaultdict(list)
@@ -94,10 +94,10 @@ def _shape(value: Any, choices: frozenset[str]) -> Any:
 def kinds(
     found: Iterable[Document], weights: Mapping[str, float], services: float, given: Assumptions
 ) -> list[ObjectKind]:
-    """Return what a fleet's units come to: the chart's objects, and those that others put beside them.
+    """Return the objects of a fleet's units: those of the chart, and those that others create for each unit.
 
-    `weights` says how many services each rendered one stands for. What Kargo's management controller, Kubernetes and the
-    installer put beside a unit was counted when it was measured.
+    `weights` is the number of services that each rendered service stands for. The objects that Kargo's management
+    controller, Kubernetes and the installer create for a unit were counted by `make measure-etcd`.
     """
     measured = stored()[given.installed_by]
     count: dict[str, float] = defaultdict(float)
@@ -113,13 +113,13 @@ def kinds(
     for kind, one in measured["beside"].items():
         each = (
             RELEASE_REVISIONS if kind == "Secret" else one["perService"]
-        )  # Helm's releases become more with every upgrade
+        )  # every upgrade adds a revision of Helm's release
         beside.append(ObjectKind(kind, "beside", services * each, services * each * one["stored"]))
     return chart + beside
 
 
 def history_kinds(kept: model.Retention, given: Assumptions) -> list[ObjectKind]:
-    """Return what releases leave: Freight and Promotions."""
+    """Return the objects that releases create and that are kept: Freight and Promotions."""
     measured = stored()[given.installed_by]["release"]
     return [
         ObjectKind(kind, "releases", number, number * measured[kind]["stored"])
@@ -128,7 +128,7 @@ def history_kinds(kept: model.Retention, given: Assumptions) -> list[ObjectKind]
 
 
 def storage(found: Sequence[ObjectKind], loads: Iterable[model.ControllerLoad], given: Assumptions) -> model.Storage:
-    """Return the size of etcd's database: what is there, and every version written since the last compaction."""
+    """Return the size of etcd's database: the objects, and every version written since the last compaction."""
     measured = stored()[given.installed_by]
     objects = sum(kind.stored for kind in found)
     written = sum(
@@ -142,14 +142,14 @@ def storage(found: Sequence[ObjectKind], loads: Iterable[model.ControllerLoad], 
 
 
 def _overhead(measured: Mapping[str, Any], kind: str) -> float:
-    """Return what an object of a kind takes beside what is rendered; of a kind that was not measured, the average."""
+    """Return the bytes of an object beyond its rendered size; for a kind that was not measured, the average."""
     found = [measured[kind]] if kind in measured else list(measured.values())
     return float(sum(one["stored"] - one["rendered"] for one in found) / len(found))
 
 
 @cache
 def stored() -> dict[str, Any]:
-    """Return the measured sizes, by what installed the fleet."""
+    """Return the measured sizes, by installer (argocd or helm)."""
     text = resources.files("kargo_fleet.capacity").joinpath("stored.json").read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     return found

@@ -1,4 +1,4 @@
-"""The fleet in a repository, as the planner needs it: read, scaled to another size, and rendered where it differs."""
+"""The fleet of a repository for the planner: read, scaled to another size, and one unit of every shape rendered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kargo_fleet.fleet.merge import difference, merge
 from kargo_fleet.unit.build import Inputs, Unit, build, inherited
 from kargo_fleet.unit.values_file import values_text
 
-#: What a fleet without services, or without a registry or a repository, is planned with.
+#: Placeholders for a fleet without services, or without a registry or a repository.
 _EXAMPLE = "service"
 _PLACEHOLDERS = {
     "image": {"repoURL": f"registry.example.com/{_EXAMPLE}"},
@@ -29,7 +29,7 @@ _PLACEHOLDERS = {
 
 @dataclass(frozen=True)
 class WhatIf:
-    """What is to be supposed of the fleet that it does not say itself. None leaves it as it is."""
+    """Assumed changes of the fleet. None means unchanged."""
 
     services: int | None = None
     interval: float | None = None
@@ -38,7 +38,7 @@ class WhatIf:
 
 @dataclass(frozen=True)
 class Survey:
-    """A fleet in the planner's terms. `left_out` are services that have errors."""
+    """The planner's input. `left_out` are services with errors."""
 
     fleet: Profiles
     units: RenderedUnits
@@ -47,9 +47,9 @@ class Survey:
 
 
 def survey(chart: Chart, fleet: Fleet, services: Iterable[str], what_if: WhatIf) -> Survey:
-    """Return the fleet of these services, read and scaled, with one of every shape of unit rendered.
+    """Return the fleet of these services, read and scaled, with one unit of every shape rendered.
 
-    Raises FleetError when Helm is not there.
+    Raises FleetError without Helm.
     """
     inputs = Inputs(fleet, chart)
     built = [build(inputs, service, RepositoryReader(fleet.root)) for service in services]
@@ -74,7 +74,7 @@ def survey(chart: Chart, fleet: Fleet, services: Iterable[str], what_if: WhatIf)
 
 
 def _example(inputs: Inputs) -> Unit:
-    """Return the unit that a first service would have."""
+    """Return the unit of a service in an empty fleet."""
     values = merge(inherited(inputs, _EXAMPLE), {})
     for key, placeholder in _PLACEHOLDERS.items():
         values[key] = merge(placeholder, {name: value for name, value in (values.get(key) or {}).items() if value})
@@ -82,7 +82,7 @@ def _example(inputs: Inputs) -> Unit:
 
 
 def _follows(fleet: Fleet, unit: Unit, shares: dict[str, float]) -> list[str]:
-    """Return which values a service leaves to `values` of fleet.yaml, so that changing them there changes them here."""
+    """Return the values that a service leaves to `values` of fleet.yaml, so that a change there takes effect."""
     stronger = [layer for layer in unit.layers if layer is not fleet.layer]
     follows = []
     if not decides(stronger, ("warehouse", "interval")):
@@ -95,7 +95,7 @@ def _follows(fleet: Fleet, unit: Unit, shares: dict[str, float]) -> list[str]:
 
 
 def _rendered(chart: Chart, units: Sequence[Unit], count: int) -> RenderedUnits:
-    """Render the first unit of every shape, and say how many services it stands for."""
+    """Render the first unit of every shape, weighted with the number of services that it stands for."""
     stands_for = Counter(index * len(units) // count for index in range(count)) if units else Counter[int]()
     weights, texts = {}, {}
     for indices in stored_objects.representatives(units, chart).values():
@@ -110,7 +110,7 @@ def _rendered(chart: Chart, units: Sequence[Unit], count: int) -> RenderedUnits:
 def _sets(fleet: Fleet, services: Sequence[str], count: int) -> UnitSets:
     known = argo_fleet(fleet.data)
     named = services if len(services) == count else [f"service-{index:05d}" for index in range(count)]
-    # Pins are left out: they change little, and another number of services has none.
+    # Pins are ignored: they change little, and a fleet of another size has none.
     shares = [members for _, members in unit_shares(known, named, {})]
     settings = known.units
     return UnitSets(shares, settings["maxApplications"], settings["minSets"], settings["requeueAfterSeconds"])

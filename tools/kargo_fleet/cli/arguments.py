@@ -1,4 +1,4 @@
-"""The arguments of the command line, one function per command. A command's own module is imported only when it runs."""
+"""The arguments of the command line, one function per command. A command's module is imported only when it runs."""
 
 from __future__ import annotations
 
@@ -10,41 +10,42 @@ from typing import NoReturn, TypeAlias
 
 from kargo_fleet import __version__
 from kargo_fleet.errors import FleetError
+from kargo_fleet.fleet.names import SHARED_RESOURCES
 from kargo_fleet.text.words import did_you_mean
 
 USAGE = 2  # exit status: wrong usage or environment
-_EPILOG = "exit status: 0 done, 1 problems found in the input, 2 wrong usage or environment"
+_EPILOG = "exit status: 0 success, 1 problems reported, 2 wrong usage or environment"
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with a guess after a typo."""
+    """argparse, with a suggestion after a typo."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"{self.prog}: {message}\nTry `{self.prog} --help`.\n")
 
     def refuse(self, unknown: str) -> NoReturn:
-        """Leave because of an option that this command does not have."""
+        """Exit with an error about an option that this command does not have."""
         option = unknown.partition("=")[0]
         hint = did_you_mean(option, self._option_string_actions)
         if option == "-C":
-            hint = "it goes in front of the command: kargo-fleet -C DIR …"
-        self.error(f"{option} is unknown{hint and f'; {hint}'}")
+            hint = "put it before the command: kargo-fleet -C DIR …"
+        self.error(f"unknown option {option}{hint and f'; {hint}'}")
 
     def _check_value(self, action: argparse.Action, value: str) -> None:
         if action.choices is not None and value not in action.choices:
             choices = [str(choice) for choice in action.choices]
             hint = did_you_mean(str(value), choices, f"choose from {', '.join(choices)}")
-            raise argparse.ArgumentError(action, f"{value!r} is unknown; {hint}")
+            raise argparse.ArgumentError(action, f"unknown value {value!r}; {hint}")
 
 
 _Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def parser() -> Parser:
-    """Return the parser of the whole command line. What it returns carries `run`, a function, and `parser`, the command's."""
+    """Return the parser of the whole command line. Its result has `run`, a function, and `parser`, that of the command."""
     root = Parser(
         prog="kargo-fleet",
-        description="One Kargo project per service, for hundreds and thousands of services, from one GitOps repository.",
+        description="Manage one Kargo project per service, for thousands of services, from one GitOps repository.",
         epilog=_EPILOG,
         allow_abbrev=False,
     )
@@ -88,7 +89,7 @@ def _add(
             "--output",
             choices=["text", "json", "github"],
             default=default,
-            help="format (default: text; github in GitHub Actions)",
+            help="output format (default: text, in GitHub Actions github)",
         )
     return parser
 
@@ -100,7 +101,7 @@ def _add_services(parser: Parser) -> None:
 
 
 def _add_no_cache(parser: Parser) -> None:
-    parser.add_argument("--no-cache", action="store_true", help="rely on nothing that earlier runs found out")
+    parser.add_argument("--no-cache", action="store_true", help="ignore the cache")
 
 
 def _add_generate(commands: _Commands) -> None:
@@ -126,15 +127,15 @@ def _add_generate(commands: _Commands) -> None:
     parser = _add(commands, "generate", summary, "kargo-fleet generate nginx --diff --dry-run", run)
     _add_services(parser)
     parser.add_argument(
-        "--image-repository", metavar="R", help="images are R/<service> (default: image.registry of fleet.yaml)"
+        "--image-repository", metavar="REPO", help="use images REPO/<service> (default: image.registry of fleet.yaml)"
     )
     parser.add_argument(
-        "--git-repo-url", metavar="U", help="URL of the GitOps repository (default: git.repoURL of fleet.yaml)"
+        "--git-repo-url", metavar="URL", help="URL of the GitOps repository (default: git.repoURL of fleet.yaml)"
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that were edited by hand")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
-    parser.add_argument("--diff", action="store_true", help="show how each file changes")
-    parser.add_argument("--prune", action="store_true", help="remove values files of services that are gone")
+    parser.add_argument("--dry-run", action="store_true", help="report what would be written, and write nothing")
+    parser.add_argument("--diff", action="store_true", help="show the changes of each file as a diff")
+    parser.add_argument("--prune", action="store_true", help="remove values files of services that no longer exist")
     _add_no_cache(parser)
 
 
@@ -145,7 +146,7 @@ def _add_check(commands: _Commands) -> None:
 
         return check(root, arguments.services, use_cache=not arguments.no_cache, output=Format(arguments.output))
 
-    summary = "validate everything and say what is wrong or out of date, writing nothing"
+    summary = "validate everything and report errors and outdated files; write nothing"
     parser = _add(commands, "check", summary, "kargo-fleet check --output json", run)
     _add_services(parser)
     _add_no_cache(parser)
@@ -158,7 +159,7 @@ def _add_adopt(commands: _Commands) -> None:
 
         return adopt(root, arguments.services, output=Format(arguments.output))
 
-    summary = "move edits of values/<service>.yaml into the service's kargo.yaml"
+    summary = "move manual edits of values/<service>.yaml into the service's kargo.yaml"
     parser = _add(commands, "adopt", summary, "kargo-fleet adopt nginx", run)
     parser.add_argument("services", nargs="+", metavar="SERVICE", help="services whose values files were edited")
 
@@ -169,7 +170,7 @@ def _add_render(commands: _Commands) -> None:
         from kargo_fleet.terminal.reporters import Format
 
         if arguments.crds and not arguments.validate:
-            raise FleetError("--crds needs --validate")
+            raise FleetError("--crds requires --validate")
         return render(
             root,
             arguments.services,
@@ -179,18 +180,20 @@ def _add_render(commands: _Commands) -> None:
             output=Format(arguments.output),
         )
 
-    summary = "print the manifests of every unit, as `helm template` does, in a fraction of the time"
+    summary = "print the manifests of every unit, as `helm template` does, but faster"
     parser = _add(commands, "render", summary, "kargo-fleet render --output-dir manifests --validate", run)
     parser.add_argument("services", nargs="*", metavar="SERVICE", help="only these services (default: all)")
-    parser.add_argument("--output-dir", metavar="D", help="write D/<service>.yaml instead of printing")
-    parser.add_argument("--validate", action="store_true", help="hold the manifests to Kargo's CRDs")
+    parser.add_argument("--output-dir", metavar="DIR", help="write DIR/<service>.yaml instead of printing")
+    parser.add_argument("--validate", action="store_true", help="validate the manifests against Kargo's CRDs")
     parser.add_argument(
-        "--crds", metavar="PATH", help="file or folder of the CRDs (default: .tools/kargo-crds, else the cluster's)"
+        "--crds",
+        metavar="PATH",
+        help="file or folder with Kargo's CRDs (default: .tools/kargo-crds, else the cluster's)",
     )
 
 
 def _add_context(parser: Parser) -> None:
-    parser.add_argument("--context", default="", metavar="C", help="kubectl context (default: the current one)")
+    parser.add_argument("--context", default="", metavar="NAME", help="kubectl context (default: the current context)")
 
 
 def _add_deploy(commands: _Commands) -> None:
@@ -210,19 +213,19 @@ def _add_deploy(commands: _Commands) -> None:
             output=Format(arguments.output),
         )
 
-    summary = "install or upgrade the units of services with Helm, for clusters without Argo CD"
+    summary = "install or upgrade units with Helm, for clusters without Argo CD"
     parser = _add(commands, "deploy", summary, "kargo-fleet deploy nginx", run)
     parser.add_argument("services", nargs="*", metavar="SERVICE", help="only these services (default: all)")
     _add_context(parser)
     parser.add_argument(
-        "--skip-namespace", action="store_true", help="do not create namespaces, they are there already"
+        "--skip-namespace", action="store_true", help="do not create namespaces; they must exist already"
     )
     parser.add_argument("--dry-run", action="store_true", help="render, compare with the cluster, and change nothing")
-    parser.add_argument("--force", action="store_true", help="upgrade also what is up to date")
+    parser.add_argument("--force", action="store_true", help="upgrade releases that are already up to date")
     parser.add_argument(
-        "--jobs", type=_jobs, default=0, metavar="N", help="how many at once (default: two per processor)"
+        "--jobs", type=_jobs, default=0, metavar="N", help="Helm processes at a time (default: two per processor)"
     )
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
 def _add_delete(commands: _Commands) -> None:
@@ -231,7 +234,7 @@ def _add_delete(commands: _Commands) -> None:
         from kargo_fleet.terminal.reporters import Format
 
         if bool(arguments.services) == arguments.all:
-            raise FleetError("name the services, or say --all")
+            raise FleetError("name the services to delete, or pass --all, not both")
         return delete(
             root,
             arguments.services,
@@ -241,12 +244,12 @@ def _add_delete(commands: _Commands) -> None:
             output=Format(arguments.output),
         )
 
-    summary = "take units out of the cluster, with their promotions and history"
+    summary = "delete units from the cluster, with their promotions and history"
     parser = _add(commands, "delete", summary, "kargo-fleet delete nginx", run)
-    parser.add_argument("services", nargs="*", metavar="SERVICE", help="services whose units go")
-    parser.add_argument("--all", action="store_true", help="every unit in the cluster that the chart made")
+    parser.add_argument("services", nargs="*", metavar="SERVICE", help="services whose units are deleted")
+    parser.add_argument("--all", action="store_true", help="delete every unit in the cluster that the chart created")
     _add_context(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
 def _add_credentials(commands: _Commands) -> None:
@@ -268,20 +271,29 @@ def _add_credentials(commands: _Commands) -> None:
     example = "kargo-fleet credentials git --from-env GIT_TOKEN | kubectl apply --server-side -f -"
     parser = _add(commands, "credentials", summary, example, run, reports=False)
     parser.add_argument(
-        "kind", choices=["git", "image"], help="access to what: git.repoURL, or images of image.registry"
+        "kind", choices=["git", "image"], help="git: access to git.repoURL; image: access to images of image.registry"
     )
-    parser.add_argument("--username", default="kargo", metavar="U", help="user name (default: kargo)")
-    parser.add_argument("--from-env", default="", metavar="VAR", help="environment variable that holds the password")
-    parser.add_argument("--group", default="", metavar="G", help="image: the registry of this group of fleet.yaml")
-    parser.add_argument("--name", default="", metavar="N", help="name of the Secret")
+    parser.add_argument("--username", default="kargo", metavar="NAME", help="user name (default: kargo)")
     parser.add_argument(
-        "--namespace", default="kargo-shared-resources", metavar="NS", help="where (default: kargo-shared-resources)"
+        "--from-env", default="", metavar="VAR", help="environment variable with the password (default: no password)"
+    )
+    parser.add_argument(
+        "--group", default="", metavar="GROUP", help="with image: use the registry of this group of fleet.yaml"
+    )
+    parser.add_argument(
+        "--name", default="", metavar="NAME", help="name of the Secret (default: kargo-fleet-<kind>[-<group>])"
+    )
+    parser.add_argument(
+        "--namespace",
+        default=SHARED_RESOURCES,
+        metavar="NAME",
+        help="namespace of the Secret (default: %(default)s)",
     )
 
 
 def _jobs(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 64:
-        raise argparse.ArgumentTypeError("a number from 1 to 64")
+        raise argparse.ArgumentTypeError("must be a number from 1 to 64")
     return int(text)
 
 
@@ -298,13 +310,13 @@ def _add_doctor(commands: _Commands) -> None:
             output=Format(arguments.output),
         )
 
-    summary = "read the cluster, and say what is wrong with the units and what to do"
+    summary = "report problems of the units in the cluster, each with a fix"
     parser = _add(commands, "doctor", summary, "kargo-fleet doctor nginx", run)
     parser.add_argument(
         "services", nargs="*", metavar="SERVICE", help="only these services, in more detail (default: all)"
     )
     _add_context(parser)
-    parser.add_argument("--drift", action="store_true", help="compare every unit with its values file, too")
+    parser.add_argument("--drift", action="store_true", help="also compare every unit with its values file")
 
 
 def _add_plan(commands: _Commands) -> None:
@@ -325,31 +337,44 @@ def _add_plan(commands: _Commands) -> None:
         )
 
     summary = (
-        "work out what the fleet asks of Kargo, registries, Git, Argo CD and etcd, what breaks first, and what to set"
+        "calculate the load on Kargo, registries, Git, Argo CD and etcd, which limit is reached first, and what to set"
     )
     parser = _add(commands, "plan", summary, "kargo-fleet plan --services 5000 --interval 1h", run)
     parser.add_argument(
-        "--services", type=_count, metavar="N", help="as if there were N services, in the same proportions"
+        "--services",
+        type=_count,
+        metavar="N",
+        help="assume N services in the same proportions (default: the present services)",
     )
     parser.add_argument(
-        "--interval", type=_seconds, metavar="D", help="as if every Warehouse had this interval, such as 1h"
+        "--interval",
+        type=_seconds,
+        metavar="DURATION",
+        help="assume this interval, such as 1h, for every Warehouse (default: its own)",
     )
-    parser.add_argument("--shards", type=_count, metavar="N", help="as if N controllers shared the units equally")
     parser.add_argument(
-        "--releases-per-day", metavar="X", help="releases of a service in a day (releasesPerServicePerDay)"
+        "--shards",
+        type=_count,
+        metavar="N",
+        help="assume N controllers that share the units equally (default: the shards of the fleet)",
+    )
+    parser.add_argument(
+        "--releases-per-day",
+        metavar="N",
+        help="assume N releases per service and day (default: plan.releasesPerServicePerDay of fleet.yaml)",
     )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="assume this instead of what plan: of fleet.yaml says",
+        help="override a key of plan in fleet.yaml; can be repeated",
     )
 
 
 def _count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 1_000_000:
-        raise argparse.ArgumentTypeError("a number from 1 to 1000000")
+        raise argparse.ArgumentTypeError("must be a number from 1 to 1000000")
     return int(text)
 
 
@@ -357,7 +382,7 @@ def _seconds(text: str) -> float:
     from kargo_fleet.text.durations import is_duration, seconds
 
     if not is_duration(text):
-        raise argparse.ArgumentTypeError("a duration such as 15m or 1h")
+        raise argparse.ArgumentTypeError("must be a duration such as 15m or 1h")
 
     return seconds(text)
 

@@ -19,7 +19,7 @@ _INTERRUPTED, _BROKEN_PIPE = 130, 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    `argv` are the arguments without the program's name, those of the process by default.
+    `argv` holds the arguments without the program's name; the default is those of the process.
     """
     arguments, unknown = parser().parse_known_args(argv)
     if unknown:
@@ -34,12 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"kargo-fleet: {error}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:
-        raise  # whoever reads has read enough, which is for the whole program to handle
+        raise  # the reader has closed the pipe; entry_point handles that
     except OSError as error:
-        print(f"kargo-fleet: {_said(error)}", file=sys.stderr)
+        print(f"kargo-fleet: {_described(error)}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
-        print("kargo-fleet: interrupted; files are as they were or complete", file=sys.stderr)
+        print("kargo-fleet: interrupted; every file is either unchanged or complete", file=sys.stderr)
         return _INTERRUPTED
 
 
@@ -47,20 +47,20 @@ def entry_point() -> NoReturn:
     """Run as a program."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by whoever started this
+        if stream is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # the names of files may be anything
+            stream.reconfigure(errors="backslashreplace")  # file names may contain any bytes
     try:
         try:
             status = main()
         finally:
             print(end="", flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains on its way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter reports it again
         status = _BROKEN_PIPE
     sys.exit(status)
 
 
-def _said(error: OSError) -> str:
+def _described(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)

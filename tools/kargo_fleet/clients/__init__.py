@@ -1,1 +1,1 @@
-"""Programs that this tool calls: kubectl and Helm; and trying again what fails for a moment."""
+"""The programs that this tool runs, kubectl and Helm, and retries of transient failures."""

@@ -1,4 +1,4 @@
-"""Helm on this machine, without a cluster: as many processes at once as there are processors."""
+"""Helm on this machine, without a cluster: at most as many processes at a time as there are processors."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from kargo_fleet.clients.process import ClientError
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files.workers import processors
 
-# What Helm says around the message that a chart's author or Helm's own libraries wrote.
+# What Helm adds around the message of a chart's author or of Helm's own libraries.
 _NOISE = re.compile(r"^Error: |^execution error at \([^)]*\): |\n\nUse --debug flag to render out invalid YAML\s*$")
-# A batch lives for a second: collecting garbage a quarter as often as Go does by itself saves a fifth of its time.
+# A batch runs for a second: collecting garbage a quarter as often as Go's default saves a fifth of that time.
 _MEMORY = {"GOGC": "400", "GOMEMLIMIT": "180MiB"}
 
 
 class Helm:
-    """Runs helm, in no more than `processors()` processes at a time whatever the number of threads."""
+    """Runs helm in at most `processors()` processes at a time, whatever the number of threads."""
 
     def __init__(self) -> None:
-        """Raises FleetError when there is no helm."""
+        """Raise FleetError when helm is not on PATH."""
         if shutil.which("helm") is None:
             raise FleetError("helm is not on PATH\nInstall Helm 4, or run `make render`, which builds it.")
         self._free = threading.Semaphore(processors())
@@ -31,7 +31,7 @@ class Helm:
         self._environment = _MEMORY | dict(os.environ)
 
     def run(self, *arguments: str, folder: Path) -> bytes:
-        """Run helm in `folder` and return what it printed. Raises ClientError with Helm's message."""
+        """Run helm in `folder` and return its stdout. Raises ClientError with Helm's message."""
         with self._free:
             if self._stopped:
                 raise ClientError("stopped")
@@ -44,17 +44,17 @@ class Helm:
                 check=False,
             )
         if result.returncode:
-            said = result.stderr.decode(errors="replace").strip()
-            raise ClientError(clean(said) or f"helm ended with status {result.returncode}")
+            message = result.stderr.decode(errors="replace").strip()
+            raise ClientError(clean(message) or f"helm exited with status {result.returncode}")
         return result.stdout
 
     def stop(self) -> None:
-        """Start no further process."""
+        """Start no more processes."""
         self._stopped = True
 
 
 def clean(message: str) -> str:
-    """Return what Helm said without the words around it."""
+    """Return Helm's message without the text that Helm adds around it."""
     before = ""
     while before != message:
         before, message = message, _NOISE.sub("", message)

@@ -1,4 +1,4 @@
-"""The cluster, through the clients that people use: kubectl and helm, so that every kind of authentication works."""
+"""Access to the cluster through kubectl and helm, so that every kind of authentication works."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kargo_fleet.errors import FleetError
 
 
 class ClusterTarget(NamedTuple):
-    """What a command is about to touch: the kubectl context, its cluster's address, and the namespace of releases."""
+    """The target of a command: the kubectl context, its cluster's address, and the namespace of releases."""
 
     context: str
     server: str
@@ -20,17 +20,17 @@ class ClusterTarget(NamedTuple):
 
 @dataclass(frozen=True)
 class Kube:
-    """Runs kubectl and helm against one context; the current one when `context` is empty."""
+    """Runs kubectl and helm against one context; the current context when `context` is empty."""
 
     context: str = ""
 
     def target(self) -> ClusterTarget:
-        """Return what commands will touch. Raises FleetError when kubectl knows no cluster."""
+        """Return the target of commands. Raises FleetError when kubectl has no context."""
         try:
             view = json.loads(self.kubectl("config", "view", "--minify", "--output", "json"))
         except ClientError as error:
             raise FleetError(
-                f"kubectl knows no cluster: {error.message}\nChoose one with `kubectl config use-context`."
+                f"kubectl has no usable context: {error.message}\nChoose one with `kubectl config use-context`."
             ) from None
         context = view["contexts"][0]
         return ClusterTarget(
@@ -38,19 +38,19 @@ class Kube:
         )
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float | None = 120) -> str:
-        """Run kubectl and return what it printed. `stdin` is its standard input. Raises ClientError, or FleetError without kubectl."""
+        """Run kubectl and return its stdout; `stdin` is its standard input. Raises ClientError, or FleetError without kubectl."""
         context = ["--context", self.context] if self.context else []
         return run(["kubectl", *context, *arguments], stdin=stdin, timeout=timeout)
 
     def helm(self, *arguments: str, stdin: str | None = None, timeout: float | None = 600) -> str:
-        """Run helm and return what it printed; like `kubectl`."""
+        """Run helm and return its stdout, as `kubectl` does."""
         context = ["--kube-context", self.context] if self.context else []
         return run(["helm", *context, *arguments], stdin=stdin, timeout=timeout)
 
     def get(self, resource: str, *arguments: str) -> list[dict[str, Any]]:
-        """Return objects of one kind, such as `get("stages.kargo.akuity.io", "--all-namespaces")`.
+        """Return the objects of one kind, such as `get("stages.kargo.akuity.io", "--all-namespaces")`.
 
-        [] when there are none, or when the cluster does not know the kind. Raises ClientError for everything else.
+        Return [] when there are none, or when the cluster does not have the kind. Raises ClientError for any other failure.
         """
         try:
             text = self.kubectl("get", resource, "--output", "json", "--ignore-not-found", *arguments)
@@ -65,5 +65,5 @@ class Kube:
         return items
 
     def knows(self, resource: str) -> bool:
-        """Say whether the cluster has a kind, named as in `stages.kargo.akuity.io`."""
+        """Return whether the cluster has a kind, named as in `stages.kargo.akuity.io`."""
         return bool(self.get("customresourcedefinitions.apiextensions.k8s.io", resource))

@@ -1,4 +1,4 @@
-"""Running a program of somebody else's, and what it says when it fails."""
+"""Running another program, and its error message when it fails."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ class ClientError(Exception):
         self.message = message
 
 
+class TransientError(ClientError):
+    """A failure that is known to be transient."""
+
+
+class ClientTimeoutError(TransientError):
+    """A client did not answer in time."""
+
+
 def run(command: Sequence[str], *, stdin: str | None = None, timeout: float | None = None) -> str:
-    """Run a program and return what it printed; `timeout` is in seconds.
+    """Run a program and return its stdout; `timeout` is in seconds.
 
     Raises ClientError when it fails or does not answer in time, FleetError when it is not installed.
     """
     if shutil.which(command[0]) is None:
-        raise FleetError(f"{command[0]} is not on PATH\nInstall it, or run this where it is.")
+        raise FleetError(f"{command[0]} is not on PATH\nInstall it, or add it to PATH.")
     try:
         result = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
     except subprocess.TimeoutExpired:
-        raise ClientError(f"{command[0]} did not answer within {timeout:.0f} s") from None
+        raise ClientTimeoutError(f"{command[0]} did not answer within {timeout:.0f} s") from None
     if result.returncode:
         message = result.stderr.strip().removeprefix("Error: ").removeprefix("error: ")
         raise ClientError(message or f"exit status {result.returncode}")

@@ -1,4 +1,4 @@
-"""Trying again what goes away by itself: a busy API server, a lost connection, Kargo's race with a new namespace."""
+"""Retries of transient failures: a busy API server, a lost connection, Kargo's race with a new namespace."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from kargo_fleet.clients.process import ClientError
+from kargo_fleet.clients.process import ClientError, TransientError
 
-_LONGEST = 300  # seconds of trying; a minute of it may pass until the record of a killed Helm does not count any more
+_LONGEST = 300  # seconds of retries; up to a minute of it passes until the record of a killed Helm is removed
 _TRANSIENT = re.compile(
     r"""
     InternalError | internal\ error | an\ error\ on\ the\ server | ServiceUnavailable | unavailable | unable\ to\ handle
     | Too\ many\ requests | TooManyRequests | the\ object\ has\ been\ modified | Operation\ cannot\ be\ fulfilled | Conflict
     | already\ exists | being\ terminated | timed?\ ?out | deadline\ exceeded | connection\ (?:refused|reset)
     | namespaces\ "kargo-[^"]*"\ not\ found
-    | broken\ pipe | \bEOF\b | TLS\ handshake | http2: | did\ not\ answer | failed\ calling\ webhook | etcdserver
+    | broken\ pipe | \bEOF\b | TLS\ handshake | http2: | failed\ calling\ webhook | etcdserver
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# Conflicts that stay until a person does something.
+# Conflicts that stay until somebody resolves them: not retried.
 _FINAL = re.compile(
     r"invalid ownership metadata|is not labeled as a Project namespace|Apply failed with|waiting for the condition"
 )
@@ -28,14 +28,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class TransientError(ClientError):
-    """A failure that is known to pass."""
-
-
 def retry_transient(action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call `action` until it works, with growing pauses; raises its last ClientError when it does not.
+    """Call `action` until it succeeds, with growing pauses; raise its last ClientError when it does not.
 
-    A failure that does not pass by itself is raised at once.
+    A failure that is not transient is raised at once.
     """
     import tenacity
 

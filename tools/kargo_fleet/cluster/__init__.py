@@ -1,1 +1,1 @@
-"""What is read from a cluster, as plain data."""
+"""Reading a cluster into plain data."""

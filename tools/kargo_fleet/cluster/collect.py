@@ -1,11 +1,11 @@
 """Reading a cluster in few calls of kubectl, whatever the fleet's size.
 
-Kinds are listed for all namespaces at once, page by page, and of each object only what the checks look at is kept
-(trimmed.py). Promotions are not listed at all, for there can be hundreds per service: a Stage says how its last one ended
-and which one runs. Only with services named are their namespaces read one by one, which needs no rights beyond these
-namespaces.
+Kinds are listed for all namespaces at once, page by page, and of each object only the fields that the checks need are
+kept (trimmed.py). Promotions are not listed, because there can be hundreds per service: the status of a Stage has the
+result of the last one and the name of the running one. Only the namespaces of named services are read one by one, which
+needs no permissions in other namespaces.
 
-Nothing is ever written. Of Secrets only `repoURL` and `repoURLIsRegex` leave kubectl.
+Nothing is written. Of Secrets, only `repoURL` and `repoURLIsRegex` leave kubectl.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ from kargo_fleet.cluster.trimmed import trimmed
 from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.names import COMPONENT_LABEL, PART_OF, PART_OF_LABEL, UNIT_COMPONENT, project_of
 
-LONG = timedelta(hours=1)  # a promotion that takes longer is looked at
+LONG = timedelta(hours=1)  # a promotion that takes longer is read
 _PAGE = 500
-_CALLS = 8  # at once
+_CALLS = 8  # at a time
 _T = TypeVar("_T")
 
 
 def collect(kube: Kube, scope: Scope, *, whole: bool, now: datetime) -> Snapshot:
-    """Read what the checks need: everything, or what belongs to the services that `scope` names.
+    """Read what the checks need: of all services, or of those that `scope` names.
 
-    `whole` keeps the complete `spec` of objects and reads those that the chart only sometimes makes, to compare them.
+    `whole` keeps the complete `spec` of objects, and also reads the kinds that only some units have, to compare them.
     Raises FleetError when the cluster cannot be reached.
     """
     collector = _Collector(kube, Snapshot(now), whole)
@@ -71,7 +71,7 @@ _Job = Callable[[], None]
 
 
 class _Collector:
-    """Reads into `cluster`, notes what is missing or forbidden, and gives up on anything else."""
+    """Reads into `cluster`, records what is missing or forbidden, and raises FleetError on any other failure."""
 
     def __init__(self, kube: Kube, cluster: Snapshot, whole: bool) -> None:
         self.kube, self.cluster, self.whole = kube, cluster, whole
@@ -98,7 +98,7 @@ class _Collector:
         return job
 
     def credentials(self, namespace: str, otherwise: _Job | None = None) -> _Job:
-        """Read which Git credentials there are. Where that is forbidden in all namespaces, do something else."""
+        """Read the Git credentials of a namespace, "" for all; run `otherwise` if that is forbidden."""
         fields = ("{.metadata.namespace}", "{.metadata.name}", "{.data.repoURL}", "{.data.repoURLIsRegex}")
         template = "{range .items[*]}" + '{"\\t"}'.join(fields) + '{"\\n"}{end}'
         where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
@@ -149,7 +149,7 @@ def _decoded(text: str) -> str:
 
 
 def _installation(collector: _Collector) -> Iterator[_Job]:
-    """Read what is known of Kargo itself."""
+    """Read the CRDs and the controllers of Kargo."""
     kargo = "app.kubernetes.io/name=kargo,app.kubernetes.io/component=controller"
     for plural in (STAGES.plural, CONFIGS.plural):
         yield collector.one(CRDS, f"{plural}.kargo.akuity.io")
@@ -163,12 +163,12 @@ def _units(collector: _Collector, resources: Sequence[Resource], projects: list[
             if project and not resource.namespaced:
                 yield collector.one(resource, project)
             else:
-                # Kargo goes by the namespace. Other kinds of objects may be anybody's there.
+                # Kargo's kinds belong to the unit by their namespace; objects of other kinds may belong to others.
                 yield collector.many(resource, project, f"{PART_OF_LABEL}={PART_OF}" if resource in EXTRA_KINDS else "")
 
 
 def _heartbeats(collector: _Collector) -> Iterator[_Job]:
-    """Read which controllers are alive: Kargo's controllers each renew a Lease, wherever they run."""
+    """Read the Leases, which show the controllers that are alive: each renews one, wherever it runs."""
     homes = {one.settings.get("KARGO_NAMESPACE") or one.namespace for one in collector.cluster.controllers} or {"kargo"}
     for namespace in sorted(homes):
         yield collector.many(LEASES, namespace, "kargo.akuity.io/controller")
@@ -187,7 +187,7 @@ def _secrets(collector: _Collector, scope: Scope, projects: list[str] | None) ->
 
 
 def _promotions(collector: _Collector, scope: Scope) -> Iterator[_Job]:
-    """Read the Promotions of Stages that have been promoting for long; all Promotions of services that were named."""
+    """Read the Promotions of Stages that have been promoting for long; of named services, all Promotions."""
     cluster = collector.cluster
     for unit in scope.units:
         stages = cluster.within(STAGES, unit.project)
@@ -207,17 +207,16 @@ def _applications(collector: _Collector, scope: Scope) -> Iterator[_Job]:
     if APPLICATION_SETS.plural in cluster.missing:
         cluster.missing.add(APPLICATIONS.plural)
         return
-    installs_units = any(True for _ in cluster.all(APPLICATION_SETS))
     workloads = {place for unit in scope.units for place in cluster.workload_places(unit, home)}
     if scope.named:
         services = [*(unit.service for unit in scope.units), *scope.gone]
         places = {(home, scope.application(service)) for service in services}
-        for namespace, name in sorted(workloads | (places if installs_units else set())):
+        for namespace, name in sorted(workloads | (places if cluster.installs_units else set())):
             yield collector.one(APPLICATIONS, name, namespace)
         return
     for namespace in sorted({namespace for namespace, _ in workloads}):
         yield collector.many(APPLICATIONS, namespace)
-    if installs_units and all(namespace != home for namespace, _ in workloads):
+    if cluster.installs_units and all(namespace != home for namespace, _ in workloads):
         yield collector.many(APPLICATIONS, home, f"{COMPONENT_LABEL}={UNIT_COMPONENT}")
 
 

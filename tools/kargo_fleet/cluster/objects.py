@@ -1,4 +1,4 @@
-"""Looking into objects of Kubernetes as plain data, whatever of them is missing."""
+"""Access to fields of Kubernetes objects as plain data, which tolerates missing fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def name_of(obj: Mapping[str, Any]) -> str:
 
 
 def dig(obj: Mapping[str, Any], *path: str) -> Any:
-    """Return what is at a path of keys, or None where it ends."""
+    """Return the value at a path of keys, None when the path does not exist."""
     value: Any = obj
     for key in path:
         if not isinstance(value, Mapping):
@@ -27,17 +27,17 @@ def dig(obj: Mapping[str, Any], *path: str) -> Any:
 
 
 def label(obj: Mapping[str, Any], key: str) -> str:
-    """Return a label of an object, "" when it has none of that name."""
+    """Return a label of an object, "" when it is not set."""
     return str((dig(obj, "metadata", "labels") or {}).get(key, ""))
 
 
 def is_ours(obj: Mapping[str, Any]) -> bool:
-    """Say whether the chart or an ApplicationSet of this tool made an object."""
+    """Return whether the chart or an ApplicationSet of this tool created an object."""
     return label(obj, PART_OF_LABEL) == PART_OF
 
 
 def annotation(obj: Mapping[str, Any], key: str) -> str:
-    """Return an annotation of an object, "" when it has none of that name."""
+    """Return an annotation of an object, "" when it is not set."""
     return str((dig(obj, "metadata", "annotations") or {}).get(key, ""))
 
 
@@ -48,7 +48,7 @@ def condition(obj: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def instant(text: Any) -> datetime | None:
-    """Return a timestamp of Kubernetes, None for anything else."""
+    """Return a timestamp of Kubernetes as a datetime, None for anything else."""
     try:
         return datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -56,7 +56,7 @@ def instant(text: Any) -> datetime | None:
 
 
 def since(now: datetime, text: Any) -> timedelta:
-    """Return the time from a timestamp until now; none at all when there is no timestamp."""
+    """Return the time from a timestamp until now; zero without a timestamp."""
     start = instant(text)
     return max(now - start, timedelta()) if start else timedelta()
 

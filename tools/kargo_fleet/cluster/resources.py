@@ -1,4 +1,4 @@
-"""The kinds of objects that are read, as they are named in the API."""
+"""The kinds of objects that are read, as the API names them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Resource(NamedTuple):
-    """A kind of object, as it is named in the API."""
+    """A kind of object, as the API names it."""
 
     plural: str
     api: str
     namespaced: bool = True
 
     def path(self, namespace: str = "", name: str = "") -> str:
-        """Return where its objects are."""
+        """Return the API path of its objects, of those in a namespace, or of one of them."""
         inside = f"/namespaces/{namespace}" if namespace else ""
         return f"{self.api}{inside}/{self.plural}" + (f"/{name}" if name else "")
 
@@ -39,6 +39,6 @@ SECRETS = Resource("secrets", "/api/v1")
 ACCESS = (Resource("roles", _RBAC), Resource("rolebindings", _RBAC), Resource("serviceaccounts", "/api/v1"))
 QUOTAS = Resource("resourcequotas", "/api/v1")
 
-#: What every unit has, and what only some have.
+#: The kinds of every unit, and those that only some units have.
 UNIT_KINDS = (NAMESPACES, PROJECTS, CONFIGS, WAREHOUSES, STAGES)
 EXTRA_KINDS = (*ACCESS, QUOTAS)

@@ -1,4 +1,4 @@
-"""What to look for in a cluster: the units that the repository describes."""
+"""What to read from a cluster: the units that the repository describes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ExpectedUnit:
 
 @dataclass(frozen=True)
 class Workload:
-    """The Application that a stage's promotions update. `namespace` is "" for the one Kargo is configured with."""
+    """The Application that a stage's promotions update. `namespace` is "" for the namespace in Kargo's configuration."""
 
     stage: str
     application: str
@@ -74,10 +74,10 @@ class Workload:
 
 @dataclass(frozen=True)
 class Scope:
-    """Which units to read: `units` that the repository describes, and services that are `gone` from it.
+    """The units to read: `units` that the repository describes, and services that are `gone` from it.
 
-    `named` says that nothing else is wanted. The Applications of units are in `argocd_namespace`, under the name that
-    `application` gives a service.
+    With `named`, nothing else is read. The Applications of units are in `argocd_namespace`; `application` returns the
+    name for a service.
     """
 
     units: list[ExpectedUnit]

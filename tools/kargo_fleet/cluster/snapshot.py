@@ -1,4 +1,4 @@
-"""What was found in a cluster, as plain data."""
+"""The objects that were read from a cluster, as plain data."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from kargo_fleet.cluster.objects import Object, is_ours, label, name_of
-from kargo_fleet.cluster.resources import APPLICATIONS, NAMESPACES, PROJECTS, Resource
+from kargo_fleet.cluster.resources import APPLICATION_SETS, APPLICATIONS, NAMESPACES, PROJECTS, Resource
 from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.fleet.names import COMPONENT_LABEL, NAME_LABEL, PREFIX, SHARED_RESOURCES, UNIT_COMPONENT
 
 
 class KargoController(NamedTuple):
-    """A controller of Kargo in this cluster, as it was installed; `image` is "" when that may not be read."""
+    """A controller of Kargo in this cluster, as installed; `image` is "" when it may not be read."""
 
     namespace: str
     name: str
@@ -23,17 +23,17 @@ class KargoController(NamedTuple):
 
     @property
     def shard(self) -> str:
-        """The shard it was started for, "" for the default."""
+        """The shard that it was started for, "" for the default."""
         return self.settings.get("SHARD_NAME", "")
 
     @property
     def is_default(self) -> bool:
-        """Whether it handles what names no shard."""
+        """Whether it reconciles objects without a shard."""
         return self.settings.get("IS_DEFAULT_CONTROLLER") == "true"
 
 
 class GitCredential(NamedTuple):
-    """A Secret with Git credentials, without them."""
+    """A Secret with Git credentials, without the credentials themselves."""
 
     namespace: str
     name: str
@@ -43,10 +43,10 @@ class GitCredential(NamedTuple):
 
 @dataclass
 class Snapshot:
-    """What was found. `objects` are by plural and then by namespace and name.
+    """What was read. `objects` are by plural, then by namespace and name.
 
-    `missing` are kinds that the cluster does not know. `unread` are those that may not be read, with the namespace,
-    "" standing for all of them.
+    `missing` are kinds that the cluster does not have. `unread` are kinds that may not be read, each with the namespace,
+    "" for all namespaces.
     """
 
     now: datetime
@@ -58,14 +58,14 @@ class Snapshot:
     _by_namespace: dict[str, dict[str, dict[str, Object]]] = field(default_factory=dict)
 
     def add(self, resource: Resource, objects: Iterable[Object]) -> None:
-        """Keep objects of a kind."""
+        """Add objects of a kind."""
         kept = self.objects.setdefault(resource.plural, {})
         for obj in objects:
             kept[obj["metadata"].get("namespace", ""), name_of(obj)] = obj
         self._by_namespace.pop(resource.plural, None)
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Object | None:
-        """Return an object, None when it is not there."""
+        """Return an object, None when it was not read."""
         return self.objects.get(resource.plural, {}).get((namespace, name))
 
     def all(self, resource: Resource) -> Iterable[Object]:
@@ -82,7 +82,7 @@ class Snapshot:
         return self._by_namespace[resource.plural].get(namespace, {})
 
     def knows(self, resource: Resource, namespace: str = "") -> bool:
-        """Say whether objects that were not found are not there: the kind exists, and this user may read it."""
+        """Return whether an object that was not read does not exist: the kind exists, and this user may read it."""
         return (
             resource.plural not in self.missing
             and not {
@@ -101,10 +101,15 @@ class Snapshot:
         """The namespace with the credentials for all Projects."""
         return self.setting("SHARED_RESOURCES_NAMESPACE", SHARED_RESOURCES)
 
+    @property
+    def installs_units(self) -> bool:
+        """Whether Argo CD installs the units here: it is there, and so is a set of this fleet."""
+        return any(True for _ in self.all(APPLICATION_SETS))
+
     def workload_places(self, unit: ExpectedUnit, argocd_namespace: str) -> list[tuple[str, str]]:
         """Return namespace and name of the Applications that a unit's promotions update; none when Argo CD is elsewhere.
 
-        They are in `argocd_namespace` unless the unit or Kargo's controllers say otherwise.
+        They are in `argocd_namespace` unless the unit or Kargo's controllers set another namespace.
         """
         if self.setting("ARGOCD_KUBECONFIG", ""):
             return []
@@ -113,7 +118,7 @@ class Snapshot:
 
 
 def fleet_services(snapshot: Snapshot) -> dict[str, list[tuple[Resource, Object]]]:
-    """Return what in the cluster belongs to units of a fleet, by the name of the service."""
+    """Return the objects in the cluster that belong to units of a fleet, by the name of the service."""
     services: dict[str, list[tuple[Resource, Object]]] = {}
     for resource in (NAMESPACES, PROJECTS):
         for obj in snapshot.all(resource):

@@ -1,4 +1,4 @@
-"""What is kept of each object: what some check looks at. A Stage of Kargo carries its history; thousands would not fit."""
+"""The fields of each object that some check reads. Only these are kept: a Stage holds its history, and a fleet has thousands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kargo_fleet.cluster.resources import (
 
 
 def trimmed(resource: Resource, obj: Object, whole: bool) -> Object:
-    """Return an object without what no check looks at."""
+    """Return an object without the fields that no check reads."""
     metadata = {key: value for key, value in obj["metadata"].items() if key in _METADATA}
     slim = {**obj, "metadata": metadata}
     if resource == STAGES:

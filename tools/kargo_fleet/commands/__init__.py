@@ -1,1 +1,1 @@
-"""One module per command; each has a plain function that gets its arguments spelled out and returns the exit status."""
+"""One module per command: a plain function with explicit parameters that returns the exit status."""

@@ -1,4 +1,4 @@
-"""kargo-fleet adopt: move what a person edited in values/<service>.yaml to where it belongs, the service's kargo.yaml."""
+"""kargo-fleet adopt: move manual edits of values/<service>.yaml into the service's kargo.yaml."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
 from kargo_fleet.files.generated import State
 from kargo_fleet.findings import Finding, has_errors
-from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.fleet.names import values_path
 from kargo_fleet.generate.desired import desired_state
 from kargo_fleet.terminal import reporters
@@ -19,21 +18,20 @@ from kargo_fleet.unit.build import Inputs
 
 
 def adopt(root: Path, services: Sequence[str], *, output: Format = Format.TEXT) -> int:
-    """Move the edits of each service's values file into its kargo.yaml; return 1 when an edit cannot be used, else 0.
+    """Move the edits of each service's values file into its kargo.yaml; return 1 if an edit cannot be moved, else 0.
 
-    Afterwards the values file is a generated one again, and says what it said. Comments, order and quotes of kargo.yaml
-    stay. Raises FleetError for a service whose values file was not edited.
+    Afterwards the values file is generated again, with the same values. Comments, order and quotes of kargo.yaml are
+    kept. Raises FleetError for a service whose values file was not edited.
     """
     desired = desired_state(root, services)
     edited = {item.service: item for item in desired.outputs if item.state in (State.EDITED, State.FOREIGN)}
     if untouched := sorted(set(services) - set(edited)):
         if has_errors(desired.findings):
-            reporters.show(Report(desired.findings, [], "nothing was adopted; correct this first"), output)
+            reporters.show(Report(desired.findings, [], "nothing was adopted; fix these errors first"), output)
             return 1
         names = ", ".join(values_path(name) for name in untouched)
-        raise FleetError(f"there is nothing to adopt: {names} was not edited")
-    chart, fleet, _ = load_sound(root)
-    inputs = Inputs(fleet, chart)
+        raise FleetError(f"nothing to adopt: {names} was not edited")
+    inputs = Inputs(desired.fleet, desired.chart)
     findings: list[Finding] = []
     changes: list[Change] = []
     for item in edited.values():

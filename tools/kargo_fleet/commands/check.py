@@ -16,14 +16,15 @@ from kargo_fleet.text.words import plural
 
 
 def check(root: Path, services: Sequence[str], *, use_cache: bool = True, output: Format = Format.TEXT) -> int:
-    """Report everything that is wrong or out of date; return 1 when there is such a thing, else 0.
+    """Report errors, warnings and outdated files; return 1 if there is an error, else 0.
 
-    Warnings alone leave the status at 0. What did not change since the last run is not evaluated again, with `use_cache`.
+    With `use_cache`, what has not changed since the last run is not evaluated again.
     """
     progress = partial(bar, what="checking", patience=PATIENCE)
     desired = desired_state(root, services, use_cache=use_cache, progress=progress)
     findings = sorted([*desired.findings, *stale(desired)])
-    found = counts(findings)
-    summary = found if desired.fleet.broken else f"{plural(len(desired.services), 'service')}: {found}"
+    summary = counts(findings)
+    if not desired.fleet.broken:
+        summary = f"{plural(len(desired.services), 'service')}: {summary}"
     reporters.show(Report(findings, [], summary), output)
     return 1 if has_errors(findings) else 0

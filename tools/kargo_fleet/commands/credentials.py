@@ -25,9 +25,10 @@ def credentials(
 ) -> int:
     """Print a Secret manifest and return 0. Nothing is written to disk.
 
-    The password is left out, unless `from_env` names an environment variable that holds it; then the manifest is meant
-    for a pipe to `kubectl apply --server-side -f -`, and a terminal does not get to see it. With `group`, the registry is that of
-    a group of fleet.yaml. Raises FleetError when fleet.yaml does not say what the credentials are for, or the variable is empty.
+    The password is left out unless `from_env` names an environment variable that holds it; the output is then for a pipe
+    to `kubectl apply --server-side -f -`, and printing it to a terminal is refused. With `group`, the registry is that of
+    a group of fleet.yaml. Raises FleetError when fleet.yaml does not set the repository or registry, or when the variable
+    is empty.
     """
     _, fleet, _ = load_sound(root)
     made = secret(fleet, kind, name=name, namespace=namespace, username=username, group=group)
@@ -44,7 +45,7 @@ def credentials(
 
 def _password(variable: str) -> str:
     if sys.stdout.isatty():
-        raise FleetError("this would show the password: pipe it to `kubectl apply --server-side -f -`")
+        raise FleetError("stdout is a terminal: pipe the password to `kubectl apply --server-side -f -`")
     if not (password := os.environ.get(variable)):
         raise FleetError(
             f"the environment variable {variable} is empty\nSet it with: read -rs {variable}; export {variable}"

@@ -1,4 +1,4 @@
-"""kargo-fleet delete: take units out of the cluster, in the order that works although Project and namespace are kept."""
+"""kargo-fleet delete: delete units from the cluster, in the order that works although Project and namespace are kept."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def delete(
 ) -> int:
     """Delete the units of `services`, or of all services with `everything`; return 1 when something is left, else 0.
 
-    Says what will go and asks. Then, for each: its Argo CD Application, its Helm release, its Project, its namespace with
-    all promotions and their history, and its values file unless the service still has a folder. Only what carries the
-    chart's labels is touched. Raises FleetError without a cluster or without consent.
+    Lists the units and asks for confirmation. Then deletes, for each unit: its Argo CD Application, its Helm release, its
+    Project, its namespace with all promotions and their history, and its values file unless the service still has a
+    folder. Only objects with the chart's labels are deleted. Raises FleetError without a cluster or without confirmation.
     """
     kube = Kube(context)
     target = kube.target()
     _, fleet, _ = load_sound(root)
     planned = deletion.prepare(kube, argo_fleet(fleet.data).argocd["namespace"], services, everything=everything)
-    print(f"in context {target.context} ({target.server}) these will go, with their history:", file=sys.stderr)
+    print(f"units to delete from context {target.context} ({target.server}), with their history:", file=sys.stderr)
     for unit in planned.units:
         counts = f"{plural(unit.promotions, 'promotion')}, {unit.freight} Freight"
         what = "Project and namespace" if unit.owns_namespace else "Project"
@@ -53,7 +53,7 @@ def delete(
         if path := deletion.remove_values(root, fleet, unit.service):
             changes.append(Change("removed", path))
     if planned.has_argocd and any((root / fleet.services / unit.service).is_dir() for unit in planned.units):
-        hint = f"as long as {fleet.services}/<service> is on the branch, the ApplicationSet installs it again"
+        hint = f"the ApplicationSet installs a unit again while {fleet.services}/<service> is on the branch"
         print(f"note: {hint}", file=sys.stderr)
     summary = f"{plural(len(planned.units), 'unit')}: {gone} deleted, {len(planned.units) - gone} left"
     reporters.show(Report(sorted(findings), sorted(changes, key=lambda change: change.path), summary), output)

@@ -1,4 +1,4 @@
-"""kargo-fleet deploy: `helm upgrade --install` for every service, in parallel, until it worked."""
+"""kargo-fleet deploy: `helm upgrade --install` for every service, in parallel, with retries."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def deploy(
     yes: bool = False,
     output: Format = Format.TEXT,
 ) -> int:
-    """Install or upgrade the unit of each service from its values file; return 1 when some could not be, else 0.
+    """Install or upgrade the unit of each service from its values file; return 1 when a unit could not be, else 0.
 
-    A release that already has this chart and these values is left alone unless `force`, so that a run that was
-    interrupted continues where it stopped. Failures that pass are retried with growing pauses; one service's failure
-    does not stop the others. `jobs` run at once, by default two per processor. Raises FleetError when there is nothing
-    to deploy, no cluster, no Kargo in it, or no consent.
+    A release that already has this chart and these values is skipped unless `force`, so that an interrupted run
+    continues where it stopped. Transient failures are retried with growing pauses; one service's failure does not stop
+    the others. `jobs` run at a time, by default two per processor. Raises FleetError when there is nothing to deploy, no
+    cluster, no Kargo in it, or no confirmation.
     """
     kube = Kube(context)
     target = kube.target()

@@ -1,4 +1,4 @@
-"""kargo-fleet doctor: read the cluster and the repository, and say what is wrong and what to do."""
+"""kargo-fleet doctor: compare the cluster with the repository, and report problems and their fixes."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from kargo_fleet.terminal.progress import PATIENCE, bar
 from kargo_fleet.terminal.reporters import Format, Report, counts
 from kargo_fleet.text.words import plural
 
-#: Commands in a fix that go to a cluster, with the option that says to which.
+#: Commands in a fix that talk to a cluster, each with its option for the context.
 _CLIENTS = (("kubectl", "--context"), ("helm", "--kube-context"), ("kargo-fleet (?:deploy|delete)", "--context"))
 
 
 def doctor(
     root: Path, services: Sequence[str], *, context: str = "", compare: bool = False, output: Format = Format.TEXT
 ) -> int:
-    """Report what is wrong with the units in the cluster; return 1 when there is such a thing, else 0.
+    """Report problems of the units in the cluster; return 1 if there is an error, else 0.
 
-    With `compare`, or with services named, the units are also compared with what the chart makes of their values files.
-    Nothing is written, anywhere. Raises FleetError when there is no cluster, or nothing of a service that was named.
+    With `compare` or `services`, the units are also compared with what the chart renders from their values files.
+    Nothing is written, neither in the cluster nor in the repository. Raises FleetError without a cluster, and for a
+    service that is neither in the repository nor in the cluster.
     """
     kube = Kube(context)
     expected = read_expected(root, services)
@@ -68,7 +69,7 @@ def _drift(expected: Expected, found: Snapshot) -> dict[str, Finding]:
 
 
 def _for_context(finding: Finding, context: str) -> Finding:
-    """Make the commands in a fix go to the cluster that was looked at."""
+    """Return the finding with the context added to the commands in its fix."""
     fix = finding.fix
     for client, option in _CLIENTS if context else ():
         fix = re.sub(rf"`({client}) ", lambda found, to=option: f"`{found[1]} {to} {shlex.quote(context)} ", fix)  # type: ignore[misc]

@@ -31,11 +31,11 @@ def generate(
     use_cache: bool = True,
     output: Format = Format.TEXT,
 ) -> int:
-    """Bring the generated files up to date and report what was done; return 1 when something is wrong, else 0.
+    """Update the generated files and report the changes; return 1 if there is an error, else 0.
 
-    With `services`, only their values files. A file that a person edited is kept unless `force`; values files of
-    services that are gone are removed only with `prune`. Every service that is sound is served, whatever the others are.
-    What did not change since the last run is not evaluated again, with `use_cache`.
+    With `services`, only their values files. A file that was edited by hand is kept unless `force`; values files of
+    services that no longer exist are removed only with `prune`. One service's errors do not stop the others. With
+    `use_cache`, what has not changed since the last run is not evaluated again.
     """
     desired = desired_state(
         root,
@@ -52,7 +52,8 @@ def generate(
     reporters.show(Report(findings, changes, _summary(desired, applied, mode)), output)
     if changes and (image_repository or git_repo_url):
         print(
-            f"note: {FLEET_FILE} says otherwise still; without the option these files are out of date", file=sys.stderr
+            f"note: {FLEET_FILE} still has another value; without the option these files are out of date",
+            file=sys.stderr,
         )
     return 1 if has_errors(findings) else 0
 
@@ -67,13 +68,13 @@ def _summary(desired: Desired, applied: Applied, mode: Mode) -> str:
     for change in applied.changes:
         counts[change.action] = counts.get(change.action, 0) + 1
     counts["kept"] = applied.kept
-    said = ", ".join(f"{count} {action}" for action, count in counts.items() if count) or "nothing written"
+    done = ", ".join(f"{count} {action}" for action, count in counts.items() if count) or "nothing written"
     if any(change.action == "removed" and change.output.path.startswith(VALUES) for change in applied.changes):
-        said += " (what was deployed stays in the cluster)"
+        done += " (deployed units stay in the cluster)"
     if moves := sum(change.shard is not None for change in applied.changes):
-        said += f"; {plural(moves, 'service')} to another shard"
-    errors = f"; {plural(len(desired.broken), 'service')} with errors left as before" if desired.broken else ""
+        done += f"; {plural(moves, 'service')} to another shard"
+    errors = f"; {plural(len(desired.broken), 'service')} with errors skipped" if desired.broken else ""
     prefix = "dry run: " if mode is Mode.DRY_RUN else ""
     if desired.fleet.broken:
-        return f"{prefix}{said}"
-    return f"{prefix}{plural(len(desired.services), 'service')}: {said}{errors}"
+        return f"{prefix}{done}"
+    return f"{prefix}{plural(len(desired.services), 'service')}: {done}{errors}"

@@ -1,4 +1,4 @@
-"""kargo-fleet plan: what the fleet asks of Kargo, registries, Git, Argo CD and etcd, what breaks first, what to set."""
+"""kargo-fleet plan: the load on Kargo, registries, Git, Argo CD and etcd, the first limit reached, and what to set."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def plan(
     settings: Sequence[str] = (),
     output: Format = Format.TEXT,
 ) -> int:
-    """Print the plan of the fleet, or of one of `services` services in the same proportions.
+    """Print the plan of the fleet, or of a fleet of `services` services in the same proportions.
 
-    Return 1 when it cannot work, or when services have errors and are left out; else 0. Nothing is written. Raises
-    FleetError for a fleet.yaml that cannot be used, without services to plan for, or without Helm.
+    Return 1 when a limit is exceeded, or when services with errors are left out; else 0. Nothing is written. Raises
+    FleetError for an invalid fleet.yaml, without services to plan for, or without Helm.
     """
     chart, fleet, _ = load_sound(root)
     names, _ = scan.services(root, fleet.services)
     if not names and services is None:
-        raise FleetError(f"there is no service in {fleet.services}/\nSay how many there will be: --services 1000.")
+        raise FleetError(f"there is no service in {fleet.services}/\nPass the planned number: --services 1000.")
     given = assumptions_of(fleet.data.get("plan"), settings)
     reading = bar(names, len(names), "reading", PATIENCE)
     found = survey(chart, fleet, reading, WhatIf(services, interval, shards))

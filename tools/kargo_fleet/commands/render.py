@@ -29,7 +29,7 @@ from kargo_fleet.text.words import plural
 
 @dataclass
 class _Outcome:
-    """What became of the units so far. `mistakes` are those of manifests that do not fit, of the chart most of them."""
+    """The results so far. `mistakes` are findings about manifests that do not fit the CRDs, mostly caused by the chart."""
 
     findings: list[Finding] = field(default_factory=list)
     mistakes: list[Finding] = field(default_factory=list)
@@ -46,11 +46,11 @@ def render(
     crds_path: str | None = None,
     output: Format = Format.TEXT,
 ) -> int:
-    """Print the manifests of each service, or write them to `<output_dir>/<service>.yaml`; return 1 when some could not be.
+    """Print the manifests of each service, or write them to `<output_dir>/<service>.yaml`; return 1 if there is an error.
 
-    One that cannot be rendered is a finding and stops no other. With `validate`, manifests are held to the CRDs of Kargo in
-    `crds_path` (see crds.find), and a unit that does not fit is neither printed nor written. Raises FleetError when there
-    is nothing to render, a name is no service, or Helm, the chart or the CRDs are missing.
+    A unit that cannot be rendered is a finding and does not stop the others. With `validate`, manifests are validated
+    against the CRDs of Kargo in `crds_path` (see crds.find), and an invalid unit is neither printed nor written. Raises
+    FleetError when there is nothing to render, a service does not exist, or Helm, the chart or the CRDs are missing.
     """
     chart, fleet, _ = load_sound(root)
     names = _names(root, fleet, services)
@@ -107,13 +107,13 @@ def _not_rendered(service: str, problem: Problem) -> Finding:
 
 
 def _tracked(results: Iterator[RenderedUnit], total: int, folder: ManifestFolder | None) -> Iterator[RenderedUnit]:
-    """Show how far it is, unless manifests are printed to the same terminal."""
+    """Show a progress bar, unless manifests are printed to the same terminal."""
     is_free = folder is not None or not sys.stdout.isatty()
     return bar(results, total, "rendering", PATIENCE) if is_free else results
 
 
 def _sound(results: Iterable[RenderedUnit], kinds: KargoKinds | None, outcome: _Outcome) -> Iterator[RenderedUnit]:
-    """Yield the units that were rendered and fit; the others become findings."""
+    """Yield the units that were rendered and are valid; the others become findings."""
     for one in results:
         outcome.findings += [_not_rendered(one.service, problem) for problem in one.problems]
         mistakes = kinds.problems(one.text) if kinds is not None and not one.problems else []
@@ -124,7 +124,7 @@ def _sound(results: Iterable[RenderedUnit], kinds: KargoKinds | None, outcome: _
 
 
 def _print(units: Iterable[RenderedUnit], output: Format) -> None:
-    """Print manifests; in JSON, the first half of the document that `_show` completes, so that none has to be kept."""
+    """Print manifests; in JSON, the first half of the document that `_show` completes, so that none is kept in memory."""
     if output is not Format.JSON:
         for one in units:
             sys.stdout.write(one.text)
@@ -138,7 +138,7 @@ def _print(units: Iterable[RenderedUnit], output: Format) -> None:
 
 
 def _show(report: Report, output: Format, folder: ManifestFolder | None) -> None:
-    """Print the report: where manifests are printed, on stderr, so that they can be piped to kubectl."""
+    """Print the report; on stderr when manifests go to stdout, so that these can be piped to kubectl."""
     if folder is not None:
         reporters.show(report, output)
     elif output is Format.JSON:

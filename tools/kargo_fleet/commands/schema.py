@@ -16,7 +16,7 @@ FOLDER = "schemas"
 
 
 def schema(root: Path, *, output: Format = Format.TEXT) -> int:
-    """Write schemas/fleet.schema.json and schemas/kargo.schema.json in the repository; return 0."""
+    """Write schemas/fleet.schema.json and schemas/kargo.schema.json to the repository; return 0."""
     changes = []
     for name, content in contents(root).items():
         path = f"{FOLDER}/{name}"
@@ -29,7 +29,7 @@ def schema(root: Path, *, output: Format = Format.TEXT) -> int:
 
 
 def contents(root: Path) -> dict[str, str]:
-    """Return the text of each schema by its file name."""
+    """Return the content of each schema file, by file name."""
     chart = load_chart(root)
     own: dict[str, Any] = {
         **chart.schema,

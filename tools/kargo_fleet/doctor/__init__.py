@@ -1,4 +1,4 @@
-"""What is wrong in the cluster, and what to do: `cluster` reads, the other modules judge what was read.
+"""Problems in the cluster and their fixes: `cluster` reads the objects, the modules here check them.
 
-A check is a pure function of the units that the repository describes and of the objects that are in the cluster.
+A check is a pure function of the units that the repository describes and of the objects in the cluster.
 """

@@ -1,4 +1,4 @@
-"""Argo CD: the Applications of the units, and those that promotions update."""
+"""Argo CD: the Applications that install units, and those that promotions update."""
 
 from __future__ import annotations
 
@@ -17,26 +17,21 @@ from kargo_fleet.text.words import one_line
 _STAGE = "kargo.akuity.io/authorized-stage"
 
 
-def installs_units(cluster: Snapshot) -> bool:
-    """Say whether Argo CD installs the units here: it is there, and so is a set of this fleet."""
-    return any(True for _ in cluster.all(c.APPLICATION_SETS))
-
-
 def sets(cluster: Snapshot) -> Iterator[Finding]:
-    """Check the ApplicationSets. One that reports an error makes no Applications."""
+    """Check the ApplicationSets. A set that reports an error creates no Applications."""
     for appset in cluster.all(c.APPLICATION_SETS):
         error = condition(appset, "ErrorOccurred")
         if error.get("status") == "True":
             namespace, name = appset["metadata"]["namespace"], name_of(appset)
             message = f"the ApplicationSet {name} reports an error: {one_line(error.get('message'))}"
-            fix = f"`kubectl describe applicationset {name} -n {namespace}`; docs/argocd.md"
+            fix = f"run `kubectl describe applicationset {name} -n {namespace}`; see docs/argocd.md"
             yield found("KF753", f"{namespace}/ApplicationSet/{name}", message, fix)
 
 
 def of_unit(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> Finding | None:
     """Check the Application that installs a unit."""
     namespace, name = expected.argocd_namespace, expected.application(unit.service)
-    if not installs_units(cluster) or not cluster.knows(c.APPLICATIONS, namespace):
+    if not cluster.installs_units or not cluster.knows(c.APPLICATIONS, namespace):
         return None
     place = f"{namespace}/Application/{name}"
     application = cluster.get(c.APPLICATIONS, name, namespace)
@@ -44,28 +39,28 @@ def of_unit(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> Findin
         appset = next(name_of(one) for one in cluster.all(c.APPLICATION_SETS))
         message = f"there is no Application {name}, so Argo CD does not install the unit"
         fix = (
-            f"is {expected.fleet.services}/{unit.service} on the branch that Argo CD follows? Then "
+            f"push {expected.fleet.services}/{unit.service} to the branch that Argo CD reads, then run "
             f"`kubectl annotate applicationset {appset} -n {namespace} argocd.argoproj.io/application-set-refresh=true`"
         )
         return found("KF751", place, message, fix, unit.service)
     problem = _problem(application)
     if not problem:
         return None
-    return found("KF752", place, problem, f"`kubectl describe application {name} -n {namespace}`", unit.service)
+    return found("KF752", place, problem, f"run `kubectl describe application {name} -n {namespace}`", unit.service)
 
 
 def is_out_of_sync(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> bool:
-    """Say whether all that is wrong with the Application of a unit is that the cluster is not as the repository says."""
+    """Return whether OutOfSync is the only problem of a unit's Application."""
     application = cluster.get(c.APPLICATIONS, expected.application(unit.service), expected.argocd_namespace)
     return application is not None and not _failure(application) and _is_out_of_sync(application)
 
 
 def _problem(application: Object) -> str:
-    """Say what is wrong with an Application, "" when nothing is or when Argo CD is still at work."""
+    """Return the problem of an Application, "" when it has none or is syncing."""
     if failure := _failure(application):
         return failure
     if _is_out_of_sync(application):
-        return "the Application is OutOfSync: the cluster is not as the repository says"
+        return "the Application is OutOfSync: the cluster differs from the repository"
     return ""
 
 
@@ -74,7 +69,7 @@ def _failure(application: Object) -> str:
     errors = [item for item in conditions if str(item.get("type")).endswith("Error")]
     operation = dig(application, "status", "operationState") or {}
     if errors:
-        return f"Argo CD cannot work with the Application: {one_line(errors[0].get('message'))}"
+        return f"Argo CD reports an error: {one_line(errors[0].get('message'))}"
     if operation.get("phase") in ("Failed", "Error"):
         return f"the last sync failed: {one_line(operation.get('message'))}"
     if dig(application, "status", "health", "status") == "Degraded":
@@ -89,7 +84,7 @@ def _is_out_of_sync(application: Object) -> bool:
 
 
 def of_workloads(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> Iterator[Finding]:
-    """Check the Applications that promotions update: they must be there, and allow it to the Stage."""
+    """Check the Applications that promotions update: they must exist and authorize the Stage."""
     if c.APPLICATIONS.plural in cluster.missing:
         return
     for workload, (namespace, name) in zip(
@@ -100,15 +95,15 @@ def of_workloads(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> I
         place, stage = f"{namespace}/Application/{name}", f"{unit.project}:{workload.stage}"
         application = cluster.get(c.APPLICATIONS, name, namespace)
         if application is None:
-            message = f"there is no Application {name} in {namespace}, which promotions to {workload.stage} update"
+            message = f"there is no Application {name} in {namespace}; promotions to {workload.stage} update it"
             fix = "deploy it before the next promotion, or correct `promotion.argocdUpdate` (name, namespace)"
             yield found("KF754", place, message, fix, unit.service)
         elif stage not in _authorized(application):
             now = annotation(application, _STAGE)
-            message = f"the Application does not allow Stage {stage} to update it: {_STAGE} is {now or 'not set'}"
+            message = f"the Application does not authorize Stage {stage}: {_STAGE} is {now or 'not set'}"
             fix = (
-                f"`kubectl annotate application {name} -n {namespace} --overwrite {_STAGE}={stage}`, "
-                "in Git if the Application comes from there"
+                f"run `kubectl annotate application {name} -n {namespace} --overwrite {_STAGE}={stage}`, "
+                "or set the annotation in Git if the Application comes from there"
             )
             yield found("KF755", place, message, fix, unit.service)
 

@@ -1,4 +1,4 @@
-"""Everything that is wrong, root causes first and alone: what follows from one is not said again."""
+"""The diagnosis: root causes only. A finding that follows from another finding is left out."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from kargo_fleet.doctor import applications, foundation, git_credentials, instal
 from kargo_fleet.doctor.codes import CLUSTER, found
 from kargo_fleet.doctor.expected import Expected
 from kargo_fleet.findings import Finding, merged
+from kargo_fleet.fleet.names import project_of
 from kargo_fleet.text.words import first_of
 
-_MANY = 10  # units that are not there: one finding
-#: Why units are not there, by code: in words, and what to do about all of them.
+_MANY = 10  # this many missing units are one finding
+#: By code of missing units: the predicate of the common finding, and its fix.
 _ABSENT = {
-    "KF711": ("are not deployed", "`kargo-fleet deploy`, or let Argo CD sync them; docs/argocd.md"),
+    "KF711": ("are not deployed", "run `kargo-fleet deploy`, or let Argo CD sync them; see docs/argocd.md"),
     "KF751": ("have no Application in Argo CD, and are not deployed", ""),
 }
 
 
 def find(expected: Expected, cluster: Snapshot, drift: Mapping[str, Finding] | None = None) -> list[Finding]:
-    """Return what is wrong with the units of a repository. `drift` has what was found by comparing, by service."""
+    """Return the findings about the units of a repository. `drift` holds the findings of the comparison, by service."""
     missing = list(installation.installed(cluster))
     if missing:
         return missing
@@ -49,21 +50,21 @@ def find(expected: Expected, cluster: Snapshot, drift: Mapping[str, Finding] | N
 
 
 def _absent(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> list[Finding]:
-    """Say why a unit is not there."""
+    """Return why a unit is missing."""
     application = applications.of_unit(cluster, expected, unit)
     if application is None:
-        message = "the service is not deployed: there is neither its namespace nor its Project"
-        return [found("KF711", unit.project, message, foundation.deploy(unit.service), unit.service)]
-    is_told = application.code == "KF751" and any(applications.sets(cluster))
-    return [] if is_told else [application]
+        message = "the service is not deployed: it has neither a namespace nor a Project"
+        return [found("KF711", unit.project, message, foundation.deploy_fix(unit.service), unit.service)]
+    is_reported = application.code == "KF751" and any(applications.sets(cluster))
+    return [] if is_reported else [application]
 
 
 def _unit(
     cluster: Snapshot, expected: Expected, unit: ExpectedUnit, idle: set[str], without: set[str], drift: Finding | None
 ) -> list[Finding]:
-    """Return what is wrong with one unit whose namespace and Project are in order."""
+    """Return the findings about one unit whose namespace and Project are ready."""
     findings = list(foundation.parts(cluster, unit))
-    # What differs says more than that something does.
+    # The fields that differ are more precise than OutOfSync.
     if not (drift and applications.is_out_of_sync(cluster, expected, unit)):
         application = applications.of_unit(cluster, expected, unit)
         findings += [application] if application else []
@@ -77,7 +78,7 @@ def _unit(
 
 
 def _together(absent: list[Finding], all_units: list[ExpectedUnit]) -> list[Finding]:
-    """Return one finding instead of one per service when many are not there for the same reason."""
+    """Return one finding instead of one per service when many are missing for the same reason."""
     result = [one for one in absent if one.code not in _ABSENT]
     for code, (what, fix) in _ABSENT.items():
         same = [one for one in absent if one.code == code]
@@ -91,10 +92,10 @@ def _together(absent: list[Finding], all_units: list[ExpectedUnit]) -> list[Find
 
 
 def orphans(cluster: Snapshot, expected: Expected) -> Iterator[Finding]:
-    """Find units whose service is no longer in the expected."""
+    """Yield a finding for each unit whose service is no longer in the repository."""
     known = set(expected.services)
     if not known:
-        return  # something else is wrong, and is said
+        return  # another finding reports that
     for service, objects in sorted(fleet_services(cluster).items()):
         kinds = [_title(kind, name_of(one)) for kind, one in objects if not dig(one, "metadata", "deletionTimestamp")]
         if service in known or not kinds:
@@ -102,10 +103,10 @@ def orphans(cluster: Snapshot, expected: Expected) -> Iterator[Finding]:
         verb = "belongs" if len(kinds) == 1 else "belong"
         message = f"{first_of(kinds)} {verb} to no service: there is no {expected.fleet.services}/{service}"
         fix = (
-            f"`kargo-fleet delete {service}` removes the unit with its history, docs/removing.md; "
-            "or bring the folder back"
+            f"run `kargo-fleet delete {service}` to delete the unit with its history, see docs/removing.md; "
+            "or restore the folder"
         )
-        yield found("KFW761", f"kargo-{service}", message, fix, service)
+        yield found("KFW761", project_of(service), message, fix, service)
 
 
 def _title(resource: Resource, name: str) -> str:
@@ -114,14 +115,14 @@ def _title(resource: Resource, name: str) -> str:
 
 
 def _unread(cluster: Snapshot, all_units: list[ExpectedUnit]) -> Iterator[Finding]:
-    """Say what could not be checked because this user may not read it."""
+    """Yield a finding about kinds that could not be checked because this user may not read them."""
     unread = {plural for plural, _ in cluster.unread}
     if not git_credentials.uncertain(cluster, all_units):
         unread.discard(c.SECRETS.plural)
     what = {plural: consequence for plural, consequence in _CONSEQUENCES.items() if plural in unread}
     if what:
         message = f"this user may not read {first_of(sorted(what), most=9)}; not checked: {', '.join(dict.fromkeys(what.values()))}"
-        fix = f"ask for `list` on them, or try `kubectl auth can-i list {min(what)} --all-namespaces`"
+        fix = f"request permission to `list` them; test it with `kubectl auth can-i list {min(what)} --all-namespaces`"
         yield found("KFW701", CLUSTER, message, fix)
 
 

@@ -1,6 +1,6 @@
-"""Drift: is a unit in the cluster what the chart makes of its values file?
+"""Drift: differences between a unit in the cluster and what the chart renders from its values file.
 
-The chart renders what Kargo stores, field by field, so whatever differs was changed by somebody or is not deployed yet.
+The chart renders what Kargo stores, field by field, so a difference was made by hand or is not deployed yet.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
 from kargo_fleet.doctor.expected import Expected
-from kargo_fleet.doctor.foundation import deploy
+from kargo_fleet.doctor.foundation import deploy_fix
 from kargo_fleet.findings import Finding
 from kargo_fleet.fleet.names import values_path
 from kargo_fleet.render.renderer import render
@@ -24,7 +24,7 @@ from kargo_fleet.text.words import first_of
 from kargo_fleet.text.yaml_manifests import parse
 
 _ROLES, _BINDINGS, _ACCOUNTS = ACCESS
-#: The kinds that the chart makes, with the parts of each that are compared.
+#: The kinds that the chart creates, with the parts of each that are compared.
 _KINDS: Mapping[str, tuple[Resource, tuple[str, ...]]] = {
     "Namespace": (c.NAMESPACES, ()),
     "Project": (c.PROJECTS, ()),
@@ -39,9 +39,9 @@ _KINDS: Mapping[str, tuple[Resource, tuple[str, ...]]] = {
 
 
 def find(cluster: Snapshot, expected: Expected, units: Sequence[ExpectedUnit]) -> Iterator[Finding | None]:
-    """Compare units with what Helm renders of their values files; None for one that is as it should be.
+    """Compare units with what Helm renders from their values files; yield None for a unit without drift.
 
-    One that Helm refuses is not compared: `check` says why. Raises FleetError without Helm.
+    A unit that Helm cannot render is not compared: `check` reports why. Raises FleetError without Helm.
     """
     texts = {unit.service: expected.texts[unit.service] for unit in units}
     for unit, one in zip(units, render(expected.chart, texts), strict=True):
@@ -50,22 +50,22 @@ def find(cluster: Snapshot, expected: Expected, units: Sequence[ExpectedUnit]) -
 
 @dataclass(frozen=True)
 class _Difference:
-    """One difference, in words, and what removes it: "" when deploying again does."""
+    """One difference as text, and the fix: "" when deploying again removes it."""
 
     text: str
     fix: str = ""
 
 
 def compare(cluster: Snapshot, unit: ExpectedUnit, wanted: Iterable[Object]) -> Finding | None:
-    """Compare a unit with the objects that the chart renders for it."""
+    """Compare a unit with the objects that the chart renders for it; return the finding, None without drift."""
     differences = list(_differences(cluster, unit, list(wanted)))
     if not differences:
         return None
     file = values_path(unit.service)
     message = f"the cluster differs from {file}: {first_of([one.text for one in differences])}"
-    again = [] if all(one.fix for one in differences) else [deploy(unit.service, again=True)]
+    again = [] if all(one.fix for one in differences) else [deploy_fix(unit.service, again=True)]
     by_hand = [one.fix for one in differences if one.fix]
-    fixes = [*again, *dict.fromkeys(by_hand), "where the cluster is right, change the service's kargo.yaml"]
+    fixes = [*again, *dict.fromkeys(by_hand), "to keep what is in the cluster, change the service's kargo.yaml"]
     return found("KF761", unit.project, message, "; ".join(fixes), unit.service)
 
 
@@ -77,26 +77,27 @@ def _differences(cluster: Snapshot, unit: ExpectedUnit, wanted: list[Object]) ->
         live = cluster.get(resource, name, namespace)
         if live is not None:
             yield from _differing(obj, live, parts)
-        elif cluster.knows(resource, namespace) and kind not in _TOLD:
+        elif cluster.knows(resource, namespace) and kind not in _CHECKED_ELSEWHERE:
             yield _Difference(f"{kind}/{name} is missing")
     rendered_names = {(obj["kind"], obj["metadata"]["name"]) for obj in wanted}
     for kind, (resource, _) in _KINDS.items():
         for name, obj in cluster.within(resource, unit.project).items():
             if (kind, name) not in rendered_names and is_ours(obj):
-                fix = f"`kubectl delete {kind.lower()} {name} -n {unit.project}` removes what no release knows"
+                fix = f"run `kubectl delete {kind.lower()} {name} -n {unit.project}`: no release owns the object"
                 yield _Difference(f"{kind}/{name} is not in the values", fix)
 
 
-_TOLD = {"Namespace", "Project", "ProjectConfig", "Warehouse", "Stage"}  # other checks say that these are missing
+_CHECKED_ELSEWHERE = {"Namespace", "Project", "ProjectConfig", "Warehouse", "Stage"}  # other checks report these
 
 
 def _differing(wanted: Object, live: Object, parts: Iterable[str]) -> Iterator[_Difference]:
-    """Yield how an object differs from the rendered one. Labels and further annotations are anybody's."""
+    """Yield how an object differs from the rendered one. Labels and additional annotations are not compared."""
     kind, name = wanted["kind"], wanted["metadata"]["name"]
     for part in parts:
         for path, is_added in _paths(wanted.get(part), live.get(part), part):
-            # Neither Helm nor Argo CD takes away a field that somebody else has set.
-            fix = f"`kubectl edit {kind.lower()} {name} -n {live['metadata'].get('namespace')}` removes what was added"
+            # Neither Helm nor Argo CD removes a field of another field manager.
+            edit = f"kubectl edit {kind.lower()} {name} -n {live['metadata'].get('namespace')}"
+            fix = f"run `{edit}` and remove the added fields"
             yield _Difference(f"{kind}/{name} {path}{' was added' if is_added else ''}", fix if is_added else "")
     there = dig(live, "metadata", "annotations") or {}
     for key, value in (dig(wanted, "metadata", "annotations") or {}).items():
@@ -105,7 +106,7 @@ def _differing(wanted: Object, live: Object, parts: Iterable[str]) -> Iterator[_
 
 
 def _paths(wanted: Any, live: Any, path: str) -> Iterator[tuple[str, bool]]:
-    """Yield the paths at which two values differ, and whether there should be nothing at all."""
+    """Yield the paths at which two values differ, and whether the live value was added."""
     if isinstance(wanted, Mapping) and isinstance(live, Mapping):
         for key in [*wanted, *(key for key in live if key not in wanted)]:
             yield from _paths(wanted.get(key), live.get(key), f"{path}.{key}")

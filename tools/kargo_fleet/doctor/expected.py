@@ -1,4 +1,4 @@
-"""What the repository says should be in the cluster: one unit per service, from its values file."""
+"""The units that should be in the cluster: one per service of the repository, from its values file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from kargo_fleet.text.yaml_reader import YamlError
 
 @dataclass
 class Expected:
-    """The fleet of a repository: all its `services`, and the `units` to look at. `gone` was asked for and is no service.
+    """The fleet of a repository: all its `services`, and the `units` to check. `gone` are requested names without a folder.
 
     `texts` are the values files of the units.
     """
@@ -51,12 +51,12 @@ class Expected:
         return unit_application(self._argocd, service)
 
     def scope(self, *, named: bool) -> Scope:
-        """Return what of this to look for in a cluster."""
+        """Return what to read from a cluster."""
         return Scope(self.units, self.gone, named, self.argocd_namespace, self.application)
 
 
 def read_expected(root: Path, names: Sequence[str]) -> Expected:
-    """Read the values files of the services called `names`, or of all. What is wrong in the repository is in `findings`."""
+    """Read the values files of the services `names`, or of all. Problems of the repository are in `findings`."""
     chart, fleet, findings = load(root)
     expected = Expected(fleet, chart, findings=[item for item in findings if fleet.broken])
     if fleet.broken:
@@ -74,22 +74,22 @@ def read_expected(root: Path, names: Sequence[str]) -> Expected:
 
 
 def _add(expected: Expected, root: Path, service: str) -> None:
-    """Add the unit of a service, or the finding that says why there is none."""
+    """Add the unit of a service, or the finding about its values file."""
     file = values_path(service)
-    fix = f"`kargo-fleet generate {service} --force` writes it again"
+    fix = f"run `kargo-fleet generate {service} --force`"
     try:
         text = (root / file).read_text(encoding="utf-8-sig")
         values: dict[str, Any] = complete_values(expected.chart, text)
     except FileNotFoundError:
-        fix = f"`kargo-fleet generate {service}`; if that writes nothing, `kargo-fleet check {service}` says why"
-        message = "the service has no values file, so nothing can install it"
+        fix = f"run `kargo-fleet generate {service}`; if it writes nothing, run `kargo-fleet check {service}`"
+        message = "the service has no values file and cannot be installed"
         expected.findings.append(found("KF717", file, message, fix, service))
         return
     except (OSError, ValueError, YamlError) as error:
-        expected.findings.append(found("KF717", file, f"cannot be read: {error}", fix, service))
+        expected.findings.append(found("KF717", file, f"the values file cannot be read: {error}", fix, service))
         return
     if not expected.chart.validator.is_valid(values):
-        message = "is not valid by the chart's schema, so nothing can install it"
+        message = "the values file does not match the chart's schema and cannot be installed"
         expected.findings.append(found("KF717", file, message, fix, service))
         return
     expected.units.append(ExpectedUnit(service, {**values, "service": {"name": service}}))

@@ -1,4 +1,4 @@
-"""One unit: are its namespace, its Project and what belongs in it there, and in order?"""
+"""One unit: its namespace, its Project and the objects in it exist and are ready."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from kargo_fleet.fleet.names import project_of
 from kargo_fleet.text.words import first_of, one_line
 
 
-def deploy(service: str, *, again: bool = False) -> str:
-    """Return how a unit is brought into the cluster, or `again` although it was installed as it should be."""
-    return f"`kargo-fleet deploy {service}{' --force' if again else ''}`, or let Argo CD sync it"
+def deploy_fix(service: str, *, again: bool = False) -> str:
+    """Return the fix that deploys a unit, with `again` even if its release is up to date."""
+    return f"run `kargo-fleet deploy {service}{' --force' if again else ''}`, or let Argo CD sync it"
 
 
 def is_deployed(cluster: Snapshot, unit: ExpectedUnit) -> bool:
-    """Say whether anything of a unit is in the cluster, or may be."""
+    """Return whether any object of a unit is in the cluster, or may be."""
     objects = (cluster.get(c.NAMESPACES, unit.project), cluster.get(c.PROJECTS, unit.project))
     if any(objects) or cluster.within(c.STAGES, unit.project):
         return True
@@ -29,20 +29,20 @@ def is_deployed(cluster: Snapshot, unit: ExpectedUnit) -> bool:
 
 
 def find(cluster: Snapshot, unit: ExpectedUnit) -> Finding | None:
-    """Check namespace and Project. Where they are not in order, nothing else can be."""
+    """Check namespace and Project. When they are not ready, nothing else can be."""
     namespace, project = cluster.get(c.NAMESPACES, unit.project), cluster.get(c.PROJECTS, unit.project)
     service, name = unit.service, unit.project
     if namespace and dig(namespace, "metadata", "deletionTimestamp"):
         message = f"the namespace is being deleted{_remaining(namespace)}"
-        fix = f"wait until `kubectl get namespace {name}` finds nothing, then {deploy(service, again=True)}"
+        fix = f"wait until `kubectl get namespace {name}` returns NotFound, then {deploy_fix(service, again=True)}"
         return found("KF713", f"{name}/Namespace", message, fix, service)
     if namespace and label(namespace, "kargo.akuity.io/project") != "true":
         message = f"the namespace {name} lacks the label kargo.akuity.io/project=true, so Kargo refuses it"
-        fix = f"if it is meant for Kargo: `kubectl label namespace {name} kargo.akuity.io/project=true`"
+        fix = f"if the namespace is meant for Kargo, run `kubectl label namespace {name} kargo.akuity.io/project=true`"
         return found("KF712", f"{name}/Namespace", message, fix, service)
     if namespace and not project and cluster.knows(c.PROJECTS):
-        message = "the namespace is there, and the Project is not"
-        return found("KF714", f"{name}/Project", message, deploy(service, again=True), service)
+        message = "the namespace exists, but the Project does not"
+        return found("KF714", f"{name}/Project", message, deploy_fix(service, again=True), service)
     return _project(cluster, project, service) if project else None
 
 
@@ -58,20 +58,20 @@ def _remaining(namespace: Object) -> str:
 def _project(cluster: Snapshot, project: Object, service: str) -> Finding | None:
     name = project_of(service)
     if dig(project, "metadata", "deletionTimestamp"):
-        fix = f"wait until `kubectl get projects.kargo.akuity.io {name}` finds nothing, then {deploy(service, again=True)}"
+        fix = f"wait until `kubectl get projects.kargo.akuity.io {name}` returns NotFound, then {deploy_fix(service, again=True)}"
         return found("KF713", f"{name}/Project", "the Project is being deleted", fix, service)
     ready = condition(project, "Ready")
     if not ready or ready.get("status") == "True" or age(cluster.now, project) < GRACE:
         return None
     message = f"the Project is not ready: {one_line(ready.get('message')) or ready.get('reason')}"
-    fix = f"`kubectl describe projects.kargo.akuity.io {name}`"
+    fix = f"run `kubectl describe projects.kargo.akuity.io {name}`"
     if condition(project, "Stalled").get("reason") == "ExistingNamespaceMissingLabel":
-        fix = f"if the namespace is meant for Kargo: `kubectl label namespace {name} kargo.akuity.io/project=true`"
+        fix = f"if the namespace is meant for Kargo, run `kubectl label namespace {name} kargo.akuity.io/project=true`"
     return found("KF715", f"{name}/Project", message, fix, service)
 
 
 def parts(cluster: Snapshot, unit: ExpectedUnit) -> Iterator[Finding]:
-    """Check that everything which Kargo needs of a unit is there."""
+    """Check that ProjectConfig, Warehouse and Stages of a unit exist, and that the ProjectConfig is ready."""
     project = unit.project
     missing = []
     if cluster.knows(c.CONFIGS, project) and not cluster.get(c.CONFIGS, project, project):
@@ -83,10 +83,10 @@ def parts(cluster: Snapshot, unit: ExpectedUnit) -> Iterator[Finding]:
     if missing:
         what = f"{first_of(missing)} {'is' if len(missing) == 1 else 'are'} not in the cluster"
         place = f"{project}/{missing[0]}" if len(missing) == 1 else project
-        yield found("KF716", place, what, deploy(unit.service, again=True), unit.service)
+        yield found("KF716", place, what, deploy_fix(unit.service, again=True), unit.service)
     config = cluster.get(c.CONFIGS, project, project)
     ready = condition(config, "Ready") if config else {}
     if ready.get("status") == "False" and ready.get("reason") == "SyncWebhookReceiversFailed":
         message = f"the ProjectConfig is not ready: {one_line(ready.get('message'))}"
-        fix = f"`kubectl describe projectconfig {project} -n {project}`; its Secrets are not part of the chart"
+        fix = f"run `kubectl describe projectconfig {project} -n {project}`; the chart does not create its Secrets"
         yield found("KF715", f"{project}/ProjectConfig", message, fix, unit.service)

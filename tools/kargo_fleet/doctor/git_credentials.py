@@ -1,4 +1,4 @@
-"""Git credentials: is there a Secret that Kargo would use for the repository of each unit?"""
+"""Git credentials: each unit's repository needs a Secret that Kargo uses for it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import GitCredential, Snapshot
 from kargo_fleet.doctor.codes import CLUSTER, found
 from kargo_fleet.findings import Finding
+from kargo_fleet.fleet.names import project_of
 from kargo_fleet.text.words import first_of
 
 _SCP = re.compile(r"^((?:[\w-]+@)?[\w-]+(?:\.[\w-]+)*)(?::(.*))?$", re.ASCII)
 
 
 def git(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> tuple[list[Finding], set[str]]:
-    """Find repositories that nobody has credentials for; return also the services that this concerns.
+    """Return findings about repositories without credentials, and the services that these affect.
 
-    Units that have promoted anything need no looking at: their credentials work, wherever they are.
+    Units that have ever promoted are not checked: their credentials work, wherever they are.
     """
     without: dict[str, list[str]] = {}
     for unit in units:
@@ -34,13 +35,13 @@ def git(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> tuple[list[Finding]
 
 
 def uncertain(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> bool:
-    """Say whether there are units of which it cannot be said, because the Secrets may not be read."""
+    """Return whether credentials of some units cannot be checked because the Secrets may not be read."""
     return any(_asks(cluster, unit) and not _may_read(cluster, unit) for unit in units)
 
 
 def _asks(cluster: Snapshot, unit: ExpectedUnit) -> bool:
-    """Say whether a unit needs credentials, has not shown that it has them, and no Secret that was read fits."""
-    # Kargo sends nothing over http://, so there nothing is missed.
+    """Return whether a unit needs credentials, has never promoted, and no Secret that was read matches."""
+    # Kargo sends no credentials over http://, so none are missing there.
     if not unit.repo_url or unit.repo_url.startswith("http://"):
         return False
     if any(dig(stage, "status", "freightHistory") for stage in cluster.within(c.STAGES, unit.project).values()):
@@ -58,17 +59,17 @@ def _may_read(cluster: Snapshot, unit: ExpectedUnit) -> bool:
 
 def _finding(cluster: Snapshot, url: str, services: list[str]) -> Finding:
     shared = cluster.shared_namespace
-    place = f"kargo-{services[0]}/Secret" if len(services) == 1 else f"{CLUSTER}/Secret"
-    message = f"no Secret has Git credentials for {url}; promotions cannot push in {first_of(services)}"
+    place = f"{project_of(services[0])}/Secret" if len(services) == 1 else f"{CLUSTER}/Secret"
+    message = f"no Secret has Git credentials for {url}; promotions of {first_of(services)} cannot push"
     fix = (
-        f"`kubectl get secrets -n {shared} -l kargo.akuity.io/cred-type=git` shows those for all Projects; "
-        "docs/credentials.md says how to make one"
+        "create a Secret, see docs/credentials.md; "
+        f"`kubectl get secrets -n {shared} -l kargo.akuity.io/cred-type=git` lists those for all Projects"
     )
     return found("KF741", place, message, fix, services[0] if len(services) == 1 else "")
 
 
 def fits(credential: GitCredential, url: str) -> bool:
-    """Say whether Kargo uses a Secret for a repository: pkg/credentials/kubernetes/database.go of v1.11.2."""
+    """Return whether Kargo uses a Secret for a repository: pkg/credentials/kubernetes/database.go of v1.11.2."""
     if not credential.is_regex:
         return bool(credential.url) and normalized(credential.url) == normalized(url)
     pattern = _compiled(credential.url)

@@ -1,4 +1,4 @@
-"""Kargo itself: is it there, is it new enough, is every shard handled by a controller that is alive?"""
+"""Kargo itself: it is installed, new enough, and every shard has a controller that is alive."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UPGRADE = "upgrade Kargo to v1.11 or newer: `helm list --all-namespaces --filte
 
 
 class Life(Enum):
-    """What is known of the controller of a shard."""
+    """The state of the controller of a shard, as far as it is known."""
 
     ALIVE = "alive"
     DEAD = "dead"
@@ -33,19 +33,18 @@ class Life(Enum):
 
 
 def installed(cluster: Snapshot) -> Iterator[Finding]:
-    """Check that the cluster knows Kargo's kinds."""
+    """Check that the cluster has Kargo's kinds."""
     kinds = [resource.plural for resource in (c.PROJECTS, c.WAREHOUSES, c.STAGES) if resource.plural in cluster.missing]
     if kinds:
-        message = f"Kargo is not installed in this cluster: it does not know {first_of(kinds)} of kargo.akuity.io"
-        yield found(
-            "KF701", f"{CLUSTER}/CustomResourceDefinition", message, f"{_INSTALL}. Or is this the wrong cluster?"
-        )
+        message = f"Kargo is not installed in this cluster: it has no {first_of(kinds)} of kargo.akuity.io"
+        fix = f"{_INSTALL}; or choose another cluster with --context"
+        yield found("KF701", f"{CLUSTER}/CustomResourceDefinition", message, fix)
 
 
 def new_enough(cluster: Snapshot) -> Iterator[Finding]:
     """Check the version, by the fields of the CRDs and by the image of the controllers."""
     if c.CONFIGS.plural in cluster.missing:
-        message = "Kargo is older than v1.5: it does not know projectconfigs, which hold the promotion policies"
+        message = "Kargo is older than v1.5: it has no projectconfigs, which hold the promotion policies"
         yield found("KF702", f"{CLUSTER}/CustomResourceDefinition", message, _UPGRADE)
         return
     for name, field in _FIELDS.items():
@@ -55,7 +54,7 @@ def new_enough(cluster: Snapshot) -> Iterator[Finding]:
             yield found("KF702", f"{CLUSTER}/CustomResourceDefinition/{name}", message, _UPGRADE)
     for one in cluster.controllers:
         if (version := _version(one)) and version < OLDEST:
-            message = f"the controller is {one.image}; the chart is made for v1.11"
+            message = f"the controller runs {one.image}; the chart is made for v1.11"
             yield found("KF702", f"{one.namespace}/Deployment/{one.name}", message, _UPGRADE)
 
 
@@ -65,7 +64,7 @@ def _version(controller: KargoController) -> tuple[int, int] | None:
 
 
 def life(cluster: Snapshot, shard: str) -> Life:
-    """Say whether the controller of a shard, "" for the default one, is alive."""
+    """Return whether the controller of a shard, "" for the default controller, is alive."""
     leases = {label(lease, "kargo.akuity.io/controller"): lease for lease in cluster.all(c.LEASES)}
     names = {shard} if shard else {one.shard for one in cluster.controllers if one.is_default} or {""}
     if leases and names & leases.keys():
@@ -84,12 +83,12 @@ def life(cluster: Snapshot, shard: str) -> Life:
 def _is_alive(cluster: Snapshot, lease: Object) -> bool:
     renewed = instant(dig(lease, "spec", "renewTime"))
     seconds = dig(lease, "spec", "leaseDurationSeconds") or 0
-    # The two clocks need not agree to the second.
+    # The clocks of this machine and of the cluster may differ.
     return renewed is not None and cluster.now - renewed < timedelta(seconds=seconds) + GRACE
 
 
 def unhandled(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> tuple[list[Finding], set[str]]:
-    """Find units that no controller takes care of; return also their services."""
+    """Return findings about units that no controller reconciles, and their services."""
     findings, services = [], set()
     by_shard: dict[str, list[ExpectedUnit]] = {}
     for unit in units:
@@ -109,7 +108,7 @@ def unhandled(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> tuple[list[Fi
 
 
 def _is_untouched(cluster: Snapshot, unit: ExpectedUnit) -> bool:
-    """Say whether Kargo has never looked at a unit."""
+    """Return whether Kargo has never reconciled a unit."""
     objects = [*cluster.within(c.WAREHOUSES, unit.project).values(), *cluster.within(c.STAGES, unit.project).values()]
     return bool(objects) and all(
         not dig(obj, "status", "conditions") and age(cluster.now, obj) > GRACE for obj in objects
@@ -119,15 +118,17 @@ def _is_untouched(cluster: Snapshot, unit: ExpectedUnit) -> bool:
 def _unhandled(shard: str, state: Life, services: list[str]) -> Finding:
     where = f"shard {shard}" if shard else "units without a shard"
     what = {
-        Life.DEAD: f"the controller of {where} has stopped: its heartbeat is old",
+        Life.DEAD: f"the controller of {where} has stopped: its Lease has expired",
         Life.MISSING: f"no controller was started for {where}",
-    }.get(state, f"no controller of {where} has looked at these units")
-    message = f"{what}; nothing happens in {first_of(services)}"
-    option = f"controller.shardName={shard}" if shard else "controller.isDefault=true, or without controller.shardName,"
-    fix = f"`kubectl get leases --all-namespaces -l kargo.akuity.io/controller` shows the controllers; install one with {option}"
+    }.get(state, f"no controller of {where} has reconciled these units")
+    message = f"{what}; affected: {first_of(services)}"
+    option = f"controller.shardName={shard}" if shard else "controller.isDefault=true or without controller.shardName"
+    fix = f"install a controller with {option}"
     if shard:
         fix += ", or correct `shard` in the values"
+    fix += "; `kubectl get leases --all-namespaces -l kargo.akuity.io/controller` lists the controllers"
     if state is not Life.MISSING:
-        fix = "`kubectl get pods --all-namespaces -l app.kubernetes.io/component=controller`, then `kubectl logs` of the pod"
+        pods = "`kubectl get pods --all-namespaces -l app.kubernetes.io/component=controller`"
+        fix = f"run {pods}, then `kubectl logs` for the pod"
     place = f"{CLUSTER}/controller/{shard}" if shard else f"{CLUSTER}/controller"
     return found("KF703", place, message, fix, services[0] if len(services) == 1 else "")

@@ -1,4 +1,4 @@
-"""The Stages of one unit: do they take Freight, do their promotions succeed, are they verified and healthy?"""
+"""The Stages of one unit: they promote Freight, their promotions succeed, and they are verified and healthy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kargo_fleet.cluster.objects import Object, age, condition, dig, name_of, si
 from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
-from kargo_fleet.doctor.foundation import deploy
+from kargo_fleet.doctor.foundation import deploy_fix
 from kargo_fleet.doctor.warehouses import SETTLED
 from kargo_fleet.findings import Finding
 from kargo_fleet.text.durations import in_words, seconds
@@ -24,7 +24,7 @@ from kargo_fleet.text.words import first_of, one_line
 
 @dataclass(frozen=True)
 class _ObservedStage:
-    """A Stage that is there, with what it takes to judge it."""
+    """A Stage in the cluster, with its unit and the other objects that the checks need."""
 
     cluster: Snapshot
     unit: ExpectedUnit
@@ -45,12 +45,12 @@ class _ObservedStage:
         return condition(self.obj, kind)
 
     def lasts(self, kind: str) -> timedelta:
-        """How long a condition has been what it is."""
+        """Return the time since a condition last changed."""
         return since(self.cluster.now, self.condition(kind).get("lastTransitionTime"))
 
     @property
     def look(self) -> str:
-        return f"`kubectl describe stage {self.name} -n {self.unit.project}`"
+        return f"run `kubectl describe stage {self.name} -n {self.unit.project}`"
 
     @property
     def promote(self) -> str:
@@ -59,9 +59,9 @@ class _ObservedStage:
 
 
 def find(cluster: Snapshot, unit: ExpectedUnit, *, without_credentials: bool) -> Iterator[Finding]:
-    """Check every Stage: its promotions, its verification, its health, and whether it takes what it could.
+    """Check every Stage: its promotions, its verification, its health, and that it promotes available Freight.
 
-    Of a unit `without_credentials` for Git, promotions that fail for want of them are not told once more.
+    For a unit `without_credentials` for Git, promotions that fail because of that are not reported again.
     """
     for name in unit.order:
         obj = cluster.get(c.STAGES, name, unit.project)
@@ -75,9 +75,9 @@ def find(cluster: Snapshot, unit: ExpectedUnit, *, without_credentials: bool) ->
 
 
 def _trouble(stage: _ObservedStage) -> Iterator[Finding]:
-    """Yield the one thing that is wrong with a Stage; what comes first brings the others about."""
+    """Yield the first problem of a Stage only: it causes the others."""
     checks = [_error, _running]
-    if not stage.status("currentPromotion"):  # which may change everything else
+    if not stage.status("currentPromotion"):  # a running promotion may change everything else
         checks += [_last_promotion, _health, _verification, _no_freight_taken]
     findings = (finding for check in checks for finding in check(stage))
     yield from itertools.islice(findings, 1)
@@ -87,7 +87,7 @@ def _error(stage: _ObservedStage) -> Iterator[Finding]:
     ready = stage.condition("Ready")
     reasons = ("ReconcileError", "FreightRetrievalFailed", "FreightVerificationFailed")
     if ready.get("status") == "False" and ready.get("reason") in reasons:
-        yield stage.finding("KF731", f"Kargo cannot handle the Stage: {one_line(ready.get('message'))}", stage.look)
+        yield stage.finding("KF731", f"Kargo cannot reconcile the Stage: {one_line(ready.get('message'))}", stage.look)
 
 
 def _running(stage: _ObservedStage) -> Iterator[Finding]:
@@ -110,17 +110,19 @@ def _running(stage: _ObservedStage) -> Iterator[Finding]:
     behind = len([one for one in _pending(stage) if name_of(one) != current])
     queue = f"; {behind} more {'waits' if behind == 1 else 'wait'} behind it" if behind else ""
     if dig(promotion, "status", "phase") == "Pending":
-        message = f"promotion {current} has been pending for {in_words(time)}: no controller has begun it{queue}"
-        yield stage.finding("KF735", message, f"{look}, and the log of Kargo's controller; to give up: {abort}")
+        message = f"promotion {current} has been pending for {in_words(time)}: no controller has started it{queue}"
+        fix = f"run {look} and read the log of Kargo's controller; to abort it, run {abort}"
+        yield stage.finding("KF735", message, fix)
         return
     where = f" at step {step}" if step else ""
-    said = one_line(_said(promotion, step))
-    message = f"promotion {current} has been running for {in_words(time)}{where}{f': {said}' if said else ''}{queue}"
-    yield stage.finding("KF735", message, f"{look}; to give up: {abort}")
+    reason = one_line(_step_message(promotion, step))
+    reason = f": {reason}" if reason else ""
+    message = f"promotion {current} has been running for {in_words(time)}{where}{reason}{queue}"
+    yield stage.finding("KF735", message, f"run {look}; to abort it, run {abort}")
 
 
 def _waiting(stage: _ObservedStage) -> Iterator[Finding]:
-    """Find promotions that nobody begins although none is running."""
+    """Yield a finding when promotions stay pending although none is running."""
     old = [one for one in _pending(stage) if age(stage.cluster.now, one) > LONG]
     if not old:
         return
@@ -129,7 +131,7 @@ def _waiting(stage: _ObservedStage) -> Iterator[Finding]:
     verified = stage.condition("Verified")
     if verified.get("status") == "Unknown" and verified.get("reason") != "NoFreight":
         message += f": {one_line(verified.get('message'))}"
-    yield stage.finding("KF735", message, f"{stage.look}, and the log of Kargo's controller")
+    yield stage.finding("KF735", message, f"{stage.look} and read the log of Kargo's controller")
 
 
 def _pending(stage: _ObservedStage) -> list[Object]:
@@ -154,7 +156,7 @@ def _step(steps: list[Mapping[str, Any]], index: int) -> _Step | None:
     return _Step(step.get("as") or f"step-{index + 1}", step.get("uses", ""))
 
 
-def _said(promotion: Mapping[str, Any], step: _Step | None) -> str:
+def _step_message(promotion: Mapping[str, Any], step: _Step | None) -> str:
     runs: list[Mapping[str, Any]] = dig(promotion, "status", "stepExecutionMetadata") or []
     return next((run.get("message", "") for run in reversed(runs) if step and run.get("alias") == step.alias), "")
 
@@ -172,7 +174,9 @@ def _last_promotion(stage: _ObservedStage) -> Iterator[Finding]:
     if phase not in ("Failed", "Errored", "Aborted"):
         return
     if phase == "Aborted":
-        yield stage.finding("KFW731", f"the last promotion, {name}, was aborted", f"promote again: {stage.promote}")
+        yield stage.finding(
+            "KFW731", f"the last promotion, {name}, was aborted", f"to promote again, run {stage.promote}"
+        )
         return
     step = failed_step(stage.obj)
     where = f" at step {step[0]}" if step else ""
@@ -180,7 +184,7 @@ def _last_promotion(stage: _ObservedStage) -> Iterator[Finding]:
     ended = status.get("finishedAt")
     ago = f" {in_words(since(stage.cluster.now, ended))} ago" if ended else ""
     text = f"promotion {name} {'failed' if phase == 'Failed' else 'ended in an error'}{ago}{where}: {message}"
-    yield stage.finding("KF734", text, f"{_step_fix(step)}; it is not repeated by itself: {stage.promote}")
+    yield stage.finding("KF734", text, f"{_step_fix(step)}; Kargo does not retry it: run {stage.promote}")
 
 
 def failed_step(obj: Object) -> tuple[_Step, str] | None:
@@ -194,32 +198,32 @@ def failed_step(obj: Object) -> tuple[_Step, str] | None:
     return None
 
 
-#: What to do when a step failed, by step and by what it said.
+#: The fix for a failed step, by step and by a pattern of its message.
 _STEPS = (
     (
         "argocd-update",
         r"not authorized|does not permit",
-        "annotate the Application: docs/troubleshooting.md has the command",
+        "annotate the Application, see docs/troubleshooting.md for the command",
     ),
     ("argocd-update", r"unable to find|not found", "correct `promotion.argocdUpdate.name`, or deploy the Application"),
     (
         "argocd-update",
         r"",
-        "look at the Application; for slow rollouts raise `promotion.retry: {argocd-update: {timeout: …}}`",
+        "check the Application; for slow rollouts raise `promotion.retry: {argocd-update: {timeout: …}}`",
     ),
     ("git-clone", r"branch", "create the branch that `git.branch` or `stages.<stage>.branch` names"),
     (
         "git-clone|git-push",
         r"auth|denied|40[13]|not found|permission",
-        "check the Git credentials, docs/credentials.md",
+        "check the Git credentials, see docs/credentials.md",
     ),
-    ("git-push", r"", "let Kargo's user push to the branch, or set `promotion.pullRequest.enabled`"),
+    ("git-push", r"", "allow Kargo's user to push to the branch, or set `promotion.pullRequest.enabled`"),
     (
         "yaml-update",
         r"no such file",
-        "push the stage's values file; `kargo-fleet check` says whether it is in the checkout",
+        "push the stage's values file; `kargo-fleet check` shows whether it is in the checkout",
     ),
-    ("yaml-update", r"", "give the file the key that promotions write; `kargo-fleet check` finds this as KF402"),
+    ("yaml-update", r"", "add the key that promotions write to the file; `kargo-fleet check` reports it as KF402"),
     ("git-wait-for-pr", r"without being merged", "find out why the pull request was closed"),
     ("git-open-pr", r"provider", "set `promotion.pullRequest.provider`"),
 )
@@ -229,14 +233,14 @@ def _step_fix(step: tuple[_Step, str] | None) -> str:
     for uses, pattern, fix in _STEPS:
         if step and step[0].uses in uses.split("|") and re.search(pattern, step[1], re.IGNORECASE):
             return fix
-    return "remove the cause"
+    return "fix the cause"
 
 
 def _health(stage: _ObservedStage) -> Iterator[Finding]:
     healthy = stage.condition("Healthy")
     issues = first_of([one_line(issue) for issue in stage.status("health", "issues") or []], most=3)
-    what = issues or one_line(healthy.get("message")) or "it does not say why"
-    fix = f"look at the Application that the issue names, then at {stage.look}" if issues else stage.look
+    what = issues or one_line(healthy.get("message")) or "no reason given"
+    fix = f"check the Application that the issue names, then {stage.look}" if issues else stage.look
     if healthy.get("status") == "False":
         yield stage.finding("KF732", f"the Stage is unhealthy: {what}", fix)
     elif healthy.get("reason") in ("Progressing", "Unknown") and stage.lasts("Healthy") > LONG:
@@ -246,14 +250,14 @@ def _health(stage: _ObservedStage) -> Iterator[Finding]:
 
 def _verification(stage: _ObservedStage) -> Iterator[Finding]:
     verified = stage.condition("Verified")
-    reason, said = str(verified.get("reason")), one_line(verified.get("message"))
-    runs = f"`kubectl get analysisruns -n {stage.unit.project} -l kargo.akuity.io/stage={stage.name}`"
-    again = f"`kargo verify stage --project {stage.unit.project} {stage.name}` repeats it"
+    reason, cause = str(verified.get("reason")), one_line(verified.get("message"))
+    runs = f"run `kubectl get analysisruns -n {stage.unit.project} -l kargo.akuity.io/stage={stage.name}`"
+    again = f"to repeat it, run `kargo verify stage --project {stage.unit.project} {stage.name}`"
     if verified.get("status") == "False" or reason == "VerificationInconclusive":
         how = {"VerificationAborted": "was aborted", "VerificationInconclusive": "was inconclusive"}.get(
             reason, "failed"
         )
-        message = f"the verification {how}{f': {said}' if said else ''}"
+        message = f"the verification {how}{f': {cause}' if cause else ''}"
         yield stage.finding("KF733", message, f"{runs}; {again}")
     elif reason in ("VerificationPending", "VerificationRunning") and stage.lasts("Verified") > LONG:
         message = f"the verification has been running for {in_words(stage.lasts('Verified'))}"
@@ -264,12 +268,12 @@ def _holds(stage: _ObservedStage) -> Iterator[Finding]:
     for hold in (stage.status("effectiveAutoPromotionHolds") or {}).values():
         actor = f" by {hold['actor']}" if hold.get("actor") else ""
         message = f"auto-promotion is on hold: {hold.get('freightName')}, not the newest Freight, was promoted{actor}"
-        fix = f"when it shall go on, promote the newest: {stage.promote}"
+        fix = f"to resume it, promote the newest Freight: run {stage.promote}"
         yield stage.finding("KFW733", message, fix)
 
 
 def _no_freight_taken(stage: _ObservedStage) -> Iterator[Finding]:
-    """Find a Stage that promotes by itself, never had Freight, and could have some."""
+    """Yield a finding for a Stage with auto-promotion that never had Freight although some is available."""
     if stage.status("freightHistory") or stage.status("lastPromotion"):
         return
     if stage.status("effectiveAutoPromotionHolds") or age(stage.cluster.now, stage.obj) < SETTLED:
@@ -278,17 +282,18 @@ def _no_freight_taken(stage: _ObservedStage) -> Iterator[Finding]:
     source = _source(stage) if wanted else ""
     if not source:
         return
-    message = f"the Stage has no Freight, although {source} and it promotes by itself"
-    fix = f"{stage.look}; by hand: {stage.promote}"
+    message = f"the Stage has no Freight, although {source} and auto-promotion is on"
+    fix = f"{stage.look}; to promote by hand, run {stage.promote}"
     if not stage.status("autoPromotionEnabled"):
         project = stage.unit.project
-        message += "; Kargo says that auto-promotion is off"
-        fix = f"`kubectl get projectconfig {project} -n {project} -o yaml` lacks the policy: {deploy(stage.unit.service, again=True)}"
+        message += " in the values; in the cluster it is off"
+        config = f"`kubectl get projectconfig {project} -n {project} -o yaml`"
+        fix = f"{deploy_fix(stage.unit.service, again=True)}; {config} lacks the policy"
     yield stage.finding("KF736", message, fix)
 
 
 def _source(stage: _ObservedStage) -> str:
-    """Say where a Stage could take Freight from, "" when there is none yet."""
+    """Return which Warehouse or Stages have Freight for a Stage, "" when none is available yet."""
     settings = stage.unit.stages[stage.name]
     upstream: list[str] = settings.get("upstream") or []
     if settings.get("direct") or not upstream:
@@ -298,7 +303,7 @@ def _source(stage: _ObservedStage) -> str:
             dig(warehouse, "status", "lastFreightID")
             and since(stage.cluster.now, created.get("lastTransitionTime")) > SETTLED
         ):
-            return f"Warehouse {stage.unit.warehouse} has made some"
+            return f"Warehouse {stage.unit.warehouse} has created some"
     soak = timedelta(seconds=seconds(settings.get("requiredSoakTime") or ""))
     verified = [name for name in upstream if _has_verified(stage, name, soak)]
     if verified and (len(verified) == len(upstream) or settings.get("availabilityStrategy") != "All"):
@@ -307,7 +312,7 @@ def _source(stage: _ObservedStage) -> str:
 
 
 def _has_verified(stage: _ObservedStage, upstream: str, soak: timedelta) -> bool:
-    """Say whether an upstream Stage verified what it runs, long enough ago for others to take it."""
+    """Return whether an upstream Stage verified its Freight, long enough ago to be promoted further."""
     obj = stage.cluster.get(c.STAGES, upstream, stage.unit.project) or {}
     verified = condition(obj, "Verified")
     if not dig(obj, "status", "freightHistory") or verified.get("status") != "True":

@@ -1,4 +1,4 @@
-"""The Warehouse of one unit: does it read its sources, and make Freight of them?"""
+"""The Warehouse of one unit: it reads its sources and creates Freight from them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from kargo_fleet.doctor.codes import found
 from kargo_fleet.findings import Finding
 from kargo_fleet.text.words import one_line
 
-SETTLED = timedelta(minutes=10)  # within which Kargo promotes what it may promote
+SETTLED = timedelta(minutes=10)  # within which Kargo promotes available Freight
 
-#: What registries and Git servers say, and what to do then.
+#: The fix for an error, by a pattern of the message of a registry or Git server.
 _ANSWERS = (
     (
         r"unauthori[sz]ed|\b401\b|\b403\b|denied|forbidden|authenticat|credentials",
-        "look at the credentials: `kubectl get secrets -n {shared} -l kargo.akuity.io/cred-type`; docs/credentials.md",
+        "check the credentials: run `kubectl get secrets -n {shared} -l kargo.akuity.io/cred-type`, see docs/credentials.md",
     ),
     (
         r"name_unknown|manifest_unknown|\b404\b|not found|no such repository",
@@ -29,39 +29,39 @@ _ANSWERS = (
     ),
     (
         r"x509|certificate|tls",
-        "give Kargo's controller your certificate authority; `image.insecureSkipTLSVerify: true` is the quick test",
+        "add your certificate authority to Kargo's controller; for a quick test, set `image.insecureSkipTLSVerify: true`",
     ),
     (
         r"toomanyrequests|\b429\b|rate limit",
-        "the registry limits requests: a longer `warehouse.interval`, or a webhook receiver",
+        "the registry limits requests: set a longer `warehouse.interval`, or use a webhook receiver",
     ),
     (
         r"no such host|dial tcp|timeout|timed out|deadline|connection refused|unreachable|\beof\b",
-        "the registry does not answer Kargo's controller: check its name, and the network from the namespace of Kargo",
+        "the registry does not answer Kargo's controller: check its name, and the network from Kargo's namespace",
     ),
     (r"unsupported as of", "correct the subscription that the message names, in `warehouse.subscriptions`"),
 )
 
 
 def find(cluster: Snapshot, unit: ExpectedUnit) -> Iterator[Finding]:
-    """Check that the Warehouse reads its sources and makes Freight of them."""
+    """Check that the Warehouse reads its sources and creates Freight from them."""
     obj = cluster.get(c.WAREHOUSES, unit.warehouse, unit.project)
     if obj is None:
         return
     place, name = f"{unit.project}/Warehouse/{unit.warehouse}", f"warehouse {unit.warehouse} -n {unit.project}"
     healthy, ready = condition(obj, "Healthy"), condition(obj, "Ready")
     message = one_line(healthy.get("message") or ready.get("message")) or healthy.get("reason")
-    look = f"`kubectl describe {name}`"
+    look = f"run `kubectl describe {name}`"
     if healthy.get("status") == "False":
         reason = str(healthy.get("reason"))
         if reason == "MissingArtifacts" or re.fullmatch(r"No\w+Discovered", reason):
-            yield found("KF722", place, f"nothing fits: {message}", _no_match(obj, name), unit.service)
+            yield found("KF722", place, f"no artifact matches: {message}", _no_match(obj, name), unit.service)
         elif reason in ("CriteriaEvaluationFailed", "FreightBuildFailure"):
             fix = f"{look}, and correct `warehouse.freightCreationCriteria.expression`"
             yield found("KF723", place, str(message), fix if reason.startswith("Criteria") else look, unit.service)
         else:
             fix = _answer(str(message), cluster.shared_namespace) or look
-            yield found("KF721", place, str(message), f"{fix}. Then {_refresh(name)}", unit.service)
+            yield found("KF721", place, str(message), f"{fix}; then {_refresh(name)}", unit.service)
     elif ready.get("status") == "True" and not _has_freight(cluster, unit, obj):
         yield from _no_freight(cluster, unit, obj, place)
 
@@ -74,16 +74,16 @@ def _answer(message: str, shared: str) -> str:
 
 
 def _refresh(name: str) -> str:
-    return f'`kubectl annotate {name} --overwrite kargo.akuity.io/refresh="$(date +%s)"`'
+    return f'run `kubectl annotate {name} --overwrite kargo.akuity.io/refresh="$(date +%s)"`'
 
 
 def _no_match(obj: Object, name: str) -> str:
     images = [item["image"] for item in dig(obj, "spec", "subscriptions") or [] if item.get("image")]
     image: Mapping[str, Any] = images[0] if images else {}
     strategy, constraint = image.get("imageSelectionStrategy", "SemVer"), image.get("constraint")
-    asked = f"{strategy} {constraint}" if constraint else strategy
+    selection = f"{strategy} {constraint}" if constraint else strategy
     keys = "`image.constraint`, `allowTagsRegexes`, `strictSemvers` and `platform`"
-    tags = f" (asked for {asked})" if images else ""
+    tags = f" (now {selection})" if images else ""
     return f"compare the tags in the registry with {keys}{tags}; then {_refresh(name)}"
 
 
@@ -98,12 +98,12 @@ def _no_freight(cluster: Snapshot, unit: ExpectedUnit, obj: Object, place: str) 
     if age(cluster.now, obj) < SETTLED:
         return
     if condition(obj, "FreightCreationCriteriaSatisfied").get("status") == "False":
-        message = "no Freight yet: warehouse.freightCreationCriteria.expression does not hold"
-        fix = f"correct the expression; `kubectl get warehouse {unit.warehouse} -n {unit.project} -o yaml` shows what was found"
+        message = "no Freight yet: warehouse.freightCreationCriteria.expression is not satisfied"
+        fix = f"correct the expression; `kubectl get warehouse {unit.warehouse} -n {unit.project} -o yaml` shows the artifacts"
     elif dig(obj, "spec", "freightCreationPolicy") == "Manual":
-        message = "no Freight was promoted yet, and none is made by itself: warehouse.freightCreationPolicy is Manual"
-        fix = "make Freight in Kargo's UI, or set the policy to Automatic"
+        message = "no Freight was promoted yet, and none is created: warehouse.freightCreationPolicy is Manual"
+        fix = "create Freight in Kargo's UI, or set the policy to Automatic"
     else:
-        message = "the Warehouse is ready, and no Freight was made yet"
-        fix = f"`kubectl describe warehouse {unit.warehouse} -n {unit.project}`"
+        message = "the Warehouse is ready, but has created no Freight yet"
+        fix = f"run `kubectl describe warehouse {unit.warehouse} -n {unit.project}`"
     yield found("KFW721", place, message, fix, unit.service)

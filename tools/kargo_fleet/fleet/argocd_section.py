@@ -1,4 +1,4 @@
-"""JSON Schema of the section `argocd` of fleet.yaml: closed at every level, except where Argo CD's own objects go."""
+"""JSON Schema of the section `argocd` of fleet.yaml: closed at every level, except for Argo CD's own objects."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _objects(description: str) -> dict[str, Any]:
 
 def _destination(description: str, namespace: dict[str, Any] | None = None) -> dict[str, Any]:
     properties = {
-        "server": {"type": "string", "description": "API server of the cluster, as Argo CD knows it.", "minLength": 1},
-        "name": {"type": "string", "description": "Name of the cluster, as Argo CD knows it.", "minLength": 1},
+        "server": {"type": "string", "description": "API server URL of the cluster in Argo CD.", "minLength": 1},
+        "name": {"type": "string", "description": "Name of the cluster in Argo CD.", "minLength": 1},
     }
     if namespace:
         properties["namespace"] = namespace
@@ -58,11 +58,11 @@ def _automated(description: str) -> dict[str, Any]:
     return _object(
         description,
         {
-            "enabled": _flag("Sync automatically. false: a person, or Kargo's argocd-update, starts each sync."),
+            "enabled": _flag("Sync automatically. false: each sync is started by hand or by Kargo's argocd-update."),
             "prune": _flag(
-                "Delete objects that are no longer rendered. false: a RoleBinding removed from the values stays in force."
+                "Delete objects that are no longer rendered. false: a RoleBinding removed from the values stays in effect."
             ),
-            "selfHeal": _flag("Undo changes made by hand in the cluster."),
+            "selfHeal": _flag("Revert manual changes in the cluster."),
         },
     )
 
@@ -71,15 +71,15 @@ def _retry() -> dict[str, Any]:
     duration = {"type": "string", "pattern": durations.WHOLE_PATTERN}
     backoff = {
         "duration": {**duration, "description": "Wait before the first retry."},
-        "factor": {"type": "integer", "description": "Factor between one wait and the next.", "minimum": 1},
-        "maxDuration": {**duration, "description": "Longest wait."},
+        "factor": {"type": "integer", "description": "Multiplier of the wait after each retry.", "minimum": 1},
+        "maxDuration": {**duration, "description": "Maximum wait."},
     }
     return _object(
-        "Retries of a failed sync. Keep this on: Kargo's webhook can lose a race against a new namespace.",
+        "Retries of a failed sync. Keep them on: Kargo's webhook can reject a Project whose namespace is new.",
         {
-            "limit": {"type": "integer", "description": "Number of retries; -1: no limit.", "minimum": -1},
+            "limit": {"type": "integer", "description": "Maximum number of retries; -1: unlimited.", "minimum": -1},
             "refresh": _flag("Retry with the newest commit instead of the one that failed."),
-            "backoff": _object("Waits between retries.", backoff),
+            "backoff": _object("Wait between retries.", backoff),
         },
     )
 
@@ -90,7 +90,9 @@ def _source(description: str, path: str) -> dict[str, Any]:
         {
             "repoURL": _text("Repository of the chart. Empty: git.repoURL."),
             "path": _text(path),
-            "chart": _text("Name of the chart in a Helm or OCI repository (repoURL); targetRevision is its version."),
+            "chart": _text(
+                "Name of the chart in a Helm or OCI repository (repoURL); set targetRevision to its version."
+            ),
             "targetRevision": _text("Branch, tag, commit or chart version. Empty: argocd.targetRevision."),
         },
     )
@@ -102,14 +104,14 @@ def _app_project(**more: Any) -> dict[str, Any]:
         {
             **more,
             "name": _name("Name of the AppProject."),
-            "roles": _objects("spec.roles, as they are."),
-            "syncWindows": _objects("spec.syncWindows, as they are: when syncs are allowed or denied."),
+            "roles": _objects("spec.roles, passed through."),
+            "syncWindows": _objects("spec.syncWindows, passed through: when syncs are allowed or denied."),
         },
     )
 
 
 def _sets(*placeholders: str) -> dict[str, Any]:
-    """The properties that units and workloads share."""
+    """Return the properties that units and workloads share."""
     needed = [{"pattern": placeholder} for placeholder in placeholders]
     words = " and ".join(placeholders)
     return {
@@ -121,7 +123,7 @@ def _sets(*placeholders: str) -> dict[str, Any]:
         },
         "maxApplications": {
             "type": "integer",
-            "description": "Maximum Applications of a set; a larger set is split into 2, 4, 8 … by a hash of the name.",
+            "description": "Maximum number of Applications in a set; above it, the set is split into 2, 4, 8 … by a hash of the name.",
             "minimum": 1,
         },
         "minSets": {
@@ -130,27 +132,27 @@ def _sets(*placeholders: str) -> dict[str, Any]:
         },
         "requeueAfterSeconds": {
             "type": "integer",
-            "description": "How often a set checks for new services without a webhook.",
+            "description": "Interval at which a set looks for new services without a webhook.",
             "minimum": 30,
         },
         "applicationsSync": {
             "enum": ["create-update", "create-only", "create-delete", "sync"],
-            "description": "What a set may do. create-delete and sync delete Applications whose folder is gone.",
+            "description": "Allowed operations of a set. create-delete and sync delete Applications whose folder was removed.",
         },
-        "preserveResourcesOnDeletion": _flag("Deleting an Application keeps what it deployed."),
+        "preserveResourcesOnDeletion": _flag("Keep deployed objects when an Application is deleted."),
         "labels": _map("Additional labels of every Application."),
-        "annotations": _map("Additional annotations of every Application, for instance of Argo CD notifications."),
+        "annotations": _map("Additional annotations of every Application, for example for Argo CD notifications."),
         "preservedFields": _object(
-            "Annotations and labels of Applications that the set does not remove.",
+            "Metadata of Applications that the set keeps when people or tools change it.",
             {"annotations": _strings("Names of annotations."), "labels": _strings("Names of labels.")},
         ),
-        "ignoreApplicationDifferences": _objects("spec.ignoreApplicationDifferences of the sets, as it is."),
+        "ignoreApplicationDifferences": _objects("spec.ignoreApplicationDifferences of the sets, passed through."),
         "automated": _automated("syncPolicy.automated."),
         "syncOptions": _strings("syncPolicy.syncOptions."),
         "retry": _retry(),
         "revisionHistoryLimit": {
             "type": "integer",
-            "description": "Number of syncs kept per Application.",
+            "description": "Number of syncs kept in an Application's history.",
             "minimum": 0,
         },
     }
@@ -169,17 +171,18 @@ _UNITS = _object(
         **_sets("<service>"),
         "splitBy": {
             "enum": ["size", "shard"],
-            "description": "size: one set until it exceeds maxApplications. shard: one set for each of `shards`.",
+            "description": "size: one set up to maxApplications. shard: a set for each of `shards`.",
         },
         "shards": {
             "type": "object",
             "description": "Overrides for the units of a shard, with splitBy: shard.",
             "additionalProperties": _object(
-                "Overrides for the units of this shard.",
-                {"destination": _destination("Cluster of the Kargo installation with this shard.")},
+                "One shard's units.", {"destination": _destination("Cluster of the Kargo that has this shard.")}
             ),
         },
-        "source": _source("Where the chart is, if not in this repository.", "Folder of the chart. Empty: chart.path."),
+        "source": _source(
+            "Location of the chart, if not in this repository.", "Folder of the chart. Empty: chart.path."
+        ),
     },
 )
 
@@ -187,7 +190,7 @@ _STAGE = _object(
     "Overrides for this stage.",
     {
         "project": _name("AppProject of these Applications. Empty: workloads.appProject.name."),
-        "targetRevision": _text("Branch of the values files and, unless source sets another one, of the chart."),
+        "targetRevision": _text("Branch of the values files and, unless source overrides it, of the chart."),
         "destination": _destination("Cluster and namespace.", _NAMESPACE),
         "automated": _automated("syncPolicy.automated of this stage."),
         "syncOptions": _strings("syncPolicy.syncOptions of this stage."),
@@ -195,19 +198,21 @@ _STAGE = _object(
 )
 
 _WORKLOADS = _object(
-    "The ApplicationSets of the services themselves: an Application per service and stage, for Kargo's argocd-update.",
+    "The ApplicationSets of the services themselves: one Application per service and stage, for Kargo's argocd-update.",
     {
-        "enabled": _flag("Generate them. Keep it off if the platform already has such ApplicationSets."),
-        "name": _name("Prefix of the names of the ApplicationSets; `-<stage>` follows."),
+        "enabled": _flag("Generate them. Keep it false if the platform already has such ApplicationSets."),
+        "name": _name("Prefix of the names of the ApplicationSets, followed by `-<stage>`."),
         **_sets("<service>", "<stage>"),
-        "appProject": _app_project(create=_flag("Generate the AppProject. false: it already exists.")),
+        "appProject": _app_project(create=_flag("Generate the AppProject. false: it exists already.")),
         "source": _source("The chart that deploys a service.", "Folder of the chart in the repository."),
-        "valueFiles": _strings("Values files, from the repository's root, with `<services>`, `<service>`, `<stage>`."),
-        "ignoreMissingValueFiles": _flag("Deploy even if one is missing: a lost file then means the chart's defaults."),
+        "valueFiles": _strings(
+            "Values files, from the root of the repository, with `<services>`, `<service>`, `<stage>`."
+        ),
+        "ignoreMissingValueFiles": _flag("Deploy with the chart's defaults if a values file is missing."),
         "destination": _destination("Cluster and namespace.", _NAMESPACE),
         "stages": {
             "type": "object",
-            "description": "Overrides by stage; a key is a name or a glob (`prod*`), the last match wins.",
+            "description": "Overrides by stage. A key is a name or a glob (`prod*`); the last match wins.",
             "propertyNames": {"pattern": r"^[-a-z0-9*?]+$"},
             "additionalProperties": _STAGE,
         },
@@ -217,7 +222,7 @@ _WORKLOADS = _object(
 ARGOCD_SCHEMA: dict[str, Any] = _object(
     "Settings of the files in argocd/.",
     {
-        "namespace": _name("Namespace of Argo CD: where AppProjects, ApplicationSets and Applications live."),
+        "namespace": _name("Namespace of Argo CD, for AppProjects, ApplicationSets and Applications."),
         "destination": _destination("The cluster that Kargo runs in."),
         "targetRevision": _text("Branch that Argo CD follows. Empty: git.branch."),
         "appProject": _app_project(),

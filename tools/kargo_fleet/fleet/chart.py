@@ -41,7 +41,7 @@ class Chart:
             raise ChartError(f"{self.path}/values.schema.json is not a valid JSON Schema: {reason}") from None
 
 
-def load_chart(root: Path, path: str | None) -> Chart:
+def read_chart(root: Path, path: str | None) -> Chart:
     """Read the chart at `path` in the repository, or the one that comes with this tool when the repository has none.
 
     Raises ChartError when there is no chart at `path`, or when it is not a kargo-service chart.

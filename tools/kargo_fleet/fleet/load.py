@@ -30,13 +30,13 @@ def load(root: Path, *, image_repository: str | None = None, git_repo_url: str |
     """
     file = config.read_file(root)
     try:
-        chart = charts.load_chart(root, file.chart_path)
+        chart = charts.read_chart(root, file.chart_path)
     except charts.ChartError as error:
         if file.chart_path is None:
             raise
         fix = "correct the path, or remove it to use the chart that comes with kargo-fleet"
         found = Finding(file.layer.place(("chart", "path")), "KF105", str(error), fix)
-        return Loaded(charts.load_chart(root, None), config.broken_fleet(root), [found])
+        return Loaded(charts.read_chart(root, None), config.broken_fleet(root), [found])
     fleet, findings = config.fleet_of(root, file, chart)
     _check_option(chart, "image", "--image-repository", (image_repository or "").rstrip("/"))
     _check_option(chart, "git", "--git-repo-url", git_repo_url)

@@ -14,8 +14,9 @@ ARGOCD = "argocd"
 
 #: What the names of Projects and their namespaces begin with.
 PREFIX = "kargo-"
-#: A namespace has 63 characters (RFC 1123), the prefix among them.
-LONGEST_SERVICE = 63 - len(PREFIX)
+#: Kubernetes' limit for the name of a namespace: a DNS label (RFC 1123).
+LONGEST_NAMESPACE = 63
+LONGEST_SERVICE = LONGEST_NAMESPACE - len(PREFIX)
 #: Helm's own limit for the name of a release.
 LONGEST_RELEASE = 53
 #: Services whose namespace would be one of Kargo's own, such as kargo-cluster-secrets.

@@ -38,7 +38,7 @@ def has_default_steps(promotion: Mapping[str, Any]) -> bool:
     return not (section(promotion, "steps").get("replace") or section(promotion, "task").get("name"))
 
 
-def expanded(pattern: str, service: str, stage: str) -> str:
+def expanded(pattern: str, service: str, stage: str = "<stage>") -> str:
     """Return a pattern with `<service>` and `<stage>` filled in."""
     return pattern.replace("<service>", service).replace("<stage>", stage)
 

@@ -1,6 +1,6 @@
-"""JSON Schema of the section `plan` of fleet.yaml: facts about an installation or organisation, outside the fleet's values.
+"""JSON Schema of the section `plan` of fleet.yaml: settings of an installation or organisation that no values file has.
 
-A key that corresponds to one setting of Kargo's chart, of etcd or of Argo CD has the name of that setting.
+A key that is a value of Kargo's chart, of etcd or of Argo CD has the name of that value.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ def _flag(description: str) -> dict[str, Any]:
 
 PLAN_KEYS: dict[str, dict[str, Any]] = {
     "maxConcurrentReconciles": _integer(
-        "controller.reconcilers.maxConcurrentReconciles of Kargo's chart: how many Warehouses, and how many "
-        "Promotions, one controller handles at once. Default: 4."
+        "controller.reconcilers.maxConcurrentReconciles of Kargo's chart: number of Warehouses, and of "
+        "Promotions, that a controller processes concurrently. Default: 4."
     ),
     "rateLimit": _integer(
-        "controller.images.registries.rateLimit of Kargo's chart: requests per second that one controller "
-        "sends to one registry. Default: 20."
+        "controller.images.registries.rateLimit of Kargo's chart: requests per second of a controller "
+        "to a registry. Default: 20."
     ),
     "minReconciliationInterval": _duration(
         "controller.reconcilers.warehouses.minReconciliationInterval of Kargo's chart. Default: 5m."
     ),
     "kubeApiQps": _integer(
-        "KUBE_API_QPS of Kargo's controllers (controller.env): requests per second of one controller to the "
+        "KUBE_API_QPS of Kargo's controllers (controller.env): requests per second of a controller to the "
         "API server. Default: 50."
     ),
     "maxRetainedPromotions": _integer("garbageCollector.maxRetainedPromotions of Kargo's chart. Default: 20."),
@@ -52,42 +52,42 @@ PLAN_KEYS: dict[str, dict[str, Any]] = {
     "maxRetainedFreight": _integer("garbageCollector.maxRetainedFreight of Kargo's chart. Default: 20."),
     "minFreightDeletionAge": _duration("garbageCollector.minFreightDeletionAge of Kargo's chart. Default: 336h."),
     "quotaBackendBytes": _integer(
-        "--quota-backend-bytes of etcd: above it the cluster is read-only. Default: 2147483648, etcd's own; "
-        "8589934592 is the most that etcd suggests."
+        "--quota-backend-bytes of etcd: above it the cluster is read-only. Default: 2147483648, as in etcd; "
+        "8589934592 is the maximum that etcd suggests."
     ),
     "installedBy": {
         "description": (
-            "What installs the units, and keeps an object of its own for each: argocd (an Application) or helm "
-            "(Secrets with its releases). Default: argocd."
+            "Tool that installs the units and stores objects of its own for each: argocd (an Application) or helm "
+            "(Secrets with releases). Default: argocd."
         ),
         "enum": ["argocd", "helm"],
     },
     "registryRequestsPerSecond": _number(
-        "Requests per second that a registry allows for all controllers together. Default: 0, no known limit."
+        "Limit of a registry for all controllers together, requests per second. Default: 0, no known limit."
     ),
-    "secondsPerRequest": _number("How long a registry takes to answer one request, seconds. Default: 0.1.", 0.001),
+    "secondsPerRequest": _number("Response time of a registry for one request, seconds. Default: 0.1.", 0.001),
     "tokenAuthentication": _flag(
-        "The registry requires a token (Bearer), as Docker Hub, GitHub, GitLab, Harbor and Quay do: one more "
+        "The registry requires a token (Bearer), as Docker Hub, GitHub, GitLab, Harbor and Quay do: an additional "
         "request each time. Default: true."
     ),
     "multiPlatformImages": _flag(
-        "Images are indexes of several platforms, whose parts Kargo caches by digest. Default: false."
+        "Images are multi-platform indexes, whose manifests Kargo caches by digest. Default: false."
     ),
-    "tagsPerImage": _integer("Number of tags per image repository that Kargo has to check. Default: 100."),
+    "tagsPerImage": _integer("Number of tags in an image repository that Kargo has to check. Default: 100."),
     "webhookReceivers": _flag(
         "Registries notify Kargo of new images through webhook receivers; the interval is a fallback. Default: false."
     ),
     "releasesPerServicePerDay": _number(
-        "Releases of a service per working day. Default: 0.2, once a week."
+        "New versions of a service per working day. Default: 0.2, once a week."
     ),
-    "hoursPerDay": _number("Hours per day with releases. Default: 8.", 0.1, maximum=24),
-    "secondsPerPush": _number("How long git-push holds a branch: pull, rebase, push, seconds. Default: 3.", 0.01),
-    "secondsPerPromotion": _number("How long a promotion occupies the controller: clone to push, seconds. Default: 20.", 0.01),
+    "hoursPerDay": _number("Number of hours in a day with releases. Default: 8.", 0.1, maximum=24),
+    "secondsPerPush": _number("Duration of git-push on a branch (pull, rebase, push), seconds. Default: 3.", 0.01),
+    "secondsPerPromotion": _number("Duration of a promotion in the controller (clone to push), seconds. Default: 20.", 0.01),
     "secondsPerApplication": _number(
-        "How long an ApplicationSet takes to render one Application, seconds. Default: 0.004, measured.", 0.0001
+        "Time that an ApplicationSet takes to render one Application, seconds. Default: 0.004, measured.", 0.0001
     ),
     "secondsPerNewApplication": _number(
-        "How long an ApplicationSet takes to create one Application, seconds. Default: 0.022, measured.", 0.0001
+        "Time that an ApplicationSet takes to create one Application, seconds. Default: 0.022, measured.", 0.0001
     ),
     "utilization": _number("Share of a limit above which the plan warns. Default: 0.7.", 0.05, maximum=1),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The JSON Schema of fleet.yaml, of all its sections."""
+"""JSON Schema of fleet.yaml and all its sections."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.plan_section import PLAN_SCHEMA
 from kargo_fleet.fleet.shards import HEAVIEST
 
-#: A shard may name ApplicationSets, so it is a DNS label, which is less than Kargo allows.
+#: The name of a shard becomes part of ApplicationSet names, so it is a DNS label, which is stricter than Kargo.
 _SHARD = r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"
 _SHARD_MESSAGE = "the name of a shard: a-z, 0-9 and -, at most 40 characters"
 _FOLDER = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 
 
 def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON Schema of fleet.yaml; `chart_schema` is that of the chart's values, which every layer shares."""
+    """Return the JSON Schema of fleet.yaml. `chart_schema` is the schema of the chart's values, which all layers share."""
     values = {key: value for key, value in chart_schema.items() if key not in ("$schema", "definitions", "title")}
     image = chart_schema["properties"]["image"]["properties"]["repoURL"]
     git = chart_schema["properties"]["git"]["properties"]
@@ -32,12 +32,12 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "fleet.yaml",
-        "description": "A fleet: where its services are, and the values that they share.",
+        "description": "A fleet: the location of its services, and the values that they share.",
         "type": "object",
         "additionalProperties": False,
         "properties": {
             "services": {
-                "description": "The folder with one folder per service. Default: services.",
+                "description": "Folder with one folder per service. Default: services.",
                 "type": "string",
                 "pattern": _FOLDER,
                 "patternErrorMessage": "a path from the root of the repository, such as services",
@@ -52,7 +52,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 },
             ),
             "git": section(
-                "This GitOps repository.",
+                "The GitOps repository (this repository).",
                 {
                     "repoURL": {**git["repoURL"], "description": "URL of the repository, https://."},
                     "branch": {**git["branch"], "description": "Branch that promotions commit to. Default: main."},
@@ -70,10 +70,10 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 },
             ),
             "shards": {
-                "description": "The shardNames of Kargo's controllers; every service is assigned to one by a hash of its name.",
+                "description": "Kargo's controllers by shardName; a hash of its name assigns every service to one of them.",
                 "type": ["array", "null"],
                 "items": {
-                    "description": "The name of a shard, or its name and weight.",
+                    "description": "Name of a shard, or its name and weight.",
                     "type": ["string", "object"],
                     "pattern": _SHARD,
                     "patternErrorMessage": _SHARD_MESSAGE,
@@ -81,13 +81,13 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                     "required": ["name"],
                     "properties": {
                         "name": {
-                            "description": "The shardName that a controller of Kargo was started with.",
+                            "description": "shardName of a Kargo controller.",
                             "type": "string",
                             "pattern": _SHARD,
                             "patternErrorMessage": _SHARD_MESSAGE,
                         },
                         "weight": {
-                            "description": "Its share relative to the others. 0: only services pinned to it. Default: 1.",
+                            "description": "Relative share of the services. 0: only services that are pinned to it. Default: 1.",
                             "type": "integer",
                             "minimum": 0,
                             "maximum": HEAVIEST,
@@ -105,13 +105,13 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                     "required": ["services"],
                     "properties": {
                         "services": {
-                            "description": "Names of services; the wildcards * and ? are allowed.",
+                            "description": "Names of services, or globs with * and ?.",
                             "type": "array",
                             "minItems": 1,
                             "items": {"type": "string", "minLength": 1},
                         },
                         "image": section(
-                            "Location of the images of these services.",
+                            "Location of these services' images.",
                             {"registry": {**image, "description": "Images are <registry>/<service>."}},
                         ),
                         "values": {"$ref": "#/definitions/values"},
@@ -124,7 +124,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 "Limits of `generate --prune`.",
                 {
                     "maxShare": {
-                        "description": "Largest share of the fleet that a run may remove, but always one service. Default: 0.1.",
+                        "description": "Largest share of the fleet that a run may remove. Default: 0.1; one service is always allowed.",
                         "type": "number",
                         "minimum": 0,
                         "maximum": 1,
@@ -137,7 +137,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
             "values": {
                 **values,
                 "type": ["object", "null"],
-                "description": "Chart values for every one of these services.",
+                "description": "Chart values for each of these services.",
             },
         },
     }

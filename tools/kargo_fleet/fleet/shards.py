@@ -3,7 +3,7 @@
 Every shard gets as many tickets for a service as its weight says, each a hash of shard, ticket and service; the highest
 wins (Thaler and Ravishankar, "A name-based mapping scheme for rendezvous", 1996). Whatever shard is added or taken away,
 the other tickets stay as they are: only services whose winner comes or goes are moved. Argo CD computes the same with
-sprig's `sha256sum` (argocd/appsets.py), which is why there are tickets and no logarithms.
+sprig's `sha256sum` (argocd/shares.py), which is why there are tickets and no logarithms.
 """
 
 from __future__ import annotations

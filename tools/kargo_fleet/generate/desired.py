@@ -30,6 +30,7 @@ _Answers = Iterable[EvaluatedService | None]
 class Desired:
     """The files that should be in the repository, and the findings about it."""
 
+    chart: Chart
     fleet: Fleet
     services: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
@@ -55,7 +56,7 @@ def desired_state(
     FleetError for a name that is not a service.
     """
     chart, fleet, findings = load(root, image_repository=image_repository, git_repo_url=git_repo_url)
-    desired = Desired(fleet, findings=findings)
+    desired = Desired(chart, fleet, findings=findings)
     if fleet.broken:
         return desired
     if names:

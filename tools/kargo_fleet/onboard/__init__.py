@@ -1,1 +1,1 @@
-"""What a platform needs once: credentials for Kargo."""
+"""Setting up a platform: credentials for Kargo."""

@@ -20,7 +20,7 @@ def secret(
 ) -> dict[str, Any]:
     """Return the manifest of a Secret, without a password. With `group`, the registry is that of a group of fleet.yaml.
 
-    Raises FleetError when fleet.yaml does not say what the credentials are for.
+    Raises FleetError when fleet.yaml does not set the repository or the registry.
 
     Source: https://docs.kargo.io/user-guide/security/managing-secrets, "Repository Credentials".
     """
@@ -50,11 +50,11 @@ def _name(kind: SecretKind, group: str) -> str:
 def _group_registry(fleet: Fleet, name: str) -> str:
     registries = {group.name: group.registry for group in fleet.groups if group.registry}
     if name not in registries:
-        known = f"those with one are {', '.join(registries)}" if registries else "no group has one"
-        raise FleetError(f"there is no group {name!r} with a registry of its own in fleet.yaml; {known}")
+        known = f"groups with a registry: {', '.join(registries)}" if registries else "no group sets a registry"
+        raise FleetError(f"there is no group {name!r} with image.registry in fleet.yaml; {known}")
     return registries[name]
 
 
 def _escaped(text: str) -> str:
-    """Escape what means something to Go's regular expressions. re.escape also takes `-` for that, which nobody wants to read."""
+    """Escape the special characters of Go's regular expressions. re.escape also escapes `-`, which makes names hard to read."""
     return re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", text)

@@ -1,1 +1,1 @@
-"""The manifests of many units, as `helm template` prints them, and what Kargo's CRDs say of them."""
+"""The manifests of many units, as `helm template` prints them, and their validation against Kargo's CRDs."""

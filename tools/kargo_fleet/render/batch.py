@@ -1,9 +1,9 @@
 """Rendering many units in one Helm process. `helm template` takes 50 ms to start and 2 ms to render a unit.
 
-The chart is copied into one that Helm renders once: each of its templates becomes a partial, and the only template left
-goes through the units, puts the values and the release of each into Helm's own context, and includes the partials. The
-engine, its functions and the types of all values are therefore Helm's. What the templates give comes out as JSON, one line
-for each unit, behind the end of a YAML document, so that Helm does not parse it once more.
+The chart is copied into another chart that Helm renders once: each of its templates becomes a partial, and the only
+template left iterates over the units, puts the values and the release of each into Helm's own context, and includes the
+partials. The engine, its functions and the types of all values are therefore Helm's. The output of the templates is
+printed as JSON, one line for each unit, after the end of a YAML document, so that Helm does not parse it again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ kind: Fleet
 {{- end }}
 """
 _INCLUDE = '{{- $_ := set $.Template "Name" %(path)s -}}{{- $_ := set $texts %(path)s (include %(partial)s $) -}}\n'
-# Helm renders the notes too, and stops when they cannot be; they are no manifest.
+# Helm also renders the notes, and fails when it cannot; they are not a manifest.
 _INCLUDE_NOTES = '{{- $_ := set $.Template "Name" %(path)s -}}{{- $_ := include %(partial)s $ -}}\n'
 # Templates may include each other by path.
 _ALIAS = "{{ define %(path)s }}{{ include %(partial)s . }}{{ end }}\n"
@@ -52,16 +52,16 @@ _ALIAS = "{{ define %(path)s }}{{ include %(partial)s . }}{{ end }}\n"
 
 @dataclass(frozen=True)
 class Batch:
-    """The chart that renders many units. `defaults` is the original's values.yaml as Helm reads it."""
+    """The chart that renders many units. `defaults` is values.yaml of the original chart as Helm reads it."""
 
     helm: Helm
     folder: Path
     defaults: dict[str, Any]
 
     def render(self, values: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
-        """Return the texts of all templates, by path, for each service with these complete values.
+        """Return the output of all templates, by path, for each service with these complete values.
 
-        Raises ClientError when Helm cannot render one of them; it does not say which.
+        Raises ClientError when Helm cannot render a unit; the message does not name the unit.
         """
         lines = "\n".join(
             json.dumps({"release": release_name(service), "values": its}, ensure_ascii=False, separators=(",", ":"))
@@ -72,15 +72,15 @@ class Batch:
             file.flush()
             texts = _texts(self.helm, self.folder, "--set-file", f"{_UNITS}={Path(file.name).name}")
         if len(texts) != len(values):
-            raise ClientError("Helm printed something else than was expected")
+            raise ClientError("Helm printed unexpected output")
         return dict(zip(values, texts, strict=True))
 
 
 def build(helm: Helm, chart: Path, folder: Path) -> Batch | None:
-    """Write the batch's chart into `folder`; None when this chart can only be rendered one unit at a time.
+    """Write the batch's chart into `folder`; return None when this chart can only be rendered one unit at a time.
 
-    That is one with subcharts, which have values and templates of their own. Raises ClientError when Helm cannot use the chart,
-    FleetError when there is no room for it.
+    That is a chart with subcharts, which have values and templates of their own. Raises ClientError when Helm cannot use
+    the chart, FleetError when the disk is full.
     """
     helm.run("package", str(chart.resolve()), "--destination", str(folder), folder=folder)
     (archive,) = folder.glob("*.tgz")
@@ -96,7 +96,7 @@ def build(helm: Helm, chart: Path, folder: Path) -> Batch | None:
 
 
 def _unpacked(archive: Path) -> tuple[str, dict[str, bytes]]:
-    """Return a chart's name and its files, which are those that Helm reads: .helmignore and links are dealt with."""
+    """Return a chart's name and its files as Helm reads them, with .helmignore applied and links resolved."""
     files = {}
     name = ""
     try:
@@ -105,20 +105,20 @@ def _unpacked(archive: Path) -> tuple[str, dict[str, bytes]]:
                 name, _, path = member.name.partition("/")
                 if (content := opened.extractfile(member)) is not None:
                     files[path] = content.read()
-    except (tarfile.TarError, EOFError, zlib.error):  # Helm does not notice that it cannot write
-        raise FleetError(f"{archive}: Helm could not write all of it; is the disk full?") from None
+    except (tarfile.TarError, EOFError, zlib.error):  # Helm does not report failed writes
+        raise FleetError(f"{archive}: Helm did not write the whole archive; is the disk full?") from None
     return name, files
 
 
 def _wrapped(name: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    # Helm parses and renders templates in this order: a name that is defined twice means what came last.
+    # Helm parses and renders templates in this order: of two definitions of a name, the last one counts.
     templates = sorted(
         (path for path in files if path.startswith("templates/")),
         key=lambda path: (path.count("/"), path.encode()),
         reverse=True,
     )
     result = {path: content for path, content in files.items() if path not in templates}
-    result.pop("values.schema.json", None)  # the units are held to it one by one, in Python
+    result.pop("values.schema.json", None)  # the units are validated one by one, in Python
     aliases, includes = "", ""
     for number, path in zip(range(len(templates), 0, -1), templates, strict=True):
         partial = f"templates/_{number:06}"
@@ -135,9 +135,9 @@ def _wrapped(name: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _texts(helm: Helm, folder: Path, *arguments: str) -> list[dict[str, Any]]:
-    """Render the batch's chart and return what its lines hold."""
+    """Render the batch's chart and return the content of its JSON lines."""
     lines = helm.run("template", "fleet", _FOLDER, *arguments, folder=folder).split(b"\n")
     try:
         return [json.loads(line) for line in lines if line.startswith(b"{")]
     except ValueError as error:
-        raise ClientError(f"Helm printed something else than was expected: {error}") from None
+        raise ClientError(f"Helm printed unexpected output: {error}") from None

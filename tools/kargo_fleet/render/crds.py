@@ -1,6 +1,6 @@
-"""Holding rendered manifests to Kargo's CRDs, closed: what the API server would prune without a word is an error here.
+"""Validation of rendered manifests against Kargo's CRDs. Unknown fields, which the API server drops silently, are errors.
 
-A CRD's schema is nearly a JSON Schema. Its CEL rules (`x-kubernetes-validations`) are not evaluated.
+A CRD's schema is almost a JSON Schema. Its CEL rules (`x-kubernetes-validations`) are not evaluated.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from kargo_fleet.text.yaml_manifests import parse
 FETCHED = ".tools/kargo-crds"  # where `make render VALIDATE=1` puts them
 _GROUP = "kargo.akuity.io"
 _HOW = (
-    "`make render VALIDATE=1` fetches them; or name charts/kargo/resources/crds of a checkout of Kargo with --crds; "
-    "or choose a cluster that has Kargo with `kubectl config use-context`"
+    "Run `make render VALIDATE=1`, which fetches them; or pass --crds with charts/kargo/resources/crds of a Kargo checkout; "
+    "or choose a cluster with Kargo by `kubectl config use-context`"
 )
-_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
-#: What a manifest may set of ObjectMeta, which CRDs leave out. The rest is the server's.
+_STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
+#: The fields of ObjectMeta that a manifest may set; CRDs do not have them. The server sets the others.
 _METADATA = {
     "type": "object",
     "properties": {
         "name": {"type": "string", "minLength": 1, "maxLength": 253},
         "generateName": {"type": "string"},
         "namespace": {"type": "string", "maxLength": 63},
-        "labels": _TEXTS,
-        "annotations": _TEXTS,
+        "labels": _STRINGS,
+        "annotations": _STRINGS,
         "finalizers": {"type": "array", "items": {"type": "string"}},
         "ownerReferences": {"type": "array"},
     },
@@ -47,14 +47,14 @@ class KargoKinds:
     """Kargo's kinds, by apiVersion and kind."""
 
     def __init__(self, crds: Iterable[Mapping[str, Any]]) -> None:
-        """Take CRDs of any group; only Kargo's count."""
+        """Read the schemas of `crds`; those of other groups than Kargo's are ignored."""
         self._schemas = dict(_schemas(crds))
 
     def __len__(self) -> int:
         return len(self._schemas)
 
     def problems(self, text: str) -> list[Problem]:
-        """Return what is wrong with the manifests of Kargo's kinds in a YAML text; all others are left alone."""
+        """Return the problems of the manifests of Kargo's kinds in a YAML text; other kinds are ignored."""
         return [found for manifest in parse(text) if isinstance(manifest, dict) for found in self._problems(manifest)]
 
     def _problems(self, manifest: Mapping[str, Any]) -> Iterator[Problem]:
@@ -76,8 +76,8 @@ class KargoKinds:
 def find(root: Path, path: str | None) -> KargoKinds:
     """Return the kinds of the CRDs in `path`, a file or a folder.
 
-    Without one, of those that were fetched into .tools/, else of those in the cluster of the current kubectl context. Raises
-    FleetError when there are none, which says how to get them.
+    The default is .tools/kargo-crds if it exists, else the cluster of the current kubectl context. Raises FleetError when
+    there are none; its message tells how to get them.
     """
     if path is not None or (root / FETCHED).is_dir():
         source = path or FETCHED
@@ -88,7 +88,7 @@ def find(root: Path, path: str | None) -> KargoKinds:
             found = Kube().get("customresourcedefinitions.apiextensions.k8s.io")
             kinds, problem = KargoKinds(found), "the cluster of the current kubectl context has no Kargo"
         except (ClientError, FleetError) as error:
-            kinds, problem = KargoKinds([]), f"no cluster to take Kargo's CRDs from: {str(error).splitlines()[0]}"
+            kinds, problem = KargoKinds([]), f"cannot read Kargo's CRDs from the cluster: {str(error).splitlines()[0]}"
     if not kinds:
         raise FleetError(f"{problem}\n{_HOW}.")
     return kinds
@@ -96,7 +96,7 @@ def find(root: Path, path: str | None) -> KargoKinds:
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
-        raise FleetError(f"--crds: there is no {path}\n{_HOW}.")
+        raise FleetError(f"--crds: {path} does not exist\n{_HOW}.")
     files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml")) if path.is_dir() else [path]
     for file in files:
         try:
@@ -117,7 +117,7 @@ def _schemas(crds: Iterable[Mapping[str, Any]]) -> Iterator[tuple[tuple[str, str
 
 
 def _rooted(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a manifest: with metadata, and without status, which is the server's."""
+    """Return the schema of a manifest: with metadata, and without status, which the server sets."""
     properties = {key: value for key, value in schema["properties"].items() if key != "status"}
     properties |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": _METADATA}
     required = {"metadata", *schema.get("required", ())} - {"status"}
@@ -125,7 +125,7 @@ def _rooted(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a CRD's schema as a JSON Schema that takes no field which the CRD does not have."""
+    """Return a CRD's schema as a JSON Schema that rejects fields which the CRD does not have."""
     left_out = ("description", "default", "example", "nullable")
     result = {
         key: value for key, value in schema.items() if key not in left_out and not key.startswith("x-kubernetes-")

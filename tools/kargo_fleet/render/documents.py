@@ -1,7 +1,7 @@
-"""What `helm template` makes of the texts that a chart's templates give: documents apart, sorted by kind, printed.
+"""What `helm template` does with the output of a chart's templates: splits it, sorts it by kind, and prints it.
 
-Helm does this after the templates have run, and it takes as long as they do: it parses every document as YAML. Here most
-documents are told by their first lines. Whatever is not plain to see is left to Helm: `Unclear`.
+Helm does this after the templates have run, and it takes as long as they do: it parses every document as YAML. Here the
+first lines of most documents are enough. The others raise `Unclear` and are left to Helm.
 
 After pkg/release/v1/util/{manifest,manifest_sorter,kind_sorter}.go and pkg/cmd/template.go of Helm 4.
 """
@@ -9,15 +9,15 @@ After pkg/release/v1/util/{manifest,manifest_sorter,kind_sorter}.go and pkg/cmd/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import yaml
-from yaml._yaml import CParser
 
 from kargo_fleet.text import yaml_reader
+from kargo_fleet.text.yaml_manifests import is_well_formed
 
-# The order in which Helm installs kinds. All others come behind these, by name.
+# The order in which Helm installs kinds. All others follow, by name.
 _INSTALL_ORDER = {
     kind: place
     for place, kind in enumerate(
@@ -36,10 +36,10 @@ _HOOKS = frozenset(
     """.split()
 )
 _SEPARATOR = re.compile(r"^---[ \t]*", re.MULTILINE)
-# What Go calls white space; str.strip() takes some control characters as well.
+# White space in Go; str.strip() also strips some control characters.
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 _SCALAR = r"(?:\"[^\n]*\"|'[^\n]*'|[A-Za-z0-9./][^\n]*)\n"
-# A document that begins as nearly all do: its kind is plain to see, and its metadata hold texts only.
+# A document that begins as nearly all do: with its kind, and metadata that hold strings only.
 _PLAIN_HEAD = re.compile(
     rf"apiVersion: [\w./]+\nkind: (\w+)\nmetadata:\n(?:  \w+: {_SCALAR}|  (?:labels|annotations):\n(?:    [\w./-]+: {_SCALAR})+)+"
     r"(?=[a-z]|\Z)"
@@ -48,7 +48,7 @@ _SECOND_HEAD = re.compile(r"^(?:apiVersion|kind|metadata|[^\w\s])", re.MULTILINE
 
 
 class Unclear(Exception):
-    """Helm has to be asked what it makes of these texts."""
+    """Only Helm can tell what it prints for these documents."""
 
 
 class _Head(NamedTuple):
@@ -57,25 +57,26 @@ class _Head(NamedTuple):
 
 
 def printed(files: Mapping[str, str]) -> str:
-    """Return what `helm template` prints for the texts of a chart's templates, by path.
+    """Return what `helm template` prints for the output of a chart's templates, by path.
 
-    Raises Unclear for what only Helm itself can tell, such as a text that is not YAML.
+    Raises Unclear for output that only Helm can handle, such as invalid YAML.
     """
     plain: list[tuple[str, str, str]] = []
     hooks: list[tuple[str, str, str]] = []
     for path in sorted(files, key=str.encode):
-        for document in documents(files[path].replace("<no value>", "")):  # as Helm takes Go's word for nothing out
+        for document in documents(files[path].replace("<no value>", "")):  # Helm removes it, too
             head = _head(document)
             if head.hooks is None:
                 plain.append((head.kind, path, document))
             elif all(event.strip().lower() in _HOOKS for event in head.hooks.split(",")):
                 hooks.append((head.kind, path, document))
-    _check(document for _, _, document in [*plain, *hooks])
+    if not is_well_formed("\n---\n".join(document for _, _, document in [*plain, *hooks])):
+        raise Unclear
     return _join(plain).strip(_SPACE) + "\n" + _join(hooks)
 
 
 def documents(text: str) -> list[str]:
-    """Return the documents of a text, empty ones left out, as Helm takes them apart."""
+    """Return the documents of a text without empty ones, split as Helm does."""
     found = _SEPARATOR.split(text.lstrip(_SPACE))
     return [document.lstrip(_SPACE) for document in found if document.strip(_SPACE)]
 
@@ -114,14 +115,3 @@ def _fields(node: yaml.Node | None) -> dict[str, yaml.Node]:
     if not isinstance(node, yaml.MappingNode) or any(key.tag.endswith(":merge") for key, _ in node.value):
         raise Unclear
     return {key.value: value for key, value in node.value}
-
-
-def _check(texts: Iterable[str]) -> None:
-    """Parse the documents as Helm does, at the speed of libyaml because nothing is made of it."""
-    parser = CParser("\n---\n".join(texts))
-    try:
-        parser.raw_parse()
-    except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
-        raise Unclear from error
-    finally:
-        parser.dispose()

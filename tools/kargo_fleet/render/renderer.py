@@ -1,8 +1,8 @@
 """The manifests of many units, exactly as `helm template` prints them, in few Helm processes instead of one for each.
 
-Units go through Helm in batches (batch.py). A unit goes through `helm template` by itself when its values file is not
-as it was generated, because then only Helm can say how it reads it; when a null in it means what only Helm knows; when the batch
-that it is in fails, to find out whose fault it is; and always when there are only a few.
+Units go through Helm in batches (batch.py). A unit is rendered by `helm template` alone when its values file was edited,
+because only Helm knows how it reads such a file; when a null in it depends on Helm's version; when its batch fails, to
+find the unit that causes it; and always when there are only a few units.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from kargo_fleet.render.batch import Batch
 from kargo_fleet.render.batch import build as build_batch
 from kargo_fleet.text import yaml_reader
 
-_SIZE = 500  # units of a batch: each start of Helm is a tenth of its time, and the texts fit into memory many times
-_FEW = 8  # about as fast by themselves
-# What Python and Go read or write differently: line ends, the byte order mark, halves of characters.
+_SIZE = 500  # units of a batch: the start of Helm is a tenth of its time, and the manifests need little memory
+_FEW = 8  # about as fast one by one
+# What Python and Go read or write differently: line ends, the byte order mark, surrogates.
 _ODD = re.compile(r"\r|\A\ufeff|\\u[dD]")
-NOT_RENDERED = "KF803"  # the code of everything that keeps a unit from being rendered
+NOT_RENDERED = "KF803"  # the code of every problem that keeps a unit from being rendered
 _CHECK = "run `kargo-fleet check`"
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RenderedUnit:
-    """One unit: `text` is what `helm template` prints, "" when there are problems."""
+    """One unit: `text` is the output of `helm template`, "" when there are problems."""
 
     service: str
     text: str = ""
@@ -57,9 +57,9 @@ def render(
 ) -> Generator[RenderedUnit, None, None]:
     """Yield the manifests of each unit, in the order of `units`: {service: text of its values file}.
 
-    What comes out is what `helm template <release> <chart> --values values/<service>.yaml` prints, or what it says. `note` is
-    called with what a person may want to know about the run. Memory stays bounded as long as the results are not kept.
-    Raises FleetError when there is no Helm, or when it cannot use the chart.
+    The result is the output of `helm template <release> <chart> --values values/<service>.yaml`, or its error. `note` is
+    called with remarks about the run for the user. Memory stays bounded as long as the results are not kept.
+    Raises FleetError without Helm, or when Helm cannot use the chart.
     """
     helm = Helm()
     with tempfile.TemporaryDirectory(prefix="kargo-fleet-", ignore_cleanup_errors=True) as folder:
@@ -67,7 +67,7 @@ def render(
         if len(units) > _FEW:
             engine = engine.with_batch(units, note)
         size = min(_SIZE, -(-len(units) // processors()) or 1)
-        # One thread more than Helm processes, so that one can read and print meanwhile.
+        # One more thread than Helm processes, so that one can read and print meanwhile.
         with ThreadPoolExecutor(processors() + 1) as pool:
             try:
                 yield from _in_order(pool, engine.render, _chunks(units.items(), size))
@@ -87,7 +87,7 @@ def _in_order(
     work: Callable[[list[tuple[str, str]]], list[RenderedUnit]],
     chunks: Iterable[list[tuple[str, str]]],
 ) -> Iterator[RenderedUnit]:
-    """Work on the chunks in parallel, a few ahead of the one whose results are wanted."""
+    """Process the chunks in parallel, a few ahead of the chunk whose results are consumed."""
     ahead: deque[Future[list[RenderedUnit]]] = deque()
     for chunk in chunks:
         ahead.append(pool.submit(work, chunk))
@@ -99,7 +99,7 @@ def _in_order(
 
 @dataclass(frozen=True)
 class _Engine:
-    """Renders units; one at a time when there is no `batch`."""
+    """Renders units; one at a time without a `batch`."""
 
     helm: Helm
     chart: Chart
@@ -107,7 +107,7 @@ class _Engine:
     batch: Batch | None
 
     def with_batch(self, units: Mapping[str, str], note: Callable[[str], None]) -> _Engine:
-        """Return this engine with a batch, if batches of this chart come out as its units do by themselves."""
+        """Return this engine with a batch, if batches of this chart render exactly as single units do."""
         try:
             batch = build_batch(self.helm, self.chart.path, self.folder)
         except ClientError as error:
@@ -116,11 +116,11 @@ class _Engine:
             engine = _Engine(self.helm, self.chart, self.folder, batch)
             if engine.is_exact(units):
                 return engine
-        note("this chart cannot be rendered in batches: one Helm process for each service, which takes longer")
+        note("this chart cannot be rendered in batches; running one Helm process per service, which takes longer")
         return self
 
     def is_exact(self, units: Mapping[str, str]) -> bool:
-        """Try with the unit that says most whether a batch prints what `helm template` prints."""
+        """Return whether a batch prints what `helm template` prints, for the unit with the longest values file."""
         for service in sorted(units, key=lambda name: len(units[name]), reverse=True):
             if (values := self.values(units[service])) is not None:
                 expected = self.alone(service, units[service])
@@ -144,7 +144,7 @@ class _Engine:
         return [done[service] for service, _ in units]
 
     def values(self, text: str) -> dict[str, Any] | None:
-        """Return the complete values of a unit, None when only Helm can say what they are."""
+        """Return the complete values of a unit, None when only Helm can compute them."""
         if self.batch is None or _ODD.search(text) or generated.state(text, None) is not State.OUTDATED:
             return None
         try:
@@ -154,13 +154,13 @@ class _Engine:
         return merge(self.batch.defaults, own) if _nulls_remove(self.batch.defaults, own) else None
 
     def refused(self, values: Mapping[str, Any], text: str) -> Iterator[Problem]:
-        """Say what the chart's schema refuses, and where in the values file that is."""
+        """Yield the violations of the chart's schema, with their position in the values file."""
         for found in self.chart.validator.problems(values):
             position, _ = yaml_reader.locate(text, found.path, key=found.at_key)
             yield found._replace(code=NOT_RENDERED, position=position)
 
     def located(self, text: str) -> Iterator[Problem]:
-        """Say the same of a values file that Helm has refused; nothing where it is Helm's secret."""
+        """Yield the same for a values file that Helm has refused; nothing when it cannot be parsed here."""
         try:
             values = complete_values(self.chart, text)
         except yaml_reader.YamlError:
@@ -168,9 +168,9 @@ class _Engine:
         yield from self.refused(values, text)
 
     def divided(self, values: Mapping[str, Mapping[str, Any]], texts: Mapping[str, str]) -> dict[str, RenderedUnit]:
-        """Render units together; where that fails, in two halves, until those that cannot be are by themselves."""
+        """Render units together; when that fails, in two halves, until few enough are left to render them one by one."""
         if len(values) > _FEW and (done := self.together(values)) is not None:
-            # What only Helm can tell is left out there.
+            # The result lacks units that only Helm can render.
             return {service: done.get(service) or self.alone(service, texts[service]) for service in values}
         if len(values) <= _FEW:
             return {service: self.alone(service, texts[service]) for service in values}
@@ -179,7 +179,7 @@ class _Engine:
         return self.divided(dict(items[:middle]), texts) | self.divided(dict(items[middle:]), texts)
 
     def together(self, values: Mapping[str, Mapping[str, Any]]) -> dict[str, RenderedUnit] | None:
-        """Render units in one process; None when Helm cannot render one of them."""
+        """Render units in one process; return None when Helm cannot render one of them."""
         assert self.batch is not None
         try:
             files = self.batch.render(values)
@@ -194,8 +194,8 @@ class _Engine:
         return done
 
     def alone(self, service: str, text: str) -> RenderedUnit:
-        """Render one unit the way that people do."""
-        file = Path(values_path(service))  # as it is called in Helm's messages
+        """Render one unit with `helm template`."""
+        file = Path(values_path(service))  # the path in Helm's messages
         path = self.folder / file
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(text.encode(errors="surrogateescape"))
@@ -211,7 +211,7 @@ class _Engine:
 
 
 def _nulls_remove(base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
-    """Say whether every null takes something out. What another null does depends on the version of Helm."""
+    """Return whether every null removes a value. What any other null does depends on the version of Helm."""
     for key, value in over.items():
         below = base.get(key)
         if value is None:
@@ -224,7 +224,7 @@ def _nulls_remove(base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
 
 def _fix(message: str) -> str:
     if message.startswith("failed to parse"):
-        return "correct the file, or write it again with `kargo-fleet generate --force`"
+        return "correct the file, or run `kargo-fleet generate --force` to write it again"
     if "these values cannot work" in message or "the schema" in message:
         return _CHECK
-    return f"{_CHECK}; if that finds nothing, correct the chart"
+    return f"{_CHECK}; if it reports nothing, correct the chart"

@@ -1,1 +1,1 @@
-"""Bringing units into a cluster with Helm, and taking them out of it."""
+"""Deploying units to a cluster with Helm, and deleting them."""

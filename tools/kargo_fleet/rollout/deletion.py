@@ -1,4 +1,4 @@
-"""Taking units out of a cluster, in the order that works although Project and namespace are kept."""
+"""Deleting units from a cluster, in the order that works although Project and namespace are kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kargo_fleet.clients.kube import Kube
-from kargo_fleet.clients.process import ClientError
+from kargo_fleet.clients.process import ClientError, ClientTimeoutError
 from kargo_fleet.clients.retrying import retry_transient
 from kargo_fleet.cluster.objects import Object, annotation, is_ours, label, name_of
 from kargo_fleet.files import generated
@@ -35,13 +35,13 @@ _WAIT = 120  # seconds for one object to go
 
 @dataclass(frozen=True)
 class InstalledUnit:
-    """What of one service is in the cluster, and how much goes with it."""
+    """The unit of one service in the cluster, and how many promotions and Freight are deleted with it."""
 
     service: str
     owns_namespace: bool
     promotions: int
     freight: int
-    release: tuple[str, str] | None  # name and namespace, as Helm wrote them onto the unit
+    release: tuple[str, str] | None  # name and namespace, from Helm's annotations on the unit
 
     @property
     def project(self) -> str:
@@ -51,7 +51,7 @@ class InstalledUnit:
 
 @dataclass(frozen=True)
 class Deletion:
-    """What is to be done: the `units` that go. `findings` say what was asked for and is left alone."""
+    """The `units` to delete. `findings` are about requested services that are not deleted."""
 
     kube: Kube
     argocd_namespace: str
@@ -61,7 +61,7 @@ class Deletion:
 
 
 def prepare(kube: Kube, argocd_namespace: str, services: Sequence[str], *, everything: bool) -> Deletion:
-    """Find the units of `services`, or of all services with `everything`; only what carries the chart's labels is one."""
+    """Return the units of `services`, or of all services with `everything`. Objects without the chart's labels are no units."""
     ours, others = _present(kube)
     wanted = sorted(ours) if everything else list(dict.fromkeys(services))
     return Deletion(
@@ -74,7 +74,7 @@ def prepare(kube: Kube, argocd_namespace: str, services: Sequence[str], *, every
 
 
 def remove(deletion: Deletion) -> Iterator[tuple[InstalledUnit, Finding | None]]:
-    """Delete the units, some at once; yield each with what went wrong, or None when it is gone."""
+    """Delete the units in parallel; yield each with the finding about its failure, or None when it is deleted."""
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
         futures = {pool.submit(_delete, deletion, unit): unit for unit in deletion.units}
         for future in as_completed(futures):
@@ -82,7 +82,7 @@ def remove(deletion: Deletion) -> Iterator[tuple[InstalledUnit, Finding | None]]
 
 
 def remove_values(root: Path, fleet: Fleet, service: str) -> str | None:
-    """Remove the values file of a service that is gone from the repository, if a run generated it; return its path then."""
+    """Remove the unedited values file of a service without a folder; return its path, None when nothing was removed."""
     path = values_path(service)
     if (root / fleet.services / service).is_dir():
         return None
@@ -93,7 +93,7 @@ def remove_values(root: Path, fleet: Fleet, service: str) -> str | None:
 
 
 def _present(kube: Kube) -> tuple[dict[str, dict[str, Object]], set[str]]:
-    """Return the Projects and namespaces of units by service and kind, and the services whose names others use."""
+    """Return the Projects and namespaces of units by service and kind, and the services whose names other objects use."""
     ours: dict[str, dict[str, Object]] = {}
     others: set[str] = set()
     for resource in (_PROJECTS, "namespaces"):
@@ -116,15 +116,15 @@ def _units(kube: Kube, present: dict[str, dict[str, Object]]) -> Iterator[Instal
 
 
 def _release(obj: Object) -> tuple[str, str] | None:
-    """Return name and namespace of the Helm release that an object says it is of."""
+    """Return name and namespace of the Helm release in an object's annotations."""
     name = annotation(obj, "meta.helm.sh/release-name")
     return (name, annotation(obj, "meta.helm.sh/release-namespace") or "default") if name else None
 
 
 def _not_deleted(service: str, is_taken: bool) -> Finding:
-    reason = "this was not made by the chart" if is_taken else "there is no such unit"
-    fix = "delete it with kubectl, if that is meant" if is_taken else ""
-    return Finding(Place(project_of(service)), "KF802", f"{service} is not deleted: {reason}", fix, service)
+    reason = "its Project or namespace was not created by the chart" if is_taken else "there is no such unit"
+    fix = "to delete it anyway, use kubectl" if is_taken else ""
+    return Finding(Place(project_of(service)), "KF802", f"{service} was not deleted: {reason}", fix, service)
 
 
 def _counts(kube: Kube, resource: str) -> Counter[str]:
@@ -136,9 +136,9 @@ def _counts(kube: Kube, resource: str) -> Counter[str]:
 
 
 def _delete(deletion: Deletion, unit: InstalledUnit) -> Finding | None:
-    """Delete one unit; return why it is still there, None when it is gone."""
+    """Delete one unit; return the finding about its failure, None when it is deleted."""
     try:
-        if deletion.has_argocd:  # first, or it puts everything back
+        if deletion.has_argocd:  # first, or Argo CD restores everything
             chosen = f"--selector={COMPONENT_LABEL}={UNIT_COMPONENT},{NAME_LABEL}={unit.service}"
             _kubectl_delete(deletion.kube, _APPLICATIONS, chosen, "--namespace", deletion.argocd_namespace)
         if unit.release is not None:
@@ -147,11 +147,11 @@ def _delete(deletion: Deletion, unit: InstalledUnit) -> Finding | None:
                 options = ("--namespace", namespace, "--ignore-not-found")
                 retry_transient(deletion.kube.helm, "uninstall", release, *options)
         _kubectl_delete(deletion.kube, _PROJECTS, unit.project)
-        if unit.owns_namespace:  # another team's stays, as does what it holds
+        if unit.owns_namespace:  # a namespace of another team stays, with its objects
             _kubectl_delete(deletion.kube, "namespaces", unit.project)
     except ClientError as error:
-        message = f"{unit.service} is not gone: {error.message}"
-        return Finding(Place(unit.project), "KF802", message, _fix(error.message), unit.service)
+        message = f"{unit.service} was not deleted completely: {error.message}"
+        return Finding(Place(unit.project), "KF802", message, _fix(error), unit.service)
     return None
 
 
@@ -160,7 +160,7 @@ def _kubectl_delete(kube: Kube, resource: str, which: str, *more: str) -> None:
     retry_transient(kube.kubectl, "delete", resource, which, *more, *options, timeout=_WAIT + 30)
 
 
-def _fix(problem: str) -> str:
-    if "timed out waiting" in problem or "did not answer" in problem:
-        return "something holds a finalizer: `kargo.akuity.io/finalizer` needs Kargo's controllers to be running"
+def _fix(error: ClientError) -> str:
+    if isinstance(error, ClientTimeoutError) or "timed out waiting" in error.message:
+        return "an object has a finalizer: start Kargo's controllers, which remove `kargo.akuity.io/finalizer`"
     return "run the command again; it continues where it stopped"

@@ -1,4 +1,4 @@
-"""Installing and upgrading units with Helm, in parallel, until it worked."""
+"""Installing and upgrading units with Helm, in parallel, with retries."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kargo_fleet.clients.kube import ClusterTarget, Kube
-from kargo_fleet.clients.process import ClientError
-from kargo_fleet.clients.retrying import TransientError, retry_transient
+from kargo_fleet.clients.process import ClientError, TransientError
+from kargo_fleet.clients.retrying import retry_transient
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet import scan
@@ -22,7 +22,7 @@ from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import RELEASE_REVISIONS, release_name, values_path
 from kargo_fleet.rollout.releases import foreign
 
-#: Helm refuses a release that another run left behind as pending. After this long nobody can be working on it any more.
+#: Helm refuses a release that another run left as pending. After this time the other run has ended.
 _HELM_TIMEOUT = 60
 _DIGEST = "kargo-fleet.digest"
 _IN_PROGRESS = "another operation"
@@ -30,7 +30,7 @@ _IN_PROGRESS = "another operation"
 
 @dataclass(frozen=True)
 class Options:
-    """What the person asked for."""
+    """The options of the command."""
 
     skip_namespace: bool = False
     dry_run: bool = False
@@ -47,13 +47,13 @@ class Release:
     digest: str
 
     def failed(self, message: str, fix: str) -> Finding:
-        """Return the finding that says why it is not in the cluster as it should be."""
+        """Return the finding about a failed installation."""
         return Finding(Place(self.file), "KF801", message, fix, self.service)
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What is to be done: the `releases` to install. `findings` say what cannot be; `services` counts all that were asked for."""
+    """The `releases` to install. `findings` are about services that cannot be; `services` counts all requested ones."""
 
     root: Path
     kube: Kube
@@ -75,13 +75,13 @@ def prepare(
     services: Sequence[str],
     options: Options,
 ) -> Deployment:
-    """Compare the values files with what is deployed. Raises FleetError when there is nothing to deploy, or no Kargo."""
+    """Compare the values files with the releases in the cluster. Raises FleetError without services, or without Kargo."""
     names = list(services) or scan.services(root, fleet.services)[0]
     if not names:
         raise FleetError("there are no services to deploy")
     releases, missing = _releases(root, chart.path, names, options)
     if not kube.knows("projects.kargo.akuity.io"):
-        raise FleetError(f"context {target.context} ({target.server}) has no Kargo: install it first")
+        raise FleetError(f"context {target.context} ({target.server}) has no Kargo; install Kargo first")
     deployed = _deployed(kube, target.namespace)
     others = _foreign(kube, target.namespace, releases, deployed)
     taken = [_taken(release, target.namespace, others[release.name]) for release in releases if release.name in others]
@@ -102,7 +102,7 @@ def prepare(
 
 
 def install(deployment: Deployment, jobs: int = 0) -> Iterator[tuple[Release, Finding | None]]:
-    """Install the releases, `jobs` at once (by default two per processor); yield each with what went wrong, or None."""
+    """Install the releases, `jobs` at a time (by default two per processor); yield each with its finding, None on success."""
     with ThreadPoolExecutor(jobs or 2 * (os.cpu_count() or 1)) as pool:
         futures = {pool.submit(_install, deployment, release): release for release in deployment.releases}
         try:
@@ -114,7 +114,7 @@ def install(deployment: Deployment, jobs: int = 0) -> Iterator[tuple[Release, Fi
 
 
 def _releases(root: Path, chart: Path, names: Sequence[str], options: Options) -> tuple[list[Release], list[Finding]]:
-    """Return what is to be deployed, and findings for services whose values file is missing."""
+    """Return the releases to deploy, and findings for services without a values file."""
     releases, findings = [], []
     chart_digest = _chart_digest(chart)
     for name in names:
@@ -139,7 +139,7 @@ def _chart_digest(chart: Path) -> bytes:
 
 
 def _deployed(kube: Kube, namespace: str, release: str = "") -> set[tuple[str, str]]:
-    """Return the releases that are in the cluster, or this one, with the digest of what they were made from."""
+    """Return the deployed releases, or only `release`, each with the digest of the chart and values it was installed from."""
     columns = f"NAME:.metadata.labels.name,DIGEST:.metadata.labels.{_DIGEST.replace('.', chr(92) + '.')}"
     selector = "owner=helm,status=deployed" + (f",name={release}" if release else "")
     options = [
@@ -156,18 +156,18 @@ def _deployed(kube: Kube, namespace: str, release: str = "") -> set[tuple[str, s
 
 
 def _foreign(kube: Kube, namespace: str, releases: Sequence[Release], deployed: set[tuple[str, str]]) -> dict[str, str]:
-    """Return the release names that another chart uses: Helm would replace that release with the unit."""
-    unmarked = {name for name, digest in deployed if digest == "<none>"}  # by helm itself, or not ours
+    """Return the release names that another chart uses, and that chart: Helm would replace such a release with the unit."""
+    unmarked = {name for name, digest in deployed if digest == "<none>"}  # by Helm alone, or another chart
     return foreign(kube, namespace, unmarked & {release.name for release in releases})
 
 
 def _taken(release: Release, namespace: str, chart: str) -> Finding:
-    message = f"{release.service} was not deployed: the release {release.name} in namespace {namespace} is of the chart {chart}"
+    message = f"{release.service} was not deployed: the release {release.name} in namespace {namespace} belongs to the chart {chart}"
     return release.failed(message, "use a context with another namespace for releases, see docs/deploying.md")
 
 
 def _install(deployment: Deployment, release: Release) -> Finding | None:
-    """Install one release; return why it could not be, None when it could."""
+    """Install one release; return the finding about its failure, None on success."""
     try:
         retry_transient(_attempt, deployment, release)
     except ClientError as error:
@@ -189,7 +189,7 @@ def _attempt(deployment: Deployment, release: Release) -> None:
     ]
     arguments += ["--set", "namespace.create=false"] if options.skip_namespace else []
     arguments += ["--dry-run=server"] if options.dry_run else []
-    # What somebody changed by hand belongs to their client; Helm takes it back only when it is told to.
+    # A field that was changed by hand has another field manager; Helm overwrites it only with --force-conflicts.
     arguments += ["--force-conflicts"] if options.force else []
     try:
         deployment.kube.helm(*arguments)
@@ -198,17 +198,17 @@ def _attempt(deployment: Deployment, release: Release) -> None:
             _remove_stale_lock(deployment, release)
             raise TransientError(error.message) from None
         raise
-    # Helm calls it a success when only its last write fails, the one that says so in its record.
+    # Helm reports success even when its last write fails, which records the release as deployed.
     if not options.dry_run and (release.name, release.digest) not in _deployed(
         deployment.kube, deployment.namespace, release.name
     ):
-        raise TransientError("Helm could not record that it is deployed")
+        raise TransientError("Helm could not record the release as deployed")
 
 
 def _remove_stale_lock(deployment: Deployment, release: Release) -> None:
-    """Remove the record of an operation that nobody can be working on any more, as a killed run leaves it.
+    """Remove the record of an operation that has ended, as a killed run leaves it.
 
-    What it had created stays: it carries the release's name, so the next attempt takes it over.
+    Its objects stay: they carry the release's name, so the next attempt takes them over.
     """
     selector = f"owner=helm,name={release.name},status in (pending-install,pending-upgrade,pending-rollback)"
     listed = deployment.kube.kubectl(
@@ -227,11 +227,11 @@ def _fix(problem: str) -> str:
             "if the namespace is meant for Kargo: kubectl label namespace kargo-<service> kargo.akuity.io/project=true"
         )
     if "Apply failed with" in problem:
-        return "somebody changed this by hand: keep that in kargo.yaml, or take it back with --force"
+        return "the field was changed by hand: move the change into kargo.yaml, or overwrite it with --force"
     if 'missing key "meta.helm.sh/release-name"' in problem:
-        return "Helm did not make this, but Argo CD or a person: docs/deploying.md#helm-or-argo-cd"
+        return "the object was created without Helm, by Argo CD or by hand: docs/deploying.md#helm-or-argo-cd"
     if "invalid ownership metadata" in problem:
-        return "another release owns it: use the kubectl context's namespace that it was installed from"
+        return "another release owns the object: use a context with the namespace that it was installed from"
     if "these values cannot work" in problem or "schema" in problem:
         return "run `kargo-fleet check`"
     return "run the command again; it continues where it stopped"

@@ -12,7 +12,7 @@ _CHART = re.compile(r"kargo-service-\d")
 
 
 def foreign(kube: Kube, namespace: str, names: Iterable[str]) -> dict[str, str]:
-    """Return which of these releases are of another chart, and of which. Nobody may upgrade or uninstall those."""
+    """Return those of the releases `names` that belong to another chart, with that chart. They must not be changed."""
     if not (wanted := sorted(set(names))):
         return {}
     chosen = f"^({'|'.join(wanted)})$" if len(wanted) < 100 else ""

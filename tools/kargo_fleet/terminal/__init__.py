@@ -1,1 +1,1 @@
-"""What people see and answer: reports, progress, questions."""
+"""Reports, progress bars and the confirmation prompt."""

@@ -1,4 +1,4 @@
-"""Asking before a command touches more than one service's unit in a cluster."""
+"""The confirmation prompt, before a command changes more than one unit in a cluster."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from kargo_fleet.errors import FleetError
 
 
 def confirm(count: int, *, yes: bool, always: bool = False) -> None:
-    """Go on only with consent: `yes`, or a person who types it. One service needs none, unless `always`.
+    """Return once the user has confirmed, with `yes` or at the prompt. One service needs no confirmation, unless `always`.
 
-    Raises FleetError when the person says no, or when there is none to ask.
+    Raises FleetError when the user declines, or when there is no terminal to prompt on.
     """
     if yes or not (count > 1 or (count and always)):
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise FleetError("nobody is there to ask: say --yes")
-    print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+        raise FleetError("not a terminal: pass --yes to confirm")
+    print("Continue? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise FleetError("nothing was done")
+        raise FleetError("cancelled; nothing was changed")

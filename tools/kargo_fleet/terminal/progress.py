@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, for work that takes a while; nothing anywhere else."""
+"""A progress bar, shown only on a terminal and only for work that takes a while."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-#: Seconds; what is done before that needs no bar.
+#: Seconds; work that ends earlier needs no bar.
 PATIENCE = 0.5
 
 T = TypeVar("T")
 
 
 def bar(items: Iterable[T], total: int, what: str, patience: float = 0) -> Iterator[T]:
-    """Yield the items as they come, `total` in all, with a bar on stderr when that is a terminal.
+    """Yield the items, `total` in all, with a bar on stderr when that is a terminal.
 
-    The bar appears after `patience` seconds, with the first item that comes later.
+    The bar appears with the first item after `patience` seconds.
     """
     if not sys.stderr.isatty():
         yield from items

@@ -1,4 +1,4 @@
-"""Showing findings and changes: as text for people, as JSON for programs, as annotations for GitHub."""
+"""Reporters for findings and changes: text for people, JSON for programs, annotations for GitHub."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """Something that a run did to a file, or would do: created, updated, removed, kept.
+    """What a run did to a file, or would do: created, updated, removed, kept.
 
-    `shard` is the service's old and new shard where it moves to another one.
+    `shard` is the old and new shard of a service that moves to another shard.
     """
 
     action: str
@@ -33,7 +33,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a command has to say. `summary` is one sentence for people."""
+    """Everything that a command reports. `summary` is one sentence for people."""
 
     findings: Sequence[Finding]
     changes: Sequence[Change]
@@ -41,7 +41,7 @@ class Report:
 
 
 def show(report: Report, output: Format) -> None:
-    """Print a report: what was asked for on stdout, the summary on stderr."""
+    """Print a report: changes and findings on stdout, the summary on stderr."""
     if output is Format.JSON:
         print(json.dumps(as_data(report), indent=2, ensure_ascii=False), flush=True)
         return
@@ -85,7 +85,7 @@ def _line(change: Change) -> str:
 
 
 def counts(findings: Sequence[Finding]) -> str:
-    """Return how many errors and warnings there are: "1 error, 2 warnings"."""
+    """Return the number of errors and warnings: "1 error, 2 warnings"."""
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     warnings = len(findings) - errors
     return f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"

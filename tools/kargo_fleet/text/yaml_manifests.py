@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import yaml
 from yaml._yaml import CParser
 from yaml.events import (
     AliasEvent,
@@ -77,3 +78,15 @@ def parse(text: str) -> list[Any]:
     finally:
         parser.dispose()
     return documents
+
+
+def is_well_formed(text: str) -> bool:
+    """Say whether a text of many documents is YAML; only libyaml runs, which builds no objects and is therefore fast."""
+    parser = CParser(text)
+    try:
+        parser.raw_parse()
+    except (yaml.MarkedYAMLError, yaml.reader.ReaderError):
+        return False
+    finally:
+        parser.dispose()
+    return True

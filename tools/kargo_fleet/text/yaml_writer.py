@@ -1,4 +1,4 @@
-"""Write YAML: the few shapes of generated files, forty times faster than a general emitter.
+"""Write YAML: the few shapes of generated files, in half the time of PyYAML's C emitter, and with comments.
 
 YAML 1.1 and 1.2 readers (PyYAML, Helm, Kargo, editors) read the same from the text: a string that any of them could read as
 another type is quoted. Values files and manifests have different styles: see below.

@@ -174,13 +174,12 @@ def _identity_findings(layers: list[Layer], service: str) -> list[Finding]:
     findings = []
     for layer in layers:
         name = (layer.values.get("service") or {}).get("name")
-        place = layer.place(("service", "name")) if name else Place("")
         if name and layer.file == FLEET_FILE:
             message = "service.name: must not be set here; a service is named after its folder"
-            findings.append(Finding(place, "KF204", message, "remove it"))
+            findings.append(Finding(layer.place(("service", "name")), "KF204", message, "remove it"))
         elif name and name != service:
             message = f"service.name: must be {service}, the name of the folder"
-            findings.append(Finding(place, "KF204", message, "remove it", service))
+            findings.append(Finding(layer.place(("service", "name")), "KF204", message, "remove it", service))
     return findings
 
 
