@@ -2,7 +2,7 @@
 
 
 class FleetError(Exception):
-    """The command cannot go on: wrong usage, or an environment that it cannot work in. Ends with exit status 2.
+    """An error that ends the command, with exit status 2: wrong usage, or an unusable environment.
 
-    The text says what is wrong and what to do, in one or more lines, without a traceback.
+    The text has what is wrong and what to do, in one or more lines. No traceback is printed.
     """

@@ -1,8 +1,8 @@
-"""What is wrong in a fleet: one small object per mistake, with a place, a stable code, a message and a fix.
+"""Findings: one small object per mistake in a fleet, with a place, a stable code, a message and a fix.
 
-A check returns Problems: they say where in a text or in merged values something is wrong. Whoever knows the file makes
-Findings of them (`Problem.at`; fleet/layers.py for values that come from several files), and `merged` puts those of all
-services together.
+A check returns Problems, which locate a mistake in a text or in merged values. The caller that knows the file turns them
+into Findings (`Problem.at`; fleet/layers.py for values that come from several files), and `merged` combines those of all
+services.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One mistake. They sort by file, line and column.
+    """One mistake. Findings sort by file, line and column.
 
-    `service` is empty when the mistake is not one service's alone. `path` leads to the value that is wrong, where it is one
-    of a fleet's values.
+    `service` is empty when the mistake does not belong to a single service. `path` leads to the invalid value, if it is a
+    value of the fleet.
     """
 
     place: Place
@@ -75,9 +75,9 @@ class Finding:
 
 
 class Problem(NamedTuple):
-    """One mistake in a document, whatever file that is in.
+    """One mistake in a document, without the file that the document is in.
 
-    Where it is: at `position` when that is known, else at the value that `path` leads to; with `at_key`, at its key. A
+    It is located at `position` if that is known, else at the value that `path` leads to; with `at_key`, at its key. A
     problem with neither concerns the document as a whole.
     """
 
@@ -89,7 +89,7 @@ class Problem(NamedTuple):
     position: Position | None = None
 
     def at(self, place: Place, service: str = "") -> Finding:
-        """Return the finding for this problem at `place`. `service` is empty when it is not one service's alone."""
+        """Return the finding for this problem at `place`. `service` is empty when it does not belong to a single service."""
         return Finding(place, self.code, self.message, self.fix, service, self.path)
 
     def in_file(self, file: str, service: str = "") -> Finding:
@@ -97,7 +97,7 @@ class Problem(NamedTuple):
         return self.at(Place(file, *(self.position or ())), service)
 
 
-# Every code, with what it stands for. docs/findings.md explains each; a test holds the two together.
+# The title of every code. docs/findings.md explains each; a test compares the two.
 CODES = {
     "KF001": "file cannot be read",
     "KF002": "not valid YAML",
@@ -167,14 +167,14 @@ CODES = {
 def merged(services: Iterable[Iterable[Finding]]) -> list[Finding]:
     """Return the findings of many services, sorted, each mistake once.
 
-    What a service inherits carries no service's name: the first service that has it tells it, for all others.
+    A finding about inherited values names no service: it is kept from the first service that has it, for all others.
     """
     found: set[Finding] = set()
     inherited: set[tuple[Place, str, str]] = set()
     for findings in services:
         new = set()
         for finding in findings:
-            # At one place of a file that all share, one mistake; the words may differ in the name of the service.
+            # One mistake per place of a shared file; the messages may differ in the name of the service.
             key = (finding.place, finding.code, "" if finding.place.line else finding.message)
             if finding.service:
                 found.add(finding)
@@ -186,7 +186,7 @@ def merged(services: Iterable[Iterable[Finding]]) -> list[Finding]:
 
 
 def counted(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings of many services, those that differ in the service alone as one that says in how many others it is."""
+    """Return findings of many services; those that differ only in the service become one, with the number of others."""
     first: dict[tuple[str, str, str], Finding] = {}
     count: dict[tuple[str, str, str], int] = {}
     for finding in findings:
@@ -208,5 +208,5 @@ def _without_service(finding: Finding) -> str:
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:
-    """Say whether any of the findings is an error, which makes the exit status 1."""
+    """Return whether any of the findings is an error, which makes the exit status 1."""
     return any(finding.severity is Severity.ERROR for finding in findings)

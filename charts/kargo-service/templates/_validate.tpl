@@ -108,7 +108,7 @@ stages.{{ $name }}.selectionPolicy: "MatchUpstream" requires exactly one upstrea
 {{- end }}
 {{- end }}
 {{- if and $names (not $starts) }}
-stages: no stage takes Freight directly from the Warehouse; the first stage needs no upstream, or direct: true
+stages: no stage takes Freight directly from the Warehouse; a stage without upstream, or with direct: true, is required
 {{- end }}
 {{- /* Remove stages without upstream or downstream stages until nothing changes: what remains are the cycles. */}}
 {{- range $names }}

@@ -1,4 +1,4 @@
-"""The AppProjects: what the Applications may do at the most."""
+"""The AppProjects: the limits of what the Applications may do."""
 
 from __future__ import annotations
 

@@ -23,6 +23,6 @@ def argocd_cm(fleet: ArgoFleet) -> dict[str, Any]:
 @cache
 def script(kind: str) -> str:
     """Return the Lua script that tells the health of an object of `kind`; it is part of this package."""
-    from importlib import resources  # 25 ms, for those who only want the schema
+    from importlib import resources  # 25 ms, which `schema` does not need
 
     return resources.files("kargo_fleet.argocd").joinpath("lua", f"{kind}.lua").read_text(encoding="utf-8")

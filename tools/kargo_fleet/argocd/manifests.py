@@ -49,9 +49,9 @@ def manifests(
 
 
 def handover(fleet: Mapping[str, Any], old_texts: Iterable[str]) -> list[str]:
-    """Return the commands that follow a split: they release the Applications of the sets that `old_texts` are.
+    """Return the commands that follow a split: they release the Applications of the sets in `old_texts`.
 
-    `old_texts` are those of files of argocd/ that are not written any more. Applications that are let go keep running, and
+    `old_texts` are those of the files of argocd/ that are no longer generated. Released Applications keep running, and
     the next `kubectl apply` lets the new sets take them over; none is deleted, none is created anew.
     """
     known = argo_fleet(fleet)
@@ -66,7 +66,7 @@ def handover(fleet: Mapping[str, Any], old_texts: Iterable[str]) -> list[str]:
 
 
 def _names_of_sets(text: str) -> Iterator[str]:
-    """Yield the names of the ApplicationSets in a manifest; none when somebody has broken it."""
+    """Yield the names of the ApplicationSets in a manifest; none when it is not valid YAML."""
     try:
         documents = yaml_manifests.parse(text)
     except yaml.YAMLError:

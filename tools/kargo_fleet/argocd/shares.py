@@ -52,7 +52,7 @@ def unit_shares(
 
 
 def shares(shards: tuple[Shard, ...], chosen: Mapping[str, str]) -> list[Share]:
-    """Return the share of every shard, in their order, and of no shard if that is somebody's choice.
+    """Return the share of every shard, in their order, and of no shard if a service has none.
 
     `chosen` is the shard of every service ("": none), by hash or by its own choice.
     """

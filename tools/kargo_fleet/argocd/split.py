@@ -38,7 +38,7 @@ class Bucket:
 def split(services: Iterable[str], most: int, fewest: int = 1) -> tuple[Bucket, ...]:
     """Return the smallest power of two of buckets, `fewest` at least, none of which holds more than `most` services.
 
-    256 is the end: beyond it sets grow past `most`.
+    256 is the maximum: beyond it, sets exceed `most`.
     """
     load = [0] * MOST
     for service in services:

@@ -47,7 +47,7 @@ _WHY_RETRY = "Kargo's webhook may not know a namespace yet that was created a mo
 
 
 def unit_set(fleet: ArgoFleet, bucket: Bucket, shard: Share | None = None) -> dict[str, Any]:
-    """Return the ApplicationSet of the units in `bucket`; with `shard`, of those that are its."""
+    """Return the ApplicationSet of the units in `bucket`; with `shard`, only of those in that shard."""
     settings = fleet.units
     generator = git_generator(fleet, settings, bucket, shard=shard)
     name = settings["name"] + (shard.suffix if shard else "") + bucket.suffix

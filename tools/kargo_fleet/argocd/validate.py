@@ -1,4 +1,4 @@
-"""What is wrong with a fleet as a whole, as far as Argo CD is concerned."""
+"""Findings about a fleet as a whole that concern Argo CD."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def findings(
 ) -> list[Finding]:
     """Return what Argo CD would refuse or get wrong in these settings and services taken together.
 
-    Takes what `manifests.manifests` takes. What is wrong in fleet.yaml comes first, then each service's own.
+    The arguments are those of `manifests.manifests`. Findings about fleet.yaml come first, then those of each service.
     """
     known = argo_fleet(fleet)
     return list(_find(known, {service: stages_of(found) for service, found in services.items()}, shards or {}))

@@ -1,4 +1,4 @@
-"""Moving what a person edited in values/<service>.yaml to where it belongs, the service's kargo.yaml."""
+"""Move edits of values/<service>.yaml to the service's kargo.yaml."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _MODELINE = "# yaml-language-server: $schema={up}/schemas/kargo.schema.json\n"
 
 
 def adopted(inputs: Inputs, item: Output) -> tuple[list[Finding], dict[str, str]]:
-    """Return what is wrong with an edited values file, and the texts of the files that change, in the order to write them.
+    """Return the findings about an edited values file, and the texts of the files that change, in the order to write them.
 
-    No file changes while anything is wrong. Nothing is written here: the service is built with the new kargo.yaml in memory.
+    With an error, no file changes. Nothing is written here: the service is built with the new kargo.yaml in memory.
     """
     try:
-        said = parse(item.current or "")
+        edited = parse(item.current or "")
     except YamlError as error:
         return [error.problem.in_file(item.path, item.service)], {}
-    if found := schema_findings(inputs.chart.validator, Layer(item.path, (), said, item.current or ""), item.service):
+    if found := schema_findings(inputs.chart.validator, Layer(item.path, (), edited, item.current or ""), item.service):
         return found, {}
-    meaning = {**merge(inputs.chart.defaults, said), "service": {"name": item.service}}
+    meaning = {**merge(inputs.chart.defaults, edited), "service": {"name": item.service}}
     below = inherited(inputs, item.service)
     root, file = inputs.fleet.root, f"{inputs.fleet.services}/{item.service}/{SERVICE_FILE}"
     before = generated.read(root / file)
     after = rewrite(_new_file(inputs.fleet, file) if before is None else before, difference(below, meaning), meaning)
     unit = build(inputs, item.service, RepositoryReader(root, {file: after.encode()}))
-    if unit.broken:  # the edit breaks a rule that spans keys: say so where the edit is
+    if unit.broken:  # the edit breaks a rule that spans keys: report it in the edited file
         return [_in_edited_file(finding, file, item) for finding in unit.findings], {}
     return list(unit.findings), {file: after, item.path: values_text(unit.overlay, unit.sources)}
 
 
 def _in_edited_file(finding: Finding, file: str, item: Output) -> Finding:
-    """Place a finding of the kargo.yaml that was tried in the values file that the edit stands in."""
+    """Return a finding about the new kargo.yaml, placed in the edited values file."""
     if finding.place.file != file:
         return finding
     return replace(finding, place=finding.place._replace(file=item.path, line=0, column=0))

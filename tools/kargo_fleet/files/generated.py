@@ -1,4 +1,4 @@
-"""Generated files: a header that says so, a checksum that tells an untouched file from an edited one, atomic writes."""
+"""Generated files: their header, a checksum that distinguishes untouched files from edited ones, atomic writes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from kargo_fleet.findings import Finding, Place
 _CHECKSUM = re.compile(r"^# checksum: sha256:([0-9a-f]{64})\n", re.MULTILINE)
 _CONFLICT = re.compile(r"^<<<<<<< .*?\n=======\n.*?\n>>>>>>> ", re.MULTILINE | re.DOTALL)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-_HEADER_LINES = 8  # the checksum is looked for in that many
+_HEADER_LINES = 8  # the checksum is in one of the first lines
 
 
 class State(Enum):
-    """What a file on disk is, compared with what should be there."""
+    """The state of a file on disk, compared with its desired text."""
 
     MISSING = "missing"
     CURRENT = "current"
@@ -32,7 +32,7 @@ class State(Enum):
 class Output:
     """A generated file: its path in the repository, the wanted text (None: nothing is wanted there) and what is there now.
 
-    The texts of a file that is CURRENT may be left out: there is nothing to do with them.
+    The texts of a CURRENT file may be omitted: they are not needed.
     """
 
     path: str
@@ -84,7 +84,7 @@ def state(text: str | None, wanted: str | None) -> State:
 
 
 def read(path: Path) -> str | None:
-    """Return the text of a file, None when there is none. What is not UTF-8 cannot equal anything that was generated."""
+    """Return the text of a file, None when there is none. Text that is not UTF-8 cannot equal a generated one."""
     try:
         return path.read_bytes().decode("utf-8", errors="replace")
     except FileNotFoundError:
@@ -114,7 +114,7 @@ def write(path: Path, text: str) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            error.filename, error.filename2 = target, None  # what people know of
+            error.filename, error.filename2 = target, None  # the file that users know
         raise
 
 

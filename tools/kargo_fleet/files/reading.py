@@ -1,4 +1,4 @@
-"""Reading files of the repository, and noting what was looked up, so that a later run can tell whether it would find the same."""
+"""Read files of the repository and record the lookups, so that a later run can check whether it would get the same answers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _CHUNK = 1 << 16
 
 
 class RepositoryReader:
-    """Reads files by their path in the repository; `instead` has the content that some files are taken to have.
+    """Reads files by their path in the repository; `instead` replaces the content of some files.
 
-    What follows from the answers of a RepositoryReader alone is the same whenever the same lookups have the same
-    answers: `lookups` are those made so far, in order, `fingerprint` stands for their answers.
+    A result that depends only on the answers of a RepositoryReader is the same whenever the same lookups have the same
+    answers: `lookups` are those made so far, in order, `fingerprint` is the hash of their answers.
     """
 
     def __init__(self, root: Path, instead: Mapping[str, bytes] | None = None) -> None:
@@ -34,7 +34,7 @@ class RepositoryReader:
         return answer[1:]
 
     def exists(self, file: str) -> bool:
-        """Say whether there is anything of that name, a dangling symbolic link included."""
+        """Return whether the path exists, as a dangling symbolic link does."""
         return self._look_up(f"?{file}") == b"1"
 
     @property
@@ -63,7 +63,7 @@ def fingerprint_now(root: Path, lookups: Iterable[str]) -> str:
 
 
 def read_text(reader: RepositoryReader, file: str, service: str = "") -> str | Finding:
-    """Return the text of a file of the repository, or the finding that says why it cannot be read."""
+    """Return the text of a file of the repository, or the finding that explains why it cannot be read."""
     try:
         return reader.read(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -81,7 +81,7 @@ def digest(content: bytes) -> str:
 
 
 def _answer(root: str, lookup: str) -> bytes:
-    """Return what there is of a file: `?file` is answered by 0 or 1, `<file>` by =content or !errno."""
+    """Return the answer to a lookup: 0 or 1 for `?file`, =content or !errno for `<file>`."""
     path = root + lookup[1:]
     try:
         if lookup[0] == "?":

@@ -1,4 +1,4 @@
-"""Work on many items by all processors, for what keeps Python itself busy."""
+"""CPU-bound work on many items, by all processors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK = 100
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: In a worker process: what it does. It is inherited, not sent, and so may be any function.
+#: The function that a worker process runs. It is inherited, not sent, so it can be any function.
 _work: Callable[[object], object]
 
 
@@ -28,11 +28,11 @@ def processors() -> int:
 def ordered(work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
     """Return the results of `work` on each item, in order; many items are shared out to one process per processor.
 
-    The processes are started at once, before the first result is asked for. What `work` returns must be picklable; what it
-    changes elsewhere is lost.
+    The processes are started immediately, before the first result is requested. The results of `work` must be picklable; its
+    side effects are lost.
     """
     count = min(processors(), 8)
-    # Elsewhere than on Linux, processes cannot simply inherit what is in memory.
+    # Outside Linux, processes cannot simply inherit memory.
     if len(items) < _ENOUGH or count < 2 or sys.platform != "linux":
         return map(work, items)
     gc.freeze()  # or collecting garbage in a worker copies all memory that it has inherited
@@ -41,7 +41,7 @@ def ordered(work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
 
 
 def _results(pool: multiprocessing.pool.Pool, items: Iterable[T]) -> Iterator[R]:
-    with pool:  # which ends the processes, however this is left
+    with pool:  # ends the processes, also after an exception
         yield from pool.imap(_do, items, _CHUNK)
 
 

@@ -1,1 +1,1 @@
-"""The fleet as it is written down: fleet.yaml, services, layers, the chart, names, pipelines, shards."""
+"""The fleet as declared in its files: fleet.yaml, services, layers, the chart, names, pipelines, shards."""

@@ -17,7 +17,7 @@ DEFAULT_PATH = "charts/kargo-service"
 
 
 class ChartError(FleetError):
-    """The chart that fleet.yaml names is none, or none of this kind."""
+    """`chart.path` of fleet.yaml is not a chart, or not a kargo-service chart."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Chart:
 
     @cached_property
     def validator(self) -> Schema:
-        """The schema, compiled. A layer is held to the same schema as complete values: every key is optional in it.
+        """The schema, compiled. It validates layers and complete values alike: every key is optional.
 
-        Raises ChartError when it is no JSON Schema.
+        Raises ChartError when it is not a valid JSON Schema.
         """
         try:
             return Schema(self.schema)

@@ -32,13 +32,13 @@ class Group:
     broken: bool = False
 
     def has(self, service: str) -> bool:
-        """Say whether a service belongs to the group."""
+        """Return whether a service belongs to the group."""
         return self.pattern.match(service) is not None
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """The repository and what its fleet.yaml says. Paths are relative to `root`."""
+    """The repository and the content of its fleet.yaml. Paths are relative to `root`."""
 
     root: Path
     data: dict[str, Any]
@@ -75,7 +75,7 @@ def _with(data: Mapping[str, Any], section: str, key: str, value: str) -> dict[s
 
 @dataclass(frozen=True)
 class FleetFile:
-    """fleet.yaml as it stands on disk, not yet held to its schema; `findings` say why there is none that can be used."""
+    """fleet.yaml as it is on disk, not yet validated by its schema; `findings` explain why it is `unusable`."""
 
     data: dict[str, Any]
     text: str = ""
@@ -96,7 +96,7 @@ class FleetFile:
 
 
 def read_file(root: Path) -> FleetFile:
-    """Read fleet.yaml. A repository without one is a fleet with nothing but defaults."""
+    """Read fleet.yaml. A repository without one is a fleet with default settings."""
     path = root / FLEET_FILE
     if not path.exists() and not path.is_symlink():
         wrong = "fleet.yml"
@@ -114,7 +114,7 @@ def read_file(root: Path) -> FleetFile:
 
 
 def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Finding]]:
-    """Check fleet.yaml and return what it says. The fleet is `broken` when something is wrong that concerns every service."""
+    """Validate fleet.yaml and return the fleet. It is `broken` when a mistake concerns every service."""
     if file.unusable:
         return broken_fleet(root), list(file.findings)
     problems = Schema(fleet_schema(chart.schema)).problems(file.data)
@@ -126,7 +126,7 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
 
 
 def broken_fleet(root: Path) -> Fleet:
-    """Return the fleet of a fleet.yaml that leaves nothing to go on with."""
+    """Return the fleet of an unusable fleet.yaml."""
     return replace(_fleet(root, FleetFile({})), broken=True)
 
 
@@ -140,7 +140,7 @@ def _shard_findings(layer: Layer) -> list[Finding]:
 
 
 def _concerns_everyone(path: KeyPath) -> bool:
-    # While it is not known who belongs to a group, any service may.
+    # As long as the members of a group are unknown, every service may be one.
     return path[:1] != ("groups",) or len(path) < 3 or path[2] == "services"
 
 

@@ -1,4 +1,4 @@
-"""One source of values, and finding the place in it that a problem comes from."""
+"""One source of values, and the place in it that a problem comes from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kargo_fleet.text.json_schema import Schema
 
 @dataclass(frozen=True)
 class Layer:
-    """Values that came out of one place: `values` stand at `base` in `file`, whose content is `text`."""
+    """Values from one place: `values` are at `base` in `file`, whose content is `text`."""
 
     file: str
     base: KeyPath
@@ -22,13 +22,13 @@ class Layer:
     text: str = field(repr=False, default="")
 
     def place(self, path: KeyPath, *, key: bool = False) -> Place:
-        """Return where the value at `path` stands, or what of the path there is."""
+        """Return the place of the value at `path`, or of the deepest part of the path that exists."""
         position, _ = yaml_reader.locate(self.text, (*self.base, *path), key=key)
         return Place(self.file, *position)
 
 
 def schema_findings(schema: Schema, layer: Layer, service: str = "") -> list[Finding]:
-    """Hold a layer to a schema; places are looked up only for a layer that breaks it."""
+    """Validate a layer by a schema; places are looked up only for an invalid layer."""
     return [in_layer(problem, layer, service) for problem in schema.problems(layer.values)]
 
 
@@ -44,7 +44,7 @@ def in_layers(problem: Problem, layers: Sequence[Layer], default: Place, service
 
 
 def attributed(problem: Problem, place: Place, service: str) -> Finding:
-    """Return the finding for a problem at `place`: a service's own, unless it stands in the file that all share."""
+    """Return the finding for a problem at `place`: a service's own, unless the place is in the file that all share."""
     return problem.at(place, "" if place.file == FLEET_FILE else service)
 
 
@@ -66,8 +66,8 @@ def once_per_pipeline(found: Iterable[tuple[Problem, Finding]]) -> list[Finding]
 def origin(layers: Sequence[Layer], path: KeyPath, default: Place) -> Place:
     """Return the place that a problem with the merged value at `path` comes from.
 
-    That is the strongest layer that says it; when none says exactly this, the one that says most of the way to it;
-    `default` when none says any of it. A stage's promotion may come from the promotion of all stages.
+    That is in the strongest layer that sets it; if none does, in the layer that has the longest part of the path;
+    `default` if no layer has any of it. A stage's promotion may come from the promotion of all stages.
     """
     candidates = [path]
     if len(path) > 2 and path[0] == "stages" and path[2] == "promotion":
@@ -83,12 +83,12 @@ def origin(layers: Sequence[Layer], path: KeyPath, default: Place) -> Place:
 
 
 def says(layers: Sequence[Layer], path: KeyPath) -> bool:
-    """Say whether any layer has a value at `path`, as opposed to the chart's default."""
+    """Return whether any layer has a value at `path`, as opposed to the chart's default."""
     return any(_depth(layer.values, path) == len(path) for layer in layers)
 
 
 def decides(layers: Sequence[Layer], path: KeyPath) -> bool:
-    """Say whether any layer settles the value at `path`: gives it, or takes it or something around it out."""
+    """Return whether any layer decides the value at `path`: sets it, or removes it or a mapping around it."""
     return any(says([layer], path) or _removes(layer.values, path) for layer in layers)
 
 

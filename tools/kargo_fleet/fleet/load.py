@@ -1,4 +1,4 @@
-"""Loading a fleet: its chart and its fleet.yaml, in the one way that all commands share."""
+"""Load a fleet, its chart and its fleet.yaml, in the same way for all commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kargo_fleet.text.json_schema import Schema
 
 
 class Loaded(NamedTuple):
-    """A chart, a fleet, and what is wrong with fleet.yaml. The fleet is `broken` when there is nothing to go on with."""
+    """A chart, a fleet, and the findings about fleet.yaml. The fleet is `broken` when fleet.yaml is unusable."""
 
     chart: Chart
     fleet: Fleet
@@ -23,7 +23,7 @@ class Loaded(NamedTuple):
 
 
 def load(root: Path, *, image_repository: str | None = None, git_repo_url: str | None = None) -> Loaded:
-    """Read the chart and fleet.yaml of the repository at `root`, with what the command line says over it.
+    """Read the chart and fleet.yaml of the repository at `root`, with the options of the command line over them.
 
     Raises FleetError for an option that is not allowed, and ChartError when the repository's own chart at its usual place
     cannot be used.
@@ -44,7 +44,7 @@ def load(root: Path, *, image_repository: str | None = None, git_repo_url: str |
 
 
 def load_sound(root: Path) -> Loaded:
-    """Read chart and fleet.yaml for a command that cannot go on without them. Raises FleetError when they are unusable."""
+    """Read chart and fleet.yaml for a command that requires valid ones. Raises FleetError when they are unusable."""
     loaded = load(root)
     if loaded.fleet.broken:
         raise _unusable(loaded.findings[0])
@@ -65,7 +65,7 @@ def _unusable(finding: Finding) -> FleetError:
 
 
 def _check_option(chart: Chart, key: str, option: str, value: str | None) -> None:
-    """Hold an option to what the chart's schema says of `<key>.repoURL`."""
+    """Validate an option by the chart's schema of `<key>.repoURL`."""
     allowed = chart.schema["properties"][key]["properties"]["repoURL"]
     if value and (problems := Schema({"properties": {option: allowed}}).problems({option: value})):
         raise FleetError(f"{problems[0].message}\n{problems[0].fix}")

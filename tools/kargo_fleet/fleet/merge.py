@@ -1,4 +1,4 @@
-"""Merging layers of values the way Helm does, and taking them apart again.
+"""Merge layers of values as Helm does, and compute the difference of two.
 
 Helm merges maps, replaces everything else and lets null remove a key (https://helm.sh/docs/chart_template_guide/values_files/).
 tests/fleet/test_merge.py compares with Helm itself.
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `over` laid on top of it. Neither is changed; parts of both are shared with the result."""
+    """Return `base` with `over` merged over it. Neither is changed; parts of both are shared with the result."""
     result = dict(base)
     for key, value in over.items():
         if value is None:
@@ -27,8 +27,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def difference(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return the smallest overlay that turns `base` into `wanted`, so that merge(base, overlay) == wanted.
 
-    Keys come in the order of `base`, then in that of `wanted`. Lists that differ are in it as a whole; what `wanted` does
-    not have is in it as null.
+    Keys come in the order of `base`, then in that of `wanted`. Lists that differ are included as a whole; keys that
+    `wanted` lacks are null.
     """
     result: dict[str, Any] = {}
     for key, value in base.items():
@@ -36,7 +36,7 @@ def difference(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, 
             result[key] = None
             continue
         new = wanted[key]
-        if new is value:  # as `merge` leaves what no layer speaks of
+        if new is value:  # `merge` keeps the object where no layer sets anything
             continue
         if isinstance(value, dict) and isinstance(new, dict):
             if inner := difference(value, new):
@@ -50,7 +50,7 @@ def difference(base: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, 
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Say whether two values are the same in YAML. To Python, 1 equals True."""
+    """Return whether two values are the same in YAML. To Python, 1 equals True."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):

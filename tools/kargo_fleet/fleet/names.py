@@ -19,23 +19,23 @@ LONGEST_NAMESPACE = 63
 LONGEST_SERVICE = LONGEST_NAMESPACE - len(PREFIX)
 #: Helm's own limit for the name of a release.
 LONGEST_RELEASE = 53
-#: Services that would take a namespace of Kargo's own: kargo-cluster-secrets and its like.
+#: Services whose namespace would be one of Kargo's own, such as kargo-cluster-secrets.
 RESERVED_NAMES = frozenset(["cluster-secrets", "shared-resources", "system-resources"])
 #: Kargo looks there for the credentials of all Projects (`global.sharedResources.namespace` of its chart).
 SHARED_RESOURCES = f"{PREFIX}shared-resources"
 #: How many revisions of a release Helm keeps: the present one, and one to roll back to. Each is a Secret of 57 KB in etcd.
 RELEASE_REVISIONS = 2
 
-#: What the chart and the ApplicationSets put on everything that they make. Helm owns managed-by, so that label says nothing.
+#: The label of everything that the chart and the ApplicationSets create. (Helm owns managed-by.)
 PART_OF_LABEL, PART_OF = "app.kubernetes.io/part-of", "kargo-fleet"
-#: The service, on what the chart makes.
+#: The service, on everything that the chart creates.
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 #: The service, and that it is a unit, on Applications.
 NAME_LABEL = "app.kubernetes.io/name"
 COMPONENT_LABEL, UNIT_COMPONENT = "app.kubernetes.io/component", "kargo-unit"
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
-#: Of a name that is too long for a release, so many characters stay, and so many of its SHA-256 follow.
+#: A name that is too long for a release is cut to _KEPT characters, followed by _CHECKSUM characters of its SHA-256.
 _CHECKSUM = 8
 _KEPT = LONGEST_RELEASE - _CHECKSUM - 1
 
@@ -58,7 +58,7 @@ def fault_of(service: str) -> NameFault | None:
 
 
 def is_service_name(name: str) -> bool:
-    """Say whether a folder's name can be the name of a service."""
+    """Return whether a folder's name can be the name of a service."""
     return fault_of(name) is None
 
 
@@ -68,14 +68,14 @@ def project_of(service: str) -> str:
 
 
 def release_name(service: str) -> str:
-    """Return the name of a service's Helm release: the service's, or where that is too long what is unmistakably its."""
+    """Return the name of a service's Helm release: the service's name, cut and with a checksum if it is too long."""
     if len(service) <= LONGEST_RELEASE:
         return service
     return f"{service[:_KEPT].rstrip('-')}-{hashlib.sha256(service.encode()).hexdigest()[:_CHECKSUM]}"
 
 
 def release_template(service: str) -> str:
-    """Return the Go template, with sprig, that gives what `release_name` gives for the service that the expression is."""
+    """Return the Go template (with sprig) that computes `release_name` for the Go expression `service`."""
     text = (
         "{{ if le (len NAME) LONGEST }}{{ NAME }}"
         '{{ else }}{{ regexReplaceAll "-+$" (trunc KEPT NAME) "" }}-{{ sha256sum NAME | trunc CHECKSUM }}{{ end }}'

@@ -34,7 +34,7 @@ def promotion_of(values: Mapping[str, Any], stage: str) -> dict[str, Any]:
 
 
 def has_default_steps(promotion: Mapping[str, Any]) -> bool:
-    """Say whether a stage runs the chart's own steps, the only ones that write its values file."""
+    """Return whether a stage runs the chart's own steps, the only ones that write its values file."""
     return not (section(promotion, "steps").get("replace") or section(promotion, "task").get("name"))
 
 

@@ -1,4 +1,4 @@
-"""Finding the services: each folder of `services/` is one."""
+"""The services of a fleet: the folders of `services/`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from kargo_fleet.text.words import did_you_mean
 
 
 def services(root: Path, folder: str) -> tuple[list[str], list[Finding]]:
-    """Return the names of the folders that are services, sorted; or none and why.
+    """Return the names of the folders that are services, sorted; or none, and the reason.
 
-    Folders that are hidden or start with `_` are no services, nor are files. Symbolic links to folders are followed.
-    Whether a name can be one is said by `name_findings`.
+    Files, hidden folders and folders that start with `_` are ignored. Symbolic links to folders are followed. The names are
+    not validated: see `name_findings`.
     """
     try:
         with os.scandir(root / folder) as entries:
@@ -46,7 +46,7 @@ def services(root: Path, folder: str) -> tuple[list[str], list[Finding]]:
 
 
 def unknown(names: Iterable[str], known: Iterable[str], where: str) -> FleetError:
-    """Return the refusal of names that are no services: none of them is in `where`, and which `known` one may be meant."""
+    """Return the error for names that are not services in `where`, with suggestions from the `known` ones."""
     known = list(known)
     lines = []
     for name in names:
@@ -56,7 +56,7 @@ def unknown(names: Iterable[str], known: Iterable[str], where: str) -> FleetErro
 
 
 def _above(root: Path) -> Path | None:
-    """Return the fleet that `root` is somewhere inside of, if there is one."""
+    """Return the closest parent folder of `root` that is a fleet, if there is one."""
     parents = [] if (root / FLEET_FILE).exists() else root.resolve().parents
     return next((parent for parent in parents if (parent / FLEET_FILE).is_file()), None)
 
@@ -69,7 +69,7 @@ def _nothing(folder: str, why: str, above: Path | None = None) -> Finding:
 
 
 def name_findings(folder: str, name: str) -> list[Finding]:
-    """Return what is wrong with the name of a service, [] when nothing is."""
+    """Return the findings about the name of a service."""
     place = Place(f"{folder}/{name}")
     fault = fault_of(name)
     if fault is NameFault.NOT_A_LABEL:

@@ -20,14 +20,14 @@ HEAVIEST = 20
 
 @dataclass(frozen=True)
 class Shard:
-    """A Kargo controller's `shardName`, and its share compared with the others'. Weight 0: only what is pinned to it."""
+    """A Kargo controller's `shardName`, and its share compared with the others'. Weight 0: only services pinned to it."""
 
     name: str
     weight: int = 1
 
     @property
     def tickets(self) -> list[str]:
-        """What stands for the shard in the draw."""
+        """The tickets of the shard, as many as its weight."""
         return [f"{self.name}#{index}" for index in range(self.weight)]
 
 

@@ -1,4 +1,4 @@
-"""A unit's complete values, out of its values file: what Helm sees when it installs the chart with that file."""
+"""A unit's complete values, from its values file: those that Helm uses when it installs the chart with that file."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a run would change: every service evaluated, or taken from the cache."""
+"""The changes of a run: every service evaluated, or taken from the cache."""

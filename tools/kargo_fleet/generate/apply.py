@@ -1,4 +1,4 @@
-"""Bringing the generated files to their desired state: what is written, removed, kept, and why."""
+"""Bring the generated files to their desired state: write, remove or keep them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FileChange:
 
 @dataclass
 class Applied:
-    """What a run did, or would do."""
+    """The changes and findings of a run, or of a dry run."""
 
     changes: list[FileChange] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -51,9 +51,9 @@ def apply(
     named: bool,
     progress: Callable[[_Outputs, int], _Outputs] = lambda outputs, _: outputs,
 ) -> Applied:
-    """Write what is not as it should be. A file that a person edited is kept unless `force`; orphans go only with `prune`.
+    """Write the files that are not current. A file edited by hand is kept unless `force`; orphans are removed only with `prune`.
 
-    With `named`, services were named, and pruning them is meant. Raises OSError for a file that cannot be written.
+    With `named`, services were named, so the limit on pruning does not apply. Raises OSError for a file that cannot be written.
     """
     applied = Applied()
     stale = [item for item in desired.outputs if item.state is not State.CURRENT]
@@ -76,7 +76,7 @@ def _keep(applied: Applied, item: Output, message: str, fix: str) -> None:
 
 
 def _change(applied: Applied, root: Path, item: Output, mode: Mode) -> None:
-    """Write or remove a file, and note it."""
+    """Write or remove a file, and record the change."""
     if item.wanted is None:
         if mode is Mode.WRITE:
             (root / item.path).unlink(missing_ok=True)
@@ -106,7 +106,7 @@ def _bring_up(root: Path, item: Output, applied: Applied, mode: Mode, *, force: 
 
 
 def _clear(root: Path, item: Output, applied: Applied, mode: Mode, *, force: bool) -> None:
-    """Remove a file of argocd/ that is no longer generated. Beside the new ones it would claim the same Applications."""
+    """Remove a file of argocd/ that is no longer generated. It would claim the same Applications as the new ones."""
     if item.state is State.EDITED and not force:
         _keep(
             applied,
@@ -129,7 +129,7 @@ def _sweep(root: Path, item: Output, applied: Applied, mode: Mode, *, force: boo
 
 
 def _refusal(desired: Desired) -> Finding | None:
-    """Say why nothing is pruned: removing values files ends in removing Projects, their namespaces and their history."""
+    """Return why pruning is refused, if it is: removing values files ends in removing Projects, their namespaces and their history."""
     if not desired.services:
         message = "nothing is pruned: there are no services"
         return Finding(Place(VALUES), "KF504", message, f"restore {desired.fleet.services}/")

@@ -1,9 +1,9 @@
-"""What earlier runs worked out of services, by the content of everything that was read for it.
+"""Results of earlier runs, by the content of everything that was read for them.
 
-An entry holds only while the lookups that were made for a service have the same answers (files/reading.py), and while
-everything that all services share is the same: this tool and its libraries, the chart, fleet.yaml, the command line. Times
-of files say nothing here, because `git checkout` changes them. The file is no more than a shortcut: damaged, of another
-version or not writable, it is as if there were none.
+An entry is valid only while the lookups that were made for a service have the same answers (files/reading.py), and while
+everything that all services share is the same: this tool and its libraries, the chart, fleet.yaml, the command line. File
+times are ignored, because `git checkout` changes them. A cache file that is damaged, of another version or not writable
+is ignored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from kargo_fleet.files import generated
 from kargo_fleet.findings import Finding, Place
 
 _DAY = 24 * 3600
-_KEEP = 30 * _DAY  # what nobody has used for so long is removed
+_KEEP = 30 * _DAY  # files that were unused for this long are removed
 _NAME = "\0"  # stands for the service's name in a lookup: services then have the same ones
 
 #: A stage's name, and that of its Argo CD Application where the service chose one itself.
@@ -35,10 +35,10 @@ Stages = tuple[tuple[str, str | None], ...]
 
 
 class CacheEntry(NamedTuple):
-    """What is known of one service: what was looked up, the fingerprint of the answers, and what followed from them.
+    """The cached result of one service: the lookups, the fingerprint of the answers, and the result.
 
     `lookups` are those of any service, as `for_any_service` gives them. `wanted` is the digest of the values file that the
-    service should have, "" where it gets none.
+    service should have, "" if it has none.
     """
 
     lookups: tuple[str, ...]
@@ -55,7 +55,7 @@ class CacheEntry(NamedTuple):
 
 
 def for_any_service(service: str, lookups: Iterable[str]) -> tuple[str, ...]:
-    """Return lookups such that they are the same for every service for which the same was looked up."""
+    """Return lookups with the service's name replaced, so that they are equal for services with the same lookups."""
     return tuple(lookup.replace(service, _NAME) for lookup in lookups)
 
 
@@ -76,7 +76,7 @@ class Cache:
         return service in self._services
 
     def __getitem__(self, service: str) -> CacheEntry:
-        """Return what is known of a service; whether it still holds is for the caller to find out."""
+        """Return the entry of a service; the caller checks whether it is still valid."""
         lookups, stages, *rest, findings = self._services[service]
         found = tuple(
             [
@@ -87,11 +87,11 @@ class Cache:
         return CacheEntry._make((self._lookups[lookups], self._stages[stages], *rest, found))
 
     def holds(self, services: Iterable[str]) -> bool:
-        """Say whether something is known of exactly these services."""
+        """Return whether there are entries for exactly these services."""
         return self._services.keys() == set(services)
 
     def save(self, entries: dict[str, CacheEntry]) -> None:
-        """Remember these entries and nothing else. A folder that cannot be written to is no problem."""
+        """Save these entries and no others. A folder that is not writable is ignored."""
         if self._path is None:
             return
         with suppress(OSError):
@@ -115,7 +115,7 @@ def open_cache(root: Path, shared: Iterable[str]) -> Cache:
 
 
 def _tool() -> Iterator[str]:
-    """Yield what says which code runs: in a checkout the version alone does not."""
+    """Yield what identifies the running code: in a checkout, the version alone does not."""
     yield __version__
     yield sys.version
     for libraries in sorted({str(Path(module.__file__ or "").parents[1]) for module in (yaml, jsonschema_rs)}):

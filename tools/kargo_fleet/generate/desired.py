@@ -1,4 +1,4 @@
-"""The desired state of the generated files: each with its text, what is on disk now, and everything that is wrong."""
+"""The desired state of the generated files: each with its text, its state on disk, and all findings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Answers = Iterable[EvaluatedService | None]
 
 @dataclass
 class Desired:
-    """What should be in the repository, and what is wrong with it."""
+    """The files that should be in the repository, and the findings about it."""
 
     chart: Chart
     fleet: Fleet
@@ -49,11 +49,11 @@ def desired_state(
     use_cache: bool = True,
     progress: Callable[[_Answers, int], _Answers] = lambda answers, _: answers,
 ) -> Desired:
-    """Work out everything for the services called `names`, or for the whole fleet and `argocd/` when none is named.
+    """Compute the desired state of the services in `names`, or of the whole fleet and `argocd/` if none is named.
 
-    No file of the repository is written. With `use_cache`, what earlier runs worked out of the whole fleet is used where it
-    still holds. `progress` is passed the answers of all services as they come, and how many there will be. Raises
-    FleetError for a name that is no service.
+    No file of the repository is written. With `use_cache`, results of earlier runs over the whole fleet are used where they
+    are still valid. `progress` is passed the answers of all services as they come, and how many there will be. Raises
+    FleetError for a name that is not a service.
     """
     chart, fleet, findings = load(root, image_repository=image_repository, git_repo_url=git_repo_url)
     desired = Desired(chart, fleet, findings=findings)
@@ -73,7 +73,7 @@ def desired_state(
     desired.outputs = [one.output for one in services if one.output]
     if not names and desired.services:
         _add_argocd(desired, root, services)
-    if names or desired.services:  # where nothing was found at all, nothing is called an orphan
+    if names or desired.services:  # without any service, nothing is reported as an orphan
         desired.orphans, found = _orphans(root, names, desired.services)
         findings += found
     desired.findings = merged([findings])
@@ -83,7 +83,7 @@ def desired_state(
 def _evaluate(
     inputs: Inputs, cache: Cache, names: Sequence[str], progress: Callable[[_Answers, int], _Answers]
 ) -> list[EvaluatedService]:
-    """Return what each service comes to: from the cache where that holds, else evaluated."""
+    """Return the result for each service, from the cache where its entry is valid."""
     answers = list(progress(workers.ordered(evaluator(inputs, cache), names), len(names)))
     services = [answer or cached(cache, name) for name, answer in zip(names, answers, strict=True)]
     if any(answers) or not cache.holds(names):
@@ -92,7 +92,7 @@ def _evaluate(
 
 
 def _cache(chart: Chart, fleet: Fleet) -> Cache:
-    # fleet.data, too: it has what the command line says. The order of keys is that of the generated files.
+    # fleet.data, too: it includes the options of the command line. The order of its keys is that of the generated files.
     return open_cache(fleet.root, [fleet.text, json.dumps([fleet.data, chart.defaults, chart.schema])])
 
 
@@ -112,8 +112,8 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     stages = {one.service: made[one.stages] for one in services if is_service_name(one.service)}
     shards = {one.service: one.shard for one in services} if fleet.shards else {}
     found = validate.findings(fleet.data, stages, shards)
-    told = {finding.path for finding in desired.findings if finding.path and finding.code == "KF104"}
-    desired.findings += [finding for finding in found if finding.path not in told]
+    reported = {finding.path for finding in desired.findings if finding.path and finding.code == "KF104"}
+    desired.findings += [finding for finding in found if finding.path not in reported]
     if any(not finding.service for finding in found):
         return  # the last good files stay
     files = manifests.manifests(fleet.data, stages, shards)
@@ -136,7 +136,7 @@ def _add_output(desired: Desired, root: Path, path: str, wanted: str) -> None:
 
 
 def _replaced(root: Path, manifests: Iterable[str]) -> list[Output]:
-    """Find the files that were generated into argocd/ and no longer are: sets that were split, say."""
+    """Return the files of argocd/ that are no longer generated, for instance sets that were split."""
     found = []
     for path in sorted(file.relative_to(root).as_posix() for file in (root / ARGOCD).rglob("*.yaml") if file.is_file()):
         text = generated.read(root / path)
@@ -147,7 +147,7 @@ def _replaced(root: Path, manifests: Iterable[str]) -> list[Output]:
 
 
 def _orphans(root: Path, names: Sequence[str], services: list[str]) -> tuple[list[Output], list[Finding]]:
-    """Find the values files of services that are gone, and files in the folder that were never generated."""
+    """Return the values files of services that no longer exist, and findings about files that were never generated."""
     try:
         files = sorted(entry.name for entry in os.scandir(root / VALUES) if not entry.name.startswith("."))
     except FileNotFoundError:

@@ -1,7 +1,6 @@
-"""One service on disk, evaluated: what its unit comes to, and its values file as it is and as it should be.
+"""One service on disk, evaluated: its unit, and its values file as it is and as it should be.
 
-Everything that the fleet as a whole needs to know of a service is in EvaluatedService; it is small, because there are
-thousands.
+EvaluatedService has everything that the fleet as a whole needs of a service; it is small, because there are thousands.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from kargo_fleet.unit.values_file import values_text
 
 @dataclass(frozen=True)
 class EvaluatedService:
-    """One service, as far as the fleet is concerned. While it is `broken`, stages and shard are those that it had last.
+    """The result for one service. While it is `broken`, stages and shard are those that it had last.
 
-    `output` is its values file; None when none can be made or the present one cannot be read. `entry` is what a later
-    run may rely on, None if nothing.
+    `output` is its values file; None when none can be made or the present one cannot be read. `entry` is the cache
+    entry for later runs, None if there is none.
     """
 
     service: str
@@ -43,12 +42,12 @@ class EvaluatedService:
 
 
 def evaluator(inputs: Inputs, cache: Cache) -> Callable[[str], EvaluatedService | None]:
-    """Return the function that evaluates a service by name; it returns None where `cache` knows it, and still holds."""
+    """Return the function that evaluates a service by name; it returns None if `cache` has a valid entry."""
     return partial(_evaluate, inputs, cache)
 
 
 def cached(cache: Cache, service: str) -> EvaluatedService:
-    """Return what the cache says of a service, which is known to hold."""
+    """Return the result from the cache, for a service whose entry is known to be valid."""
     entry = cache[service]
     output = Output(values_path(service), "", "", State.CURRENT, service) if entry.wanted else None
     return EvaluatedService(service, entry.broken, entry.findings, entry.stages, entry.shard, output, entry)
@@ -77,7 +76,7 @@ def _evaluate(inputs: Inputs, cache: Cache, service: str) -> EvaluatedService | 
 
 
 def _holds(root: Path, service: str, entry: CacheEntry) -> bool:
-    """Say whether everything that was read for a service is as it was, and its values file what it should be."""
+    """Return whether everything that was read for a service is unchanged, and its values file is current."""
     if fingerprint_now(root, entry.lookups_of(service)) != entry.fingerprint:
         return False
     if not entry.wanted:

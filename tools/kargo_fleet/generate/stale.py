@@ -1,4 +1,4 @@
-"""What is wrong with generated files that are not in their desired state, for `check`."""
+"""Findings about generated files that are not in their desired state, for `check`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kargo_fleet.generate.desired import Desired
 
 
 def stale(desired: Desired) -> list[Finding]:
-    """Return a finding for each generated file that is missing, out of date, edited, or not generated any more."""
+    """Return a finding for each generated file that is missing, out of date, edited, or no longer generated."""
     items = [*desired.outputs, *desired.replaced, *desired.orphans]
     return [finding for item in items for finding in _stale(item)]
 

@@ -7,7 +7,7 @@ import re
 
 
 def unified(path: str, before: str | None, after: str | None) -> str:
-    """Return how the text of a file changes. None stands for a file that is not there."""
+    """Return the diff of the text of a file. None stands for a missing file."""
     old = path if before is not None else "/dev/null"
     new = path if after is not None else "/dev/null"
     lines = difflib.unified_diff(_lines(before), _lines(after), old, new)
@@ -15,4 +15,4 @@ def unified(path: str, before: str | None, after: str | None) -> str:
 
 
 def _lines(text: str | None) -> list[str]:
-    return re.findall(r"[^\n]*\n|[^\n]+", text or "")  # splitlines knows more ends of lines than `patch` does
+    return re.findall(r"[^\n]*\n|[^\n]+", text or "")  # splitlines splits at more characters than `patch` does

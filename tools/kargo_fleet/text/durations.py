@@ -13,7 +13,7 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def is_duration(text: str) -> bool:
-    """Say whether a text is a duration that people may write."""
+    """Return whether a string is a valid duration."""
     return re.fullmatch(PATTERN, text) is not None
 
 

@@ -1,4 +1,4 @@
-"""JSON Schema with messages for people: which key, what it holds, what is allowed, what was probably meant."""
+"""JSON Schema with readable messages: the key, its value, what is allowed, a suggestion after a typo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import jsonschema_rs
 from kargo_fleet.findings import KeyPath, Problem, dotted
 from kargo_fleet.text.words import closest
 
-# What older Kargo releases, or other tools, call what these schemas have under another name.
+# Keys of older Kargo releases or of other tools, and their names in these schemas.
 _FORMER_NAMES = {
     "semverConstraint": "constraint",
     "allowTags": "allowTagsRegexes",
@@ -40,11 +40,11 @@ class Schema:
         self._validator = jsonschema_rs.validator_for(dict(schema))
 
     def is_valid(self, data: Any) -> bool:
-        """Say whether the data is valid; thousands of times faster than asking why it is not."""
+        """Return whether the data is valid; thousands of times faster than `problems`."""
         return bool(self._validator.is_valid(data))
 
     def problems(self, data: Any) -> list[Problem]:
-        """Return everything that is wrong with the data, [] when it is valid."""
+        """Return all problems of the data, [] when it is valid."""
         if self.is_valid(data):
             return []
         found = [problem for error in self._validator.iter_errors(data) for problem in self._explain(error)]
@@ -64,7 +64,7 @@ class Schema:
                 yield Problem("KF101", message, _suggest(key, allowed), (*path, key), at_key=True)
         elif kind == "propertyNames":
             to = len(error.schema_path) - error.schema_path[::-1].index("propertyNames")
-            inner = self._at(error.schema_path[:to])  # the rule that was broken comes behind it
+            inner = self._at(error.schema_path[:to])  # the keyword that failed follows it
             for key in instance:
                 if not jsonschema_rs.validator_for(inner).is_valid(key):
                     message = f"{name}: {json.dumps(key)} is not a valid key"
@@ -83,7 +83,7 @@ class Schema:
             yield Problem("KF104", f"{name}: {key} is required", f"add {key}", (*path, key), at_key=True)
         elif kind in ("oneOfNotValid", "oneOfMultipleValid", "oneOf"):
             if not isinstance(instance, dict):
-                return  # which is another error
+                return  # reported as an error of its own
             choices = ", ".join("/".join(choice["required"]) for choice in subschema["oneOf"])
             yield Problem(
                 "KF104", f"{name}: exactly one of {choices} is required", f"set exactly one of {choices}", path
@@ -160,7 +160,7 @@ def _quoted(subschema: Mapping[str, Any], value: Any) -> str:
     text = json.dumps(value)
     if not jsonschema_rs.validator_for(dict(subschema)).is_valid(text):
         return _expected(subschema, value)
-    # 1.10 is 1.1 once it is read.
+    # 1.10 is parsed as 1.1, so the original string is unknown.
     return "quote it" if isinstance(value, float) else f'quote it: "{text}"'
 
 

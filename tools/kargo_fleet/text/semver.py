@@ -1,7 +1,7 @@
 """The grammar of version constraints, as Kargo reads them: github.com/Masterminds/semver v3.4.0, constraints.go.
 
-Only whether a text is a constraint is decided here, not which versions satisfy it. tests/text/test_semver.py compares
-with the library's own verdicts.
+This module decides whether a string is a constraint, not which versions satisfy it. tests/text/test_semver.py compares
+with the library's results.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _VERSION = (
 )
 _OPERATOR = r"=||!=|>|<|>=|=>|<=|=<|~|~>|\^"
 _RANGE = re.compile(f"{_SPACE}*({_VERSION}){_SPACE}+-{_SPACE}+({_VERSION}){_SPACE}*")
-_DASH = re.compile(f"{_SPACE}-{_SPACE}")  # looking for a range takes long
+_DASH = re.compile(f"{_SPACE}-{_SPACE}")  # matching a range is slow
 _ONE = re.compile(f"{_SPACE}*({_OPERATOR}){_SPACE}*({_VERSION}){_SPACE}*")
 _FIND = re.compile(f"({_OPERATOR}){_SPACE}*({_VERSION})")
-# The library's own pattern leaves open which part a space belongs to: harmless in Go, exponential in Python.
+# The library's own pattern is ambiguous about spaces: harmless in Go, exponential in Python.
 _PART = f"(?:(?:!=|>=|=>|<=|=<|~>|[=<>~^]){_SPACE}*)?{_VERSION}"
 _GROUP = re.compile(f"{_SPACE}*{_PART}(?:(?:{_SPACE}*,{_SPACE}*|{_SPACE}+){_PART})*{_SPACE}*")
 _LOOSE_VERSION = re.compile(r"v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+.*)?")
@@ -28,7 +28,7 @@ _MAX_DIGITS = 20
 
 
 def is_constraint(text: str) -> bool:
-    """Say whether Masterminds' NewConstraint accepts a text, such as "^1.0.0", "~1.2.0", ">=1.2.0 <3.0.0" or "*"."""
+    """Return whether Masterminds' NewConstraint accepts a string such as "^1.0.0", "~1.2.0", ">=1.2.0 <3.0.0" or "*"."""
     if _DASH.search(text):
         for match in list(_RANGE.finditer(text)):
             text = text.replace(match[0], f">= {match[1]}, <= {match[11]} ", 1)

@@ -1,4 +1,4 @@
-"""Words in sentences: counts, lists, guesses after a typo, what others said."""
+"""Words in sentences: counts, lists, suggestions after a typo, quoted messages."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def first_of(words: Sequence[str], most: int = 5) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """Return the one of the `known` words that was probably meant by `word`, "" when none is near."""
+    """Return the `known` word that is closest to `word`, "" when none is close."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Return a question after a typo, `otherwise` when none of the `known` words is near."""
+    """Return a suggestion after a typo, `otherwise` when none of the `known` words is close."""
     close = closest(word, known)
     return f"did you mean {close}?" if close else otherwise
 
 
 def one_line(message: Any) -> str:
-    """Return somebody else's message as part of a sentence: one line, of bearable length, without a full stop."""
+    """Return the message of another program as part of a sentence: one line, at most 300 characters, no full stop."""
     text = " ".join(str(message or "").split()).rstrip(".")
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,4 +1,4 @@
-"""Changing YAML files that people own: comments, order and quotes of everything else stay."""
+"""Edit YAML files that people maintain: comments, order and quotes of everything else are kept."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _ABSENT = object()
 
 
 def rewrite(text: str, wanted: Mapping[str, Any], meaning: Mapping[str, Any]) -> str:
-    """Return a layer's text, changed so that it says `wanted`.
+    """Return a layer's text, changed so that it sets `wanted`.
 
-    `meaning` is what the whole comes to once this layer is merged: what the text says beyond `wanted` stays where it
-    agrees with that, and goes where it does not.
+    `meaning` is the result of merging all layers up to this one: a key of the text that is not in `wanted` is kept where it
+    agrees with that result, and removed where it does not.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.util import load_yaml_guess_indent
@@ -51,7 +51,7 @@ def _update(document: MutableMapping[str, Any], wanted: Mapping[str, Any], meani
 
 
 def _styled(value: Any) -> Any:
-    """Return a value so that short lists come out on one line, as they do in generated files."""
+    """Return a value whose short lists are written on one line, as in generated files."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""Reading manifests: YAML as kubectl, Helm and Argo CD read it, which is YAML 1.1 for scalars without quotes.
+"""Read manifests as kubectl, Helm and Argo CD do: by the rules of YAML 1.1 for unquoted scalars.
 
-For what people write in a fleet, read by the rules of YAML 1.2, see yaml_reader.py.
+The files of a fleet are read by the rules of YAML 1.2: see yaml_reader.py.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0
 
 @lru_cache(maxsize=50_000)
 def _plain(text: str) -> Any:
-    """Return what a scalar without quotes stands for, by the rules of the YAML library that kubectl, Helm and Argo CD use."""
+    """Return the value of an unquoted scalar, by the rules of the YAML library that kubectl, Helm and Argo CD use."""
     if text in _WORDS:
         return _WORDS[text]
     digits = text.replace("_", "")

@@ -1,12 +1,12 @@
-"""Reading YAML: fast, by the rules of YAML 1.2, with the place of every key and value.
+"""Read YAML: fast, by the rules of YAML 1.2, with the position of every key and value.
 
-Differences to yaml.safe_load, all of them on purpose:
+Deliberate differences from yaml.safe_load:
 
-* scalars follow the YAML 1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema): `no`, `on`, `017` and
-  `2026-11-23` are what they look like;
+* scalars follow the YAML 1.2 core schema (https://yaml.org/spec/1.2.2/#103-core-schema): `no`, `on` and
+  `2026-11-23` are strings, `017` is 17;
 * a key that appears twice is refused, where PyYAML and Helm silently keep the last one;
 * keys are strings, as they are once Helm has read them;
-* a document that refers to itself, or grows beyond all reason through its aliases, is refused.
+* a document that contains itself, or whose aliases expand to more than 200,000 nodes, is refused.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _FIXES = {
 
 
 class YamlError(Exception):
-    """A document that cannot be used; `problem` says why and where."""
+    """An unusable document; `problem` has the reason and the position."""
 
     def __init__(self, code: str, message: str, fix: str, position: Position) -> None:
         super().__init__(message)
@@ -78,7 +78,7 @@ class YamlError(Exception):
 def compose(text: str, *, first_only: bool = False) -> yaml.Node | None:
     """Parse `text` and return its node tree, None for an empty document.
 
-    With `first_only`, further documents in the text are not looked at. Raises YamlError for a text that is not YAML, or
+    With `first_only`, further documents in the text are ignored. Raises YamlError for a text that is not YAML, or
     that holds several documents.
     """
     try:
@@ -252,11 +252,10 @@ def _scalar(node: yaml.ScalarNode) -> Any:
 
 
 def locate(text: str, path: Sequence[str | int], *, key: bool = False) -> tuple[Position, int]:
-    """Find the place of a value in a YAML text.
+    """Return the position of a value in a YAML text, and how many parts of its path exist there.
 
-    `path` leads from the root to it; with `key`, the place of its key is meant. Where the path ends in something that the
-    text does not have, the place of the deepest part that it has is returned. The second item says how many parts of the
-    path were found.
+    `path` leads from the root to the value; with `key`, the position is that of its key. If the text lacks the end of the
+    path, the position is that of the deepest part that exists.
     """
     try:
         node = compose(text)
@@ -270,7 +269,7 @@ def locate(text: str, path: Sequence[str | int], *, key: bool = False) -> tuple[
             break
         key_node, node = step
         found += 1
-        # An alias stands elsewhere than its value: the key is then the place that people look at.
+        # The value of an alias is elsewhere in the text: the key is then the more useful position.
         at_key = key or found < len(path) or not isinstance(node, yaml.ScalarNode)
         mark = key_node.start_mark if key_node is not None and at_key else node.start_mark
     return (_position(mark) if mark else Position(1, 1)), found

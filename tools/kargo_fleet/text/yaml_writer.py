@@ -1,8 +1,7 @@
-"""Writing YAML: the few shapes that generated files have, in half the time of PyYAML's C emitter, and with comments.
+"""Write YAML: the few shapes of generated files, in half the time of PyYAML's C emitter, and with comments.
 
-The text means the same to YAML 1.1 and 1.2 readers (PyYAML, Helm, Kargo, editors); whatever one of them could take for
-something else than a text is quoted. Files that people review line by line are written in one style, those that explain
-themselves in another: see the styles below.
+YAML 1.1 and 1.2 readers (PyYAML, Helm, Kargo, editors) read the same from the text: a string that any of them could read as
+another type is quoted. Values files and manifests have different styles: see below.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-# What YAML 1.1 or 1.2 reads as something else than text although it starts like one.
+# Scalars that start like a string, but are another type in YAML 1.1 or 1.2.
 _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
 _NUMBER_LIKE = re.compile(r"\.(?:[0-9_]|inf|nan)", re.IGNORECASE)
 # Safe as a plain scalar in a block: starts with no indicator, holds no `: ` and no ` #`.
@@ -22,10 +21,10 @@ _PLAIN = re.compile(
 )
 _NARROW_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@+=-]*(:[A-Za-z0-9_./@+=-]+)*( [A-Za-z0-9_./@+-]+)*")
 _DURATION = re.compile(r"[0-9]+[hms](?:[0-9]+[hms])*")
-# Everything else, line breaks among it, is escaped.
+# Everything else, including line breaks, is escaped.
 _PRINTABLE = re.compile("[\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
 _WIDTH = 100
-_LONGEST_KEY = 1000  # parsers look for the colon of a longer one no further
+_LONGEST_KEY = 1000  # parsers do not find the colon of a longer key
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Note:
 
 
 class Style(NamedTuple):
-    """How values are written: a scalar on one line; short lists of scalars on one line; texts of several lines as blocks."""
+    """How values are written: a scalar on one line; short lists of scalars on one line; multi-line strings as blocks."""
 
     scalar: Callable[[Any], str]
     flow_lists: bool
@@ -77,7 +76,7 @@ def quoted(value: str) -> str:
 
 
 def gently_quoted(value: Any) -> str:
-    """Return a scalar on one line, in single quotes where it needs any and these are enough: for texts full of quotes."""
+    """Return a scalar on one line, in single quotes if it needs quotes and these suffice: for strings with many double quotes."""
     if not isinstance(value, str):
         return scalar(value)
     if _NARROW_PLAIN.fullmatch(value) and value.lower() not in _WORDS:
@@ -159,7 +158,7 @@ def _flow(items: Sequence[Any], style: Style) -> str:
     if not style.flow_lists or any(isinstance(item, dict | list) for item in items):
         return ""
     texts = [style.scalar(item) for item in items]
-    # Old parsers take a colon in a flow list for the end of a key.
+    # Old parsers read a colon in a flow list as the end of a key.
     return (
         "["
         + ", ".join(
@@ -190,7 +189,7 @@ def _sequence(items: Sequence[Any], indent: str, lines: list[str], style: Style)
 
 
 def _is_block(value: Any) -> bool:
-    """Whether a literal block holds `value` exactly: lines of text that neither start nor end with white space."""
+    """Return whether a literal block preserves `value`: lines of text that neither start nor end with white space."""
     if not isinstance(value, str) or "\n" not in value.rstrip("\n") or value.endswith("\n\n") or value[0].isspace():
         return False
     lines = value.removesuffix("\n").split("\n")

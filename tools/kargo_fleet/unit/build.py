@@ -1,6 +1,6 @@
-"""One service: its layers merged, and what they come to checked.
+"""One service: its layers merged, and the result checked.
 
-This is the pure core of the tool: what it needs comes in through Inputs and a reader, and what it finds goes out in a Unit.
+This is the pure core of the tool: its input is Inputs and a reader, its output is a Unit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from kargo_fleet.unit import promoted_files, rules, warnings
 
 @dataclass
 class Inputs:
-    """What all services share: the fleet and the chart, and what follows from them."""
+    """The input that all services share: the fleet and the chart, and what is derived from them."""
 
     fleet: Fleet
     chart: Chart
@@ -44,14 +44,14 @@ class Inputs:
 
     @cached_property
     def base(self) -> dict[str, Any]:
-        """The chart's defaults, with what fleet.yaml says of the repository filled in."""
+        """The chart's defaults, with the repository and the services folder of fleet.yaml filled in."""
         known: dict[str, Any] = {"git": self.fleet.git}
         if self.fleet.services != "services":
             known["promotion"] = {"path": f"{self.fleet.services}/<service>/values-<stage>.yaml"}
         return merge(self.chart.defaults, known)
 
     def shared(self, service: str) -> tuple[dict[str, Any], list[Layer], bool]:
-        """Return the values that all layers but the service's own give it, those layers, and whether one is broken."""
+        """Return the values from all layers but the service's own, those layers, and whether a layer is broken."""
         groups = [group for group in self.fleet.groups if group.has(service)]
         layers = [self.fleet.layer, *(group.layer for group in groups)]
         key = tuple(group.name for group in groups)
@@ -63,14 +63,14 @@ class Inputs:
         return self._shared[key], layers, any(group.broken for group in groups)
 
     def registry(self, service: str) -> str:
-        """Return where the service's images are: what the last of its groups says that says anything, or the fleet's."""
-        said = [group.registry for group in self.fleet.groups if group.registry and group.has(service)]
-        return said[-1] if said else self.fleet.registry
+        """Return the registry of the service's images: that of the last of its groups that sets one, else the fleet's."""
+        registries = [group.registry for group in self.fleet.groups if group.registry and group.has(service)]
+        return registries[-1] if registries else self.fleet.registry
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What one service comes to: the complete `values`, what of them differs from the chart's, and what is wrong."""
+    """The result for one service: complete `values`, `overlay` (where they differ from the chart's), and findings."""
 
     service: str
     values: dict[str, Any]
@@ -80,20 +80,20 @@ class Unit:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The files that it comes from."""
+        """The files that the unit is generated from."""
         return tuple(dict.fromkeys([FLEET_FILE, *(layer.file for layer in self.layers)]))
 
     @property
     def broken(self) -> bool:
-        """Whether something is wrong that must not be written."""
+        """Whether an error forbids writing the values file."""
         return has_errors(self.findings)
 
 
 def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     """Merge and check the values of one service.
 
-    The result is broken, and without values, when a layer cannot be read or used. It follows from `inputs` and from what
-    `reader` says, from nothing else.
+    The result is broken, and without values, when a layer cannot be read or used. It depends only on `inputs` and
+    on the answers of `reader`.
     """
     folder = f"{inputs.fleet.services}/{service}"
     findings = name_findings(inputs.fleet.services, service)
@@ -119,7 +119,7 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
 
 
 def _stops(findings: list[Finding]) -> bool:
-    """Say whether nothing more can be said of the values. An unknown key is wrong, but hides no other mistake."""
+    """Return whether further checks are impossible. An unknown key is an error, but hides no other mistake."""
     return has_errors(finding for finding in findings if finding.code != "KF101")
 
 
@@ -130,7 +130,7 @@ def inherited(inputs: Inputs, service: str) -> dict[str, Any]:
 
 
 def _identified(inputs: Inputs, values: dict[str, Any], layers: list[Layer], service: str) -> dict[str, Any]:
-    """Fill in what follows from the folder's name. The service's name comes from there alone, never from a file."""
+    """Fill in what is derived from the folder's name. The service's name comes only from there, never from a file."""
     image = values.get("image") or {}
     registry = inputs.registry(service)
     if not image.get("repoURL") and registry:
@@ -142,13 +142,13 @@ def _identified(inputs: Inputs, values: dict[str, Any], layers: list[Layer], ser
 
 
 def _is_pinned(layers: list[Layer]) -> bool:
-    """Say whether a layer chooses the shard, be it none (""); null takes a weaker layer's choice back."""
+    """Return whether a layer sets the shard, including "" for none; null unsets the shard of a weaker layer."""
     choices = [layer.values["shard"] for layer in layers if "shard" in layer.values]
     return bool(choices) and choices[-1] is not None
 
 
 def _shard_problems(fleet: Fleet, values: dict[str, Any]) -> Iterator[Problem]:
-    """Kargo says nothing of a shard that no controller was started with, and does nothing either."""
+    """Yield a problem for an unknown shard. Kargo ignores objects of a shard without a controller, and reports nothing."""
     names = [shard.name for shard in fleet.shards]
     shard = values.get("shard")
     if names and shard and shard not in names:
@@ -157,7 +157,7 @@ def _shard_problems(fleet: Fleet, values: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _group_findings(fleet: Fleet, service: str) -> list[Finding]:
-    # The same words for each service of the group, so that it is told once.
+    # The same message for each service of the group, so that it is reported once.
     return [
         Finding(
             Layer(FLEET_FILE, ("groups",), {}, fleet.text).place((group.name,), key=True),
@@ -208,7 +208,7 @@ def _own_layer(
 def _values_findings(
     inputs: Inputs, values: dict[str, Any], layers: list[Layer], default: Place, service: str
 ) -> list[Finding]:
-    # Unknown keys are told already: every layer was held to the schema by itself.
+    # Unknown keys are reported already: every layer was validated by itself.
     problems = [problem for problem in inputs.chart.validator.problems(values) if problem.code != "KF101"]
     problems = problems or rules.problems(values)
     return once_per_pipeline(
@@ -219,7 +219,7 @@ def _values_findings(
 def _values_finding(
     problem: Problem, values: dict[str, Any], layers: list[Layer], default: Place, service: str
 ) -> Finding:
-    """Place a problem with the merged values, with a fix where the place tells more than the rule knows."""
+    """Return the finding for a problem with the merged values, with a more specific fix where the place allows it."""
     path = problem.path
     if path == ("image", "repoURL") and not values["image"].get("repoURL"):
         fix = "set image.registry in fleet.yaml, or pass --image-repository"
@@ -235,14 +235,14 @@ def _values_finding(
 
 
 def _unknown_stage(values: dict[str, Any], layers: list[Layer], path: KeyPath, place: Place) -> tuple[Place, str]:
-    """Return where and how to correct a reference to a stage, at `path`, that is none."""
+    """Return where and how to correct the reference to an unknown stage at `path`."""
     name: Any = values
     for part in path:
         name = name[part]
     stages = values.get("stages") or {}
     if name in stages:
         return place, ""
-    if not says(layers, path):  # the chart's default, of which a layer took the upstream stage out
+    if not says(layers, path):  # the chart's default, whose upstream stage a layer removed
         return origin(layers, ("stages", name), place), f"set {dotted(path[:-1])} too, or keep {name}"
     return place, did_you_mean(name, stages)
 

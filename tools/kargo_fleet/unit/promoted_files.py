@@ -1,8 +1,8 @@
-"""The values files that promotions write: whether Kargo's `yaml-update` step will be able to.
+"""The values files that promotions write: check whether Kargo's `yaml-update` step can write them.
 
 The step changes one line: it finds the scalar at the key, and replaces everything from its first character to the end
-of the line (github.com/akuity/kargo v1.11.2, pkg/yaml/yaml.go; key syntax: pkg/sjson). What it cannot find fails the
-first promotion in the cluster, what it cuts off breaks the file. tests/unit/test_promoted_files.py compares with that code itself.
+of the line (github.com/akuity/kargo v1.11.2, pkg/yaml/yaml.go; key syntax: pkg/sjson). A missing key fails the
+first promotion in the cluster, a truncated line breaks the file. tests/unit/test_promoted_files.py compares with that code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kargo_fleet.findings import Position, Problem, position_at
 from kargo_fleet.text import yaml_reader
 
 _INDEX = re.compile(r"[0-9]{1,9}")
-# To YAML parsers these end a line, to the step only \n does.
+# These end a line for YAML parsers; for the step, only \n does.
 _ODD_BREAK = re.compile(r"\r(?!\n)|[\x85\u2028\u2029]")
 
 
@@ -28,7 +28,7 @@ def split_key(key: str) -> list[str]:
 def problem(text: str, keys: list[str]) -> Problem | None:
     """Return the first reason why the scalars at `keys` cannot be written in a YAML text, None when all can.
 
-    A comment that will be lost is mentioned only when nothing worse is found. Raises yaml_reader.YamlError when the text
+    A comment that will be lost is reported only if there is no error. Raises yaml_reader.YamlError when the text
     is not YAML.
     """
     root = yaml_reader.compose(text, first_only=True)
@@ -92,7 +92,7 @@ def _cut(node: yaml.ScalarNode, text: str, key: str) -> Problem | None:
         fix = "remove it; end lines with \\n or \\r\\n"
         return Problem("KF402", message, fix, position=position_at(text, odd.start()))
     source = text.split("\n")[start.line]
-    # The step takes the column, which counts characters, for a number of bytes.
+    # The step uses the column, which counts characters, as a number of bytes.
     if source[: start.column].encode()[start.column :].strip():
         message = f"the first promotion cuts off part of the non-ASCII text before {key} on its line"
         return Problem("KF402", message, "write the value on a line of its own, below its key", position=here)

@@ -1,5 +1,6 @@
-"""Rules that span keys, or need more than a JSON schema. The chart has the same in templates/_validate.tpl, in the same
-words; tests/unit/test_rules.py holds the two together. What Kargo accepts silently and then never promotes is caught here.
+"""Rules that span keys, or need more than a JSON schema: most reject values that Kargo accepts and then never promotes.
+
+The chart has the same rules and messages in templates/_validate.tpl; tests/unit/test_rules.py compares the two.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _EXAMPLES = "such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *"
 
 
 def problems(values: Mapping[str, Any]) -> list[Problem]:
-    """Return what is wrong with a unit's complete values, which are valid by the chart's schema; [] when they can work.
+    """Return the problems of a unit's complete values, which are valid by the chart's schema; [] if there are none.
 
     `values` are the chart's defaults with every layer merged over them, service.name included.
     """
@@ -174,7 +175,7 @@ def _pipeline(stages: Mapping[str, Any]) -> Iterator[Problem]:
         yield _problem(
             ("stages",),
             "KF301",
-            "no stage takes Freight directly from the Warehouse; the first stage needs no upstream, or direct: true",
+            "no stage takes Freight directly from the Warehouse; a stage without upstream, or with direct: true, is required",
         )
     if cycles := _cycles(stages):
         yield _problem(
@@ -185,7 +186,7 @@ def _pipeline(stages: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _cycles(stages: Mapping[str, Any]) -> list[str]:
-    """Return the stages on cycles, and between them: what is left once nobody is without somebody before and behind."""
+    """Return the stages on cycles and between cycles: those left after removing all without upstream or downstream stages."""
     waiting = {
         name: [s for s in stage.get("upstream") or [] if s != name and s in stages] for name, stage in stages.items()
     }

@@ -1,4 +1,4 @@
-"""A unit's values file: what stands in it."""
+"""The content of a unit's values file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def values_text(overlay: dict[str, Any], sources: Iterable[str]) -> str:
 
 
 def shard_of(text: str) -> str:
-    """Return the shard that the text of a values file chooses, "" for none, or when it cannot be read."""
+    """Return the shard that the text of a values file sets, "" for none or for invalid YAML."""
     if "shard" not in text:  # as in nearly all
         return ""
     try:

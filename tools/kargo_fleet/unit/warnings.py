@@ -1,4 +1,4 @@
-"""What is legal but surely not meant."""
+"""Warnings about values that are valid, but probably a mistake."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def _image(values: dict[str, Any], layers: list[Layer]) -> Iterator[Problem]:
         )
     # A weaker layer's constraint is for services that do not choose a strategy of their own.
     meant = _last(layers, path) >= max(_last(layers, ("image", "imageSelectionStrategy")), 0)
-    if strategy == "SemVer" and "constraint" in image and not constraint.strip():  # null would be meant
+    if (
+        strategy == "SemVer" and "constraint" in image and not constraint.strip()
+    ):  # null unsets it; an empty string does not
         message = "image.constraint: is empty, so every version matches"
         yield Problem("KFW308", message, 'write "*" if every version is intended', path)
     if strategy in ("Lexical", "NewestBuild") and constraint and meant:
@@ -42,7 +44,7 @@ def _image(values: dict[str, Any], layers: list[Layer]) -> Iterator[Problem]:
 
 
 def _last(layers: list[Layer], path: KeyPath) -> int:
-    """Return the index of the strongest layer that says anything at `path`, -1 if none does."""
+    """Return the index of the strongest layer that sets `path`, -1 if none does."""
     return max((index for index, layer in enumerate(layers) if says([layer], path)), default=-1)
 
 
@@ -66,7 +68,7 @@ def _interval(values: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _asks(promotion: dict[str, Any]) -> bool:
-    """Say whether a promotion waits for a person to merge its pull request."""
+    """Return whether a promotion waits for a person to merge its pull request."""
     pull_request = promotion.get("pullRequest") or {}
     return bool(pull_request.get("enabled") and not pull_request.get("merge") and has_default_steps(promotion))
 
