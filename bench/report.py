@@ -422,7 +422,7 @@ def _method(report: Report) -> Iterator[str]:
         "- After the first run of each peer, its output is parsed and compared with helm template's, object by object. A difference "
         f"stops the benchmark. Compared: {_compared(report)}.\n"
         "- Runs are interleaved: a round runs all contestants, so that a disturbance of the machine affects all of them. "
-        f"{_rounds(settings.rounds)} per size; runs that take longer than {settings.slow:.0f} s have a cold run in the first round only.\n"
+        f"{_rounds(settings.rounds)} per size; runs longer than {settings.slow:.0f} s have a cold run in the first round only.\n"
         f"- {_cold(report)}\n"
         "- Each run is a process group of its own. Time is measured until the command ends; CPU time is that of the process and all "
         "processes it waited for; memory is the larger of the kernel's maximum for a single process and a sample of the whole tree "
