@@ -1,1 +1,1 @@
-"""Benchmarks: how long the tool takes, beside what people would use instead. `make bench` writes docs/benchmarks.md."""
+"""Benchmarks: the time the tool takes, compared with its alternatives. `make bench` writes docs/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""`python -m bench run` measures and writes docs/benchmarks.{json,md} and the plots; `python -m bench report` only writes again."""
+"""`python -m bench run` measures and writes docs/benchmarks.{json,md} and the plots; `python -m bench report` only rewrites them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,26 @@ DOCS = programs.ROOT / "docs"
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="measure, and write the page")
-    run.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 10_000], help="numbers of services")
-    run.add_argument("--rounds", type=int, default=3, help="rounds of each size")
-    run.add_argument("--limit", type=float, default=60, help="what is expected to take more seconds is extrapolated")
-    run.add_argument("--sample", type=int, default=500, help="services whose objects are compared, at most")
-    run.add_argument("--peers", nargs="+", choices=[peer.key for peer in PEERS], default=[], help="only these")
+    run = commands.add_parser("run", help="measure and write the page")
     run.add_argument(
-        "--warm-only", action="store_true", help="do not drop the kernel's caches, which slows down others"
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=[100, 1_000, 10_000],
+        help="numbers of services (default: 100 1000 10000)",
     )
-    run.add_argument("--docs", type=Path, default=DOCS, help="where the page goes")
-    again = commands.add_parser("report", help="write the page again from benchmarks.json")
-    again.add_argument("--docs", type=Path, default=DOCS, help="where the page is")
+    run.add_argument("--rounds", type=int, default=3, help="rounds per size (default: 3)")
+    run.add_argument("--limit", type=float, default=60, help="seconds; longer runs are extrapolated (default: 60)")
+    run.add_argument("--sample", type=int, default=500, help="maximum number of services to compare (default: 500)")
+    run.add_argument(
+        "--peers", nargs="+", choices=[peer.key for peer in PEERS], default=[], help="run only these peers"
+    )
+    run.add_argument(
+        "--warm-only", action="store_true", help="do not drop the kernel's caches, which slows down other processes"
+    )
+    run.add_argument("--docs", type=Path, default=DOCS, help="folder of the page (default: docs)")
+    again = commands.add_parser("report", help="rewrite the page from benchmarks.json")
+    again.add_argument("--docs", type=Path, default=DOCS, help="folder of the page (default: docs)")
     return parser.parse_args(argv)
 
 
@@ -64,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             measured = _measure(arguments)
             docs.mkdir(parents=True, exist_ok=True)
             (docs / "benchmarks.json").write_text(report.to_json(measured))
-        # What is drawn and said is what was kept, rounded as it is, so that `report` gives the same.
+        # The page and the plots use the rounded numbers of the file, so that `report` writes the same.
         kept = report.from_json((docs / "benchmarks.json").read_text())
         (docs / "benchmarks.md").write_text(report.page(kept))
         plot.write(kept, docs)

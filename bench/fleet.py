@@ -1,4 +1,4 @@
-"""A fleet of any size on disk, the same for the same seed: `python -m bench.fleet DIR --services 10000`.
+"""Write a fleet of any size to disk, the same for the same seed: `python -m bench.fleet DIR --services 10000`.
 
 It looks like the sample services in `services/`: three stages with a values file each, a 15-line `kargo.yaml` for a third
 of the services, groups in `fleet.yaml` that give a team its access rules and a quota.
@@ -74,7 +74,7 @@ project:
 
 @dataclass(frozen=True)
 class Service:
-    """One service: its name, the tag that runs in it, and what its `kargo.yaml` says, None where it has none."""
+    """A service: its name, its tag, and the settings in its `kargo.yaml`, None without that file."""
 
     name: str
     tag: str
@@ -82,12 +82,12 @@ class Service:
 
     @property
     def restricted(self) -> bool:
-        """Whether its group gives it access rules and a quota."""
+        """Whether a group gives the service access rules and a quota."""
         return self.name.startswith(tuple(f"{team}-" for team in RESTRICTED))
 
 
 def services(count: int, seed: int = 1) -> Iterator[Service]:
-    """Yield the services of the fleet of `count` services, each third of them with settings of its own."""
+    """Yield `count` services; every third has settings of its own."""
     rng = random.Random(f"{seed}")
     for index in range(count):
         name = f"{rng.choice(_TEAMS)}-{rng.choice(_NOUNS)}-{index:05d}"
@@ -105,7 +105,7 @@ def services(count: int, seed: int = 1) -> Iterator[Service]:
 
 
 def write(root: Path, count: int, seed: int = 1) -> list[Service]:
-    """Write a fleet of `count` services into the folder `root`, which is made; return its services."""
+    """Write a fleet of `count` services to the folder `root`, which is created, and return its services."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "fleet.yaml").write_text(FLEET)
     made = list(services(count, seed))

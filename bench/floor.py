@@ -1,7 +1,7 @@
-"""The floor of `generate`: `python floor.py FLEET OUTPUTS` reads its inputs and writes its outputs, and does nothing else.
+"""The floor of `generate`: `python floor.py FLEET OUTPUTS` reads its inputs and writes its outputs only.
 
-It parses the same input files with PyYAML's C loader, and creates the same output files, as many bytes in each (OUTPUTS is a
-JSON file of sizes by path), by writing a temporary file and renaming it. No merging, no checks, one process.
+It parses the same input files with PyYAML's C loader, and creates the same output files with the same sizes (OUTPUTS is a JSON
+file of sizes by path), by writing a temporary file and renaming it. No merging, no validation, one process.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is measured: contestants in two lanes, and the loop that measures them in turn.
+"""The contestants in two lanes, and the loop that measures them in turn.
 
-Scan lane: from `services/` to `values/` and `argocd/`, which only this tool does; the floor says what is possible at all.
+Scan lane: from `services/` to `values/` and `argocd/`, which only this tool does; the floor is the lower bound.
 Rendering lane: from ready inputs to all manifests on disk, by this tool and by its peers.
 """
 
@@ -39,7 +39,7 @@ OURS: Final = "ours"
 #: These also run without the tool's cache, for comparison.
 NO_CACHE: Final = "-no-cache"
 
-#: What the tasks of the scan lane are called on the page.
+#: Titles of the scan lane's tasks on the page.
 TASKS: Final = {
     FLOOR: "the floor",
     GENERATE: "generate, from scratch",
@@ -54,7 +54,7 @@ TASKS: Final = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is measured."""
+    """Settings of a benchmark."""
 
     sizes: tuple[int, ...]
     rounds: int
@@ -65,36 +65,36 @@ class Settings:
 
     @property
     def slow(self) -> float:
-        """What takes longer than this many seconds runs cold only once: a whole benchmark has to end some day."""
+        """Runs that take longer than this many seconds run cold only once, to limit the length of a benchmark."""
         return self.limit / 3
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """One thing that is measured: a command, and what is put in order before each run of it."""
+    """A command to measure, and the preparation of each run."""
 
     lane: str
     key: str
     command: Sequence[str]
     cwd: Path
     prepare: Callable[[str], None]
-    #: Raises BenchError unless a run did what it should; called after each, with the number of the round.
+    #: Raises BenchError if a run's result is wrong; called after each run, with the number of the round.
     verify: Callable[[int], None] = lambda _round: None
 
 
 @dataclass
 class Results:
-    """What was measured, and what was not and why."""
+    """The measurements, and the reasons for those that are missing."""
 
     runs: list[Run] = field(default_factory=list)
     #: Contestants that cannot run here, with the reason.
     missing: dict[str, str] = field(default_factory=dict)
-    #: Contestants and sizes that were not begun or not finished, with the reason.
+    #: Contestants and sizes that were not started or not completed, with the reason.
     left_out: dict[str, dict[int, str]] = field(default_factory=dict)
-    #: Seconds after which a run that had not ended was stopped, by contestant and size.
+    #: Seconds after which a run was stopped, by contestant and size.
     stopped: dict[str, dict[int, float]] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
-    #: How many services' objects were compared with the chart's, by contestant and size.
+    #: Number of services whose objects were compared with the chart's, by contestant and size.
     compared: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def times(self, lane: str, contestant: str) -> dict[int, float]:
@@ -109,7 +109,7 @@ class Results:
 
 
 class Site:
-    """The folder of one size: fleets, caches, projects of the peers, what they put out, and what they print."""
+    """The folder of one size: fleets, caches, the peers' projects, their manifests and their output."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self.folder, self.size = folder, size
@@ -118,21 +118,21 @@ class Site:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """No caches, plugins or settings of the person who runs this; what is measured comes first on PATH."""
+        """The environment of a run: no caches, plugins or settings of the user; the measured programs come first on PATH."""
         kept = {key: value for key, value in os.environ.items() if key in ("LANG", "LC_ALL", "TMPDIR", "USER")}
         xdg = {f"XDG_{name}_HOME": str(self.folder / name.lower()) for name in ("CACHE", "CONFIG", "DATA", "STATE")}
         path = os.pathsep.join([str(programs.HOME / "bin"), str(programs.HELM.parent), os.environ["PATH"]])
         return {**kept, **xdg, "HOME": str(self.folder / "home"), "PATH": path, "NO_COLOR": "1"}
 
     def fleet(self, name: str) -> Path:
-        """Return a fleet of this size in a folder of its own; contestants that write need one each."""
+        """Return a fleet of this size in a folder of its own; each contestant that writes needs its own."""
         root = self.folder / name
         if not root.exists():
             fleet.write(root, self.size)
         return root
 
     def generate(self, root: Path) -> None:
-        """Generate a fleet, unmeasured."""
+        """Generate a fleet, without measuring."""
         used = measure.command(_tool(root, "generate"), root, self.environment, 600, self.log)
         if used.status:
             raise BenchError(f"generate failed: {measure.tail(self.log)}")
@@ -151,7 +151,7 @@ def _offers(command: str, option: str) -> bool:
 
 
 def scan_contestants(site: Site) -> list[Contestant]:
-    """Return the tasks of the scan lane, in the order that each leaves what the next needs."""
+    """Return the tasks of the scan lane, in an order in which each task prepares the next."""
     root, bare = site.fleet("fleet"), site.fleet("floor")
     site.generate(root)
     outputs = [file for name in ("values", "argocd") for file in sorted((root / name).rglob("*")) if file.is_file()]
@@ -180,7 +180,7 @@ def scan_contestants(site: Site) -> list[Contestant]:
 
     def is_changed(_round: int) -> None:
         if f"discoveryLimit: {changed['to']}\n" not in written.read_text():
-            raise BenchError(f"the change of {own} did not arrive in {written}")
+            raise BenchError(f"{written} does not contain the change of {own}")
 
     def is_there(_round: int) -> None:
         if not written.exists():
@@ -195,7 +195,7 @@ def scan_contestants(site: Site) -> list[Contestant]:
         Contestant(
             SCAN, GENERATE, _tool(root, "generate"), root, lambda _mode: empty(root), lambda _round: is_complete(root)
         ),
-        # The run before, which is not measured, fills the cache: the one from scratch may be too close to the files' times.
+        # The run before, which is not measured, fills the cache: the run from scratch may be too close to the files' times.
         Contestant(SCAN, NOOP, _tool(root, "generate"), root, lambda _mode: site.generate(root)),
         Contestant(SCAN, CHECK, _tool(root, "check"), root, nothing),
     ]
@@ -209,19 +209,19 @@ def scan_contestants(site: Site) -> list[Contestant]:
 
 @dataclass
 class Referee:
-    """Compares what contestants render with what `helm template` does, service by service."""
+    """Compares the objects of contestants with those of `helm template`, service by service."""
 
     sample: int
     _rendered: dict[str, Mapping[tuple[str, str, str], Object]] = field(default_factory=dict)
 
     def names(self, world: World) -> list[str]:
-        """Return the services that are compared: all, or as many as wanted, evenly spread."""
+        """Return the services to compare: all, or an evenly spread sample."""
         names = [unit.name for unit in world.units]
         count = min(self.sample, len(names))
         return [names[index * len(names) // count] for index in range(count)]
 
     def compare(self, peer: Peer, world: World, out: Path) -> int:
-        """Compare the objects of the sample; return how many services that was."""
+        """Compare the objects of the sample and return its number of services."""
         self._complete(peer, world, out)
         names = self.names(world)
         missing = [name for name in names if name not in self._rendered]
@@ -235,14 +235,14 @@ class Referee:
             theirs, wanted = layouts.by_identity(given[name]), self._rendered[name]
             if theirs != wanted:
                 wrong = [key for key in sorted(theirs.keys() | wanted.keys()) if theirs.get(key) != wanted.get(key)]
-                raise BenchError(f"{peer.title} gives other objects than the chart for {name}: {wrong[0]}")
+                raise BenchError(f"{peer.title}: objects differ from the chart's for {name}: {wrong[0]}")
         return len(names)
 
     @staticmethod
     def _complete(peer: Peer, world: World, out: Path) -> None:
         absent = [unit.name for unit in world.units if not _written(peer, out, unit.name)]
         if absent:
-            raise BenchError(f"{peer.title} wrote nothing for {len(absent)} services, {absent[0]} among them")
+            raise BenchError(f"{peer.title}: no output for {len(absent)} services, such as {absent[0]}")
 
 
 def _written(peer: Peer, out: Path, service: str) -> bool:
@@ -251,7 +251,7 @@ def _written(peer: Peer, out: Path, service: str) -> bool:
 
 
 def rendering_contestants(site: Site, peers: Sequence[Peer], referee: Referee, results: Results) -> list[Contestant]:
-    """Return the contestants of the rendering lane, each with its project written."""
+    """Write the projects of the rendering lane and return its contestants."""
     root = site.fleet("rendered")
     site.generate(root)
     scratch = site.folder / "layouts"
@@ -281,7 +281,7 @@ def _rendering(site: Site, peer: Peer, world: World, referee: Referee, results: 
 
 
 def _shown(command: Sequence[str], world: World, out: Path, project: Path) -> str:
-    """Return a command as a person would type it, with the script that it calls."""
+    """Return a command in the form to type, with the script that it calls."""
     text = command[2] if command[:2] == ["sh", "-ec"] else shlex.join(command)
     script = project / "render.sh"
     if script.exists():
@@ -293,13 +293,13 @@ def _shown(command: Sequence[str], world: World, out: Path, project: Path) -> st
 
 
 def run(settings: Settings, work: Path, say: Callable[[str], None]) -> Results:
-    """Measure everything, in turn: each round goes through all contestants, so that what disturbs one disturbs all."""
+    """Measure everything. Each round runs all contestants, so that a disturbance affects all of them."""
     results = Results()
     peers = []
     for peer in PEERS:
         why = peer.missing()
         if settings.peers and peer.key not in settings.peers:
-            why = "it was not asked for"
+            why = "it was not selected"
         if why:
             results.missing[peer.key] = why
             say(f"{peer.title}: left out: {why}")
@@ -322,7 +322,7 @@ def run(settings: Settings, work: Path, say: Callable[[str], None]) -> Results:
 def _begins(
     contestant: Contestant, size: int, settings: Settings, results: Results, say: Callable[[str], None]
 ) -> bool:
-    """Say whether a contestant is measured at a size: not when that is expected to take longer than the limit."""
+    """Return whether to measure a contestant at a size: not if that is expected to take longer than the limit."""
     times = results.times(contestant.lane, contestant.key)
     if not times:
         return True
@@ -338,7 +338,7 @@ def _begins(
 def _measure(
     contestant: Contestant, site: Site, number: int, settings: Settings, results: Results, say: Callable[[str], None]
 ) -> None:
-    """Run a contestant cold, where the kernel's caches may be dropped, and then warm."""
+    """Run a contestant cold, if the kernel's caches can be dropped, and then warm."""
     times = results.times(contestant.lane, contestant.key)
     is_cold = settings.cold and measure.may_drop_caches() and not times.get(site.size, 0) > settings.slow
     for mode in (COLD, WARM) if is_cold else (WARM,):

@@ -1,10 +1,10 @@
-"""Run one command and write down what it took: `python -I -S launch.py RESULT LIMIT COMMAND…`.
+"""Run a command and record its time and memory: `python -I -S launch.py RESULT LIMIT COMMAND…`.
 
-It is a small program of its own because Linux counts the memory of the process that starts a command, until the command
-itself is in its place, as that command's; the benchmark is far larger than some of what it measures.
+It is a separate small program because Linux counts the memory of the process that starts a command, until the `exec`, as the
+command's; the benchmark is far larger than some of the commands that it measures.
 
-Memory is the largest of what the kernel says of any one process (`ru_maxrss`) and of the whole tree's, sampled: PSS, which
-counts what processes share once.
+Memory is the larger of the kernel's maximum of any one process (`ru_maxrss`) and the sampled memory of the whole tree: PSS,
+which counts shared memory once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TIMED_OUT = 124
 
 
 def descendants(pid: int) -> list[int]:
-    """Return a process and all that it started, and these in turn."""
+    """Return a process and all its descendants."""
     found = [pid]
     for parent in found:
         try:
@@ -34,7 +34,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def memory(pid: int) -> int:
-    """Return the memory of one process in KiB: its PSS, or RSS where that is not known."""
+    """Return the PSS of a process in KiB, 0 if it is unknown."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
             for line in file:
@@ -46,7 +46,7 @@ def memory(pid: int) -> int:
 
 
 class Sampler(threading.Thread):
-    """Samples the memory of a tree of processes until it is told to stop."""
+    """Samples the memory of a process tree until `ended` is set."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -58,7 +58,7 @@ class Sampler(threading.Thread):
 
 
 def run(command: list[str], limit: float) -> dict[str, float]:
-    """Run a command in a process group of its own; after `limit` seconds the group is killed."""
+    """Run a command in its own process group, which is killed after `limit` seconds."""
     started = time.perf_counter()
     pid = os.posix_spawnp(command[0], command, dict(os.environ), setpgroup=0)
     timed_out = threading.Event()

@@ -1,8 +1,8 @@
-"""What a unit of the bench fleet looks like, learnt from the chart: the peers' projects are made from it.
+"""The layouts of the bench fleet's units, derived from the chart: the peers' projects are generated from them.
 
-A peer must give the same objects as the chart. Copies of the chart written by hand would drift from it; so each layout
-(which objects there are, and what is in them) is rendered once by `helm template`, with a made-up text in the place of
-each parameter, and every peer writes those objects down in its own language, with a reference where the text stands.
+A peer must render the same objects as the chart. Manual copies of the chart would drift from it. So each layout (a list of
+objects) is rendered once by `helm template`, with a placeholder value for each parameter, and every peer writes those objects
+in its own language, with a reference in place of the placeholder.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Values = dict[str, Any]
 
 
 class BenchError(Exception):
-    """The benchmark cannot go on, or would not be fair."""
+    """The benchmark cannot continue, or would not be fair."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One thing that differs from service to service.
+    """A value that differs between services.
 
-    `path` is where the values say it, `given` what is given to the chart in its place, `shown` what then comes out.
+    `path` is its path in the values, `given` its placeholder value, `shown` the rendered form of that.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Parameter:
     is_duration: bool = False
 
     def of(self, values: Values) -> Any:
-        """Return what complete values say of it, in the form that the chart renders; None when they say nothing."""
+        """Return the parameter's value in complete values, in the form that the chart renders; None if it is not set."""
         value: Any = values
         for key in self.path:
             value = (value or {}).get(key)
@@ -69,21 +69,21 @@ _TEXTS: Final = re.compile("|".join(re.escape(str(p.shown)) for p in PARAMETERS 
 
 @dataclass(frozen=True)
 class Reference:
-    """A whole value that is a parameter, and no text: a number."""
+    """A parameter that is a whole value and not a string: a number."""
 
     parameter: Parameter
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text with parameters in it."""
+    """A string that contains parameters."""
 
     parts: tuple[str | Parameter, ...]
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One service as the peers are given it: which layout, and what is particular to it."""
+    """A service as input of the peers: its layout and its parameters."""
 
     name: str
     layout: str
@@ -99,7 +99,7 @@ def go_duration(text: str) -> str:
 
 
 def layout_of(values: Values) -> str:
-    """Name the layout of a values file: whether it has stages, and access rules, of its own."""
+    """Return the name of a values file's layout: whether it has its own stages and access rules."""
     return ("own" if "stages" in values else "plain") + ("-restricted" if "rbac" in values else "")
 
 
@@ -115,7 +115,7 @@ def _merged(under: Values, over: Values) -> Values:
 
 
 def units(fleet: Path) -> list[Unit]:
-    """Return the services of a fleet that was generated, as its values files and the chart's defaults say them."""
+    """Return the services of a generated fleet, from its values files and the chart's defaults."""
     defaults = load(CHART / "values.yaml")
     found = []
     for file in sorted((fleet / "values").glob("*.yaml")):
@@ -127,7 +127,7 @@ def units(fleet: Path) -> list[Unit]:
 
 
 def helm_template(name: str, values: Path) -> list[Object]:
-    """Return what the chart renders for one service."""
+    """Return the objects that the chart renders for a service."""
     command = [str(programs.HELM), "template", name, str(CHART), "--values", str(values)]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
@@ -136,7 +136,7 @@ def helm_template(name: str, values: Path) -> list[Object]:
 
 
 def derive(fleet: Path, scratch: Path) -> dict[str, list[Object]]:
-    """Return, for each layout in a fleet, its objects with Text and Reference where the parameters are."""
+    """Return the objects of each layout in a fleet, with Text and Reference in place of parameters."""
     examples: dict[str, Path] = {}
     for file in sorted((fleet / "values").glob("*.yaml")):
         if len(examples) < 4:
@@ -150,7 +150,7 @@ def derive(fleet: Path, scratch: Path) -> dict[str, list[Object]]:
 
 
 def _with_sentinels(values: Values, name: str) -> Values:
-    """Put each parameter's made-up value in its place, where the values have this place or always may."""
+    """Set each parameter to its placeholder value, unless its section is optional and not in the values."""
     sentinels: Values = json.loads(json.dumps(values).replace(name, NAME.given))
     for parameter in PARAMETERS:
         if parameter.path[0] in ("stages", "project") and parameter.path[0] not in values:
@@ -188,7 +188,7 @@ def _parts(text: str) -> Iterator[str | Parameter]:
 
 
 def fill(value: Any, say: Callable[[Parameter], Any]) -> Any:
-    """Return the objects of a layout with what `say` says of each parameter in its place."""
+    """Return the objects of a layout with each parameter replaced by the result of `say`."""
     if isinstance(value, dict):
         return {key: fill(inner, say) for key, inner in value.items()}
     if isinstance(value, list):
@@ -201,7 +201,7 @@ def fill(value: Any, say: Callable[[Parameter], Any]) -> Any:
 
 
 def references(objects: list[Object]) -> list[str]:
-    """Return the names of the parameters that a layout has."""
+    """Return the names of a layout's parameters."""
     found: dict[str, None] = {}
 
     def note(parameter: Parameter) -> str:
@@ -213,7 +213,7 @@ def references(objects: list[Object]) -> list[str]:
 
 
 def expression(value: Any, scope: str, indent: str = "") -> str:
-    """Write objects as JSON with references `<scope>.<parameter>`, which is an expression in Jsonnet, CUE and JavaScript."""
+    """Return objects as JSON with references `<scope>.<parameter>`, which is an expression in Jsonnet, CUE and JavaScript."""
     inner = indent + "  "
     if isinstance(value, dict):
         entries = [f"{inner}{json.dumps(key)}: {expression(item, scope, inner)},\n" for key, item in value.items()]
@@ -228,16 +228,16 @@ def expression(value: Any, scope: str, indent: str = "") -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes everything out where it stands: some of what reads it knows no aliases."""
+    """Writes no aliases: some programs that read the result do not support them."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
 
 
 def yaml_text(objects: list[Object], say: Callable[[Parameter], str]) -> str:
-    """Write objects as a YAML stream, with what `say` says of each parameter in its place.
+    """Return objects as a YAML stream, with each parameter replaced by the result of `say`.
 
-    Texts with parameters are quoted: what takes their place may be anything.
+    Strings with parameters are quoted, because the replacement can be any string.
     """
 
     def text(dumper: _Dumper, value: Text) -> yaml.Node:
@@ -256,12 +256,12 @@ def yaml_text(objects: list[Object], say: Callable[[Parameter], str]) -> str:
 
 
 def by_identity(objects: list[Object]) -> Mapping[tuple[str, str, str], Object]:
-    """Return objects by kind, namespace and name, so that their order does not count. Lists are taken apart."""
+    """Return objects by kind, namespace and name, to compare them in any order. Lists are expanded."""
     flat = [item for each in objects for item in (each["items"] if each.get("kind") == "List" else [each])]
     found = {}
     for item in flat:
         metadata = item["metadata"]
         found[item["kind"], metadata.get("namespace", ""), metadata["name"]] = item
     if len(found) != len(flat):
-        raise BenchError("an object is there twice")
+        raise BenchError("an object occurs twice")
     return found

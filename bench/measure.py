@@ -1,4 +1,4 @@
-"""Measuring one run of one command, and what many runs come to."""
+"""Measures runs of commands, and summarizes them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WARM: Final = "warm"
 
 @dataclass(frozen=True)
 class Run:
-    """One run: of what, and how long it took (seconds), how much CPU time (seconds) and memory (bytes) it used."""
+    """A run of a contestant: its time (seconds), CPU time (seconds) and memory (bytes)."""
 
     lane: str
     contestant: str
@@ -41,7 +41,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Usage:
-    """What one command took."""
+    """Exit status, time, CPU time and memory of a command."""
 
     status: int
     wall: float
@@ -51,7 +51,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Summary:
-    """What several runs of the same come to."""
+    """Summary of several runs of a contestant."""
 
     runs: int
     least: float
@@ -62,7 +62,7 @@ class Summary:
 
 
 def command(arguments: Sequence[str], cwd: Path, environment: Mapping[str, str], limit: float, log: Path) -> Usage:
-    """Run a command and return what it took. What it prints goes to `log`."""
+    """Run a command and return its usage. Its output goes to `log`."""
     result = log.with_suffix(".json")
     result.unlink(missing_ok=True)
     with log.open("wb") as output:
@@ -81,7 +81,7 @@ def command(arguments: Sequence[str], cwd: Path, environment: Mapping[str, str],
 
 
 def tail(log: Path) -> str:
-    """The last that a command printed."""
+    """Return the end of a command's output."""
     return log.read_text(errors="replace").strip()[-2000:]
 
 
@@ -90,13 +90,13 @@ def may_drop_caches() -> bool:
 
 
 def drop_caches() -> None:
-    """Make the kernel forget the contents of files and folders, so that they come from the disk again."""
+    """Drop the kernel's caches, so that files and folders are read from disk again."""
     os.sync()
     _DROP.write_text("3")
 
 
 def summary(runs: Sequence[Run]) -> Summary | None:
-    """Sum up runs; None of none."""
+    """Summarize runs; None without runs."""
     if not runs:
         return None
     walls = [run.wall for run in runs]
@@ -111,9 +111,9 @@ def summary(runs: Sequence[Run]) -> Summary | None:
 
 
 def extrapolated(times: Mapping[int, float], size: int) -> float:
-    """Return the time at a size that was not measured, on the line through the two largest that were.
+    """Return the time at a size that was not measured, on the line through the two largest measured sizes.
 
-    A line leaves the time to start out of the growth, and flatters whoever grows faster than in proportion: it is never to
+    A line excludes the startup time from the growth, and favours contestants that grow faster than linearly: it is never to
     a contestant's disadvantage.
     """
     *_, before, last = [0, *sorted(times)]
@@ -122,7 +122,7 @@ def extrapolated(times: Mapping[int, float], size: int) -> float:
 
 
 def expected(times: Mapping[int, float], size: int) -> float:
-    """Return how long a run will take, to decide whether it is begun: here growth counts."""
+    """Return the expected time of a run, which decides whether it is started; unlike `extrapolated`, with its growth."""
     *_, before, last = [0, *sorted(times)]
     line = extrapolated(times, size)
     if not before or times[before] <= 0:

@@ -1,4 +1,4 @@
-"""The plots of the page: time over the number of services, both on log axes, as SVG that reads on light and on dark."""
+"""The plots of the page: time over the number of services, both on log axes, as SVG for light and dark backgrounds."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _COLOURS = ("#3b82f6", "#10a37f", "#d97706", "#a855f7", "#0ea5b7", "#84a10f", "#
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a plot: what was measured, and what was extrapolated from there or stopped before its end.
+    """A line of a plot: measured times, and times that were extrapolated or stopped.
 
-    `mark` stands before the last of the latter.
+    `mark` precedes the last of the latter.
     """
 
     title: str
@@ -54,7 +54,7 @@ def scan_lines(report: Report) -> list[Line]:
 
 
 def draw(lines: Sequence[Line], sizes: Sequence[int], file: Path) -> None:
-    """Draw lines, each named at its end."""
+    """Draw lines, each labelled at its end."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -91,7 +91,7 @@ def draw(lines: Sequence[Line], sizes: Sequence[int], file: Path) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds(value) if value >= 0.01 else f"{value:g} s"))
     low, high = axes.get_ylim()
-    if high < low * 100:  # less than two powers of ten need more marks
+    if high < low * 100:  # less than two powers of ten need more ticks
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(color=_GREY, alpha=0.25, linewidth=0.6)
@@ -106,7 +106,7 @@ def draw(lines: Sequence[Line], sizes: Sequence[int], file: Path) -> None:
 
 
 def _name(axes: Any, ends: Sequence[tuple[Line, str]]) -> None:
-    """Write the title of each line beside its end, none over another: apart by a step, in the order of the ends."""
+    """Write the title of each line beside its end, without overlaps: at least a step apart, in the order of the ends."""
     low, high = axes.get_ylim()
     step = 0.055
 

@@ -1,4 +1,4 @@
-"""Where the programs are that are measured, and their versions. `make bench` puts them there (tools/bootstrap/bench.sh)."""
+"""Paths and versions of the measured programs. `make bench` installs them (tools/bootstrap/bench.sh)."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ KARGO_FLEET: Final = Path(sys.executable).with_name("kargo-fleet")
 
 
 def binary(name: str) -> Path:
-    """The path of a Go program."""
+    """Return the path of a Go program."""
     return HOME / "bin" / name
 
 
 def go_version(module: str) -> str:
-    """The version of a Go module that go.mod pins, without the v."""
+    """Return the version of a Go module in go.mod, without the v."""
     found = re.search(rf"^\s*{re.escape(module)} v(\S+)", (PINS / "go.mod").read_text(), re.MULTILINE)
     return found[1] if found else "?"
 
 
 def python_version(package: str) -> str:
-    """The version of a Python package that requirements.txt pins."""
+    """Return the version of a Python package in requirements.txt."""
     found = re.search(rf"^{re.escape(package)}==(\S+)", (PINS / "requirements.txt").read_text(), re.MULTILINE)
     return found[1] if found else "?"
 
 
 def node_version(package: str) -> str:
-    """The version of a Node.js package that package.json pins."""
+    """Return the version of a Node.js package in package.json."""
     version: str = json.loads((PINS / "package.json").read_text())["dependencies"][package]
     return version
 
 
 @cache
 def printed(*command: str) -> str:
-    """What a program prints, one line; what went wrong when it does not run."""
+    """Return a program's output as one line, or the error if it cannot be started."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
@@ -51,9 +51,9 @@ def printed(*command: str) -> str:
 
 
 def why_missing(name: str, path: Path) -> str | None:
-    """Say why a program is not there, None when it is. The last line of its log says what went wrong."""
+    """Return why a program is missing, with the last line of its log; None if it is installed."""
     if path.exists():
         return None
     log = HOME / f"{name}.log"
     lines = [line for line in log.read_text().splitlines() if line.strip()] if log.exists() else []
-    return f"it was not installed: {lines[-1].strip()}" if lines else "it is not installed (make bench does it)"
+    return f"it was not installed: {lines[-1].strip()}" if lines else "it is not installed; run `make bench`"

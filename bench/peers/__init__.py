@@ -1,4 +1,4 @@
-"""The contestants of the rendering lane, a module each."""
+"""The contestants of the rendering lane, one module each."""
 
 from __future__ import annotations
 

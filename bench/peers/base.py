@@ -1,4 +1,4 @@
-"""What a contestant of the rendering lane is."""
+"""The interface of a contestant of the rendering lane."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.layouts import Object, Unit
 
 @dataclass(frozen=True)
 class World:
-    """What is rendered: the fleet with its values files, its units, and the objects of each layout."""
+    """The input of the rendering lane: the fleet with its values files, its units, and the objects of each layout."""
 
     fleet: Path
     units: list[Unit]
@@ -25,45 +25,45 @@ class World:
 
     @property
     def batch(self) -> int:
-        """How many services one shell of a loop takes: several, because starting a shell is not what is measured."""
+        """Number of services per shell of a loop: several, because the start of a shell is not to be measured."""
         return max(1, min(50, len(self.units) // 4))
 
 
 class Peer(ABC):
     """A way from the ready inputs to all manifests on disk.
 
-    `prepare` writes the inputs, which nobody measures; `command` is measured, in the project's folder.
+    `prepare` writes the inputs and is not measured; `command` is measured, in the project's folder.
     """
 
     key: ClassVar[str]
     title: ClassVar[str]
-    #: How it is run, and why so: for the page.
+    #: How it is run, and why, for the page.
     how: ClassVar[str]
-    #: Why it may be faster than ours: printed only where it is.
+    #: Why it can be faster than kargo-fleet; printed only if it is.
     why_faster: ClassVar[str] = ""
 
     @abstractmethod
     def missing(self) -> str | None:
-        """Say why it cannot run here, None when it can."""
+        """Return why it cannot run here; None if it can."""
 
     @abstractmethod
     def version(self) -> str:
-        """Its version, and those of what it needs."""
+        """Return its version, and those of its dependencies."""
 
     @abstractmethod
     def prepare(self, folder: Path, world: World) -> None:
-        """Write the project into `folder`."""
+        """Write the project to `folder`."""
 
     @abstractmethod
     def command(self, world: World, out: Path) -> list[str]:
-        """The command that renders everything into the folder `out`."""
+        """Return the command that renders everything to the folder `out`."""
 
     def outputs(self, out: Path, service: str) -> list[Path]:
-        """The files that hold the objects of a service."""
+        """Return the files with the objects of a service."""
         return [out / f"{service}.yaml"]
 
     def read(self, out: Path, services: Sequence[str]) -> dict[str, list[Object]]:
-        """Return the objects of these services, parsed from what was written."""
+        """Return the objects of these services, parsed from the written files."""
         return {service: [o for f in self.outputs(out, service) for o in _documents(f)] for service in services}
 
 
@@ -77,5 +77,5 @@ def shell(script: str) -> list[str]:
     return ["sh", "-ec", script]
 
 
-#: Loops use both cores, as the other contestants may: `xargs -P`.
+#: Loops use all cores, as the other contestants do: `xargs -P`.
 JOBS = os.cpu_count() or 1

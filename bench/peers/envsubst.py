@@ -1,4 +1,4 @@
-"""A loop of `envsubst` over templates: how this product's ancestor worked."""
+"""A loop of `envsubst` over templates, as in the original pattern of this product."""
 
 from __future__ import annotations
 

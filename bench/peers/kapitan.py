@@ -60,7 +60,7 @@ def _write(file: Path, content: Object) -> None:
 
 
 def _jinja(objects: list[Object]) -> str:
-    """Return the template of a layout. Kargo's own ${{ }} are no Jinja2."""
+    """Return the template of a layout. Kargo's ${{ }} are not Jinja2."""
     text = yaml_text(objects, lambda parameter: f"@@{parameter.name}@@")
     text = re.sub(r"\{\{|\}\}", lambda found: f"{{{{ '{found[0]}' }}}}", text)
     return re.sub(r"@@(\w+)@@", r"{{ unit.\1 }}", text).replace("{{ unit.", "{{ inventory.parameters.unit.")

@@ -95,7 +95,7 @@ def _replacements(objects: list[Object]) -> list[Object]:
 
 
 def _places(value: Any, path: tuple[str, ...]) -> Iterator[tuple[Parameter, tuple[str, ...], Object]]:
-    """Yield where parameters are in an object: which one, the path to the field, and which part of its text it is."""
+    """Yield each parameter in an object with the path of its field and its part of the string."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _places(inner, (*path, f"[{key}]" if "." in key else key))
@@ -111,7 +111,7 @@ def _places(value: Any, path: tuple[str, ...]) -> Iterator[tuple[Parameter, tupl
 
 
 def _part_of(text: Text, parameter: Parameter) -> Object:
-    """Return the delimiter, and the number of the part, that make a parameter a part of its text."""
+    """Return the delimiter and the index of the part of a string that is a parameter."""
     if text.parts == (parameter,):
         return {}
     whole = fill(text, lambda each: each.shown)

@@ -11,11 +11,11 @@ from bench.peers.base import Peer, World
 class Ours(Peer):
     key = "ours"
     title = "kargo-fleet render"
-    how = "One call, from `fleet.yaml` and `services/`: it merges and checks the values on the way, the others start from merged ones."
+    how = "One call, from `fleet.yaml` and `services/`: it also merges and validates the values; the others start from merged values."
 
     def missing(self) -> str | None:
         words = programs.printed(str(programs.KARGO_FLEET), "render", "--help")
-        return None if "--output-dir" in words else "kargo-fleet has no command `render` yet"
+        return None if "--output-dir" in words else "kargo-fleet has no command `render`"
 
     def version(self) -> str:
         return programs.printed(str(programs.KARGO_FLEET), "--version").removeprefix("kargo-fleet ")

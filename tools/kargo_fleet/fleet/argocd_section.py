@@ -78,7 +78,7 @@ def _retry() -> dict[str, Any]:
         "Retries of a failed sync. Keep them on: Kargo's webhook can reject a Project whose namespace is new.",
         {
             "limit": {"type": "integer", "description": "Maximum number of retries; -1: unlimited.", "minimum": -1},
-            "refresh": _flag("Retry with the newest commit instead of the one that failed."),
+            "refresh": _flag("Retry with the newest commit instead of the failed commit."),
             "backoff": _object("Wait between retries.", backoff),
         },
     )
