@@ -924,6 +924,12 @@ def test_commands_in_a_fix_use_the_same_context(world: Build, doctor: Doctor) ->
     assert "`kubectl --context 'my own' label namespace kargo-nginx" in doctor(context="my own").stdout
 
 
+def test_a_command_without_arguments_uses_the_same_context(world: Build, doctor: Doctor) -> None:
+    files = {path: content for number in range(11) for path, content in service(f"svc-{number}").items()}
+    world(files, deployed=[])
+    assert "`kargo-fleet deploy --context eu-1`" in doctor(context="eu-1").stdout
+
+
 def test_in_github_a_finding_is_an_annotation(world: Build, doctor: Doctor) -> None:
     no_images(world())
     assert doctor(output=Format.GITHUB).stdout.startswith(

@@ -281,6 +281,12 @@ _parts = st.sampled_from([*"ab:-?,[]{}#&*!|>'\"%@`~<=. \n\t\\01é\u2028\ufeff", 
 _yaml_like = st.lists(_parts, max_size=30).map("".join)
 
 
+def test_a_scalar_of_several_lines_is_shown_on_one() -> None:
+    with pytest.raises(YamlError) as caught:
+        yaml_reader.parse("0: !!int 0\n\n 0")
+    assert caught.value.problem.message == "0 0 is not a valid int for Helm"
+
+
 @examples(1500)
 @given(st.text() | _yaml_like | _yaml_like.map("a: {}\n".format))
 def test_nothing_but_data_or_a_problem(text: str) -> None:

@@ -72,7 +72,8 @@ def _for_context(finding: Finding, context: str) -> Finding:
     """Return the finding with the context added to the commands in its fix."""
     fix = finding.fix
     for client, option in _CLIENTS if context else ():
-        fix = re.sub(rf"`({client}) ", lambda found, to=option: f"`{found[1]} {to} {shlex.quote(context)} ", fix)  # type: ignore[misc]
+        added = f"{option} {shlex.quote(context)}"
+        fix = re.sub(rf"`({client})(?=[ `])", lambda command, added=added: f"`{command[1]} {added}", fix)  # type: ignore[misc]
     return replace(finding, fix=fix)
 
 

@@ -247,7 +247,8 @@ def _scalar(node: yaml.ScalarNode) -> Any:
         fix = "correct the value or its tag"
     else:
         fix = "quote it if it is a string"
-    shown = text if len(text) <= 40 else f"{text[:39]}…"
+    shown = " ".join(text.split())  # one line, also of a scalar that spans several
+    shown = shown if len(shown) <= 40 else f"{shown[:39]}…"
     raise _node_error("KF004", node, f"{shown} is not a valid {tag} for Helm", fix)
 
 
