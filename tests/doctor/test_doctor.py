@@ -36,9 +36,11 @@ from doctor_world import (
 import helm
 from conftest import Files, Result, Run, Tree, service
 from contract import upstream
+from kargo_fleet.argocd.app_projects import CHART_KINDS
 from kargo_fleet.clients.kube import Kube
 from kargo_fleet.clients.process import ClientError
 from kargo_fleet.cluster import collect
+from kargo_fleet.cluster.resources import EXTRA_KINDS, UNIT_KINDS
 from kargo_fleet.cluster.snapshot import GitCredential
 from kargo_fleet.commands import doctor as command
 from kargo_fleet.commands.generate import generate
@@ -1007,3 +1009,11 @@ def test_the_normal_form_of_urls_is_that_of_kargos_own_tests() -> None:
     cases = re.findall(r'^\s*"([^"\s]+)":\s+"([^"\s]+)",', text, re.MULTILINE)
     assert len(cases) > 20
     assert {given: git_credentials.normalized(given) for given, _ in cases} == dict(cases)
+
+
+def test_what_the_chart_makes_is_what_is_compared_and_allowed() -> None:
+    """One list of kinds for drift, one for the AppProject."""
+    assert set(drift._KINDS) == {kind for _, kind in CHART_KINDS} | {"Namespace", "Project"}
+    assert {resource.plural for resource, _ in drift._KINDS.values()} == {
+        resource.plural for resource in (*UNIT_KINDS, *EXTRA_KINDS)
+    }

@@ -12,11 +12,11 @@ from kargo_fleet.argocd.split import MOST, largest, split
 from kargo_fleet.argocd.unit_sets import unit_application
 from kargo_fleet.argocd.workload_sets import has_stage, stage_names, workload_application, workload_namespace
 from kargo_fleet.findings import Finding, Place, Problem
-from kargo_fleet.fleet.names import FLEET_FILE, LONGEST_NAMESPACE, PREFIX
+from kargo_fleet.fleet.names import DNS_LABEL, FLEET_FILE, LONGEST_NAMESPACE, PREFIX
 
 Services = Mapping[str, Sequence[StageApplication]]
 
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_SUBDOMAIN = re.compile(rf"{DNS_LABEL}(\.{DNS_LABEL})*")
 
 
 def findings(

@@ -17,7 +17,7 @@ from kargo_fleet.argocd.appsets import (
 )
 from kargo_fleet.argocd.settings import ArgoFleet, StageApplication
 from kargo_fleet.argocd.split import Bucket
-from kargo_fleet.fleet.names import COMPONENT_LABEL, NAME_LABEL, project_of
+from kargo_fleet.fleet.names import AUTHORIZED_STAGE, COMPONENT_LABEL, NAME_LABEL, project_of
 from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.text.yaml_writer import Note
 
@@ -107,7 +107,7 @@ def _template(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> dict
         "labels": {**{key: literal(value) for key, value in settings["labels"].items()}, **own},
         "annotations": {
             **{key: literal(value) for key, value in settings["annotations"].items()},
-            "kargo.akuity.io/authorized-stage": Note(_WHY_STAGE, f"{project_of(SERVICE)}:{stage}"),
+            AUTHORIZED_STAGE: Note(_WHY_STAGE, f"{project_of(SERVICE)}:{stage}"),
             "argocd.argoproj.io/manifest-generate-paths": paths,
         },
     }

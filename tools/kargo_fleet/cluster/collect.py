@@ -42,7 +42,15 @@ from kargo_fleet.cluster.scope import Scope
 from kargo_fleet.cluster.snapshot import GitCredential, KargoController, Snapshot
 from kargo_fleet.cluster.trimmed import trimmed
 from kargo_fleet.errors import FleetError
-from kargo_fleet.fleet.names import COMPONENT_LABEL, PART_OF, PART_OF_LABEL, UNIT_COMPONENT, project_of
+from kargo_fleet.fleet.names import (
+    COMPONENT_LABEL,
+    CONTROLLER_LABEL,
+    CREDENTIAL_LABEL,
+    PART_OF,
+    PART_OF_LABEL,
+    UNIT_COMPONENT,
+    project_of,
+)
 
 LONG = timedelta(hours=1)  # a promotion that takes longer is read
 _PAGE = 500
@@ -102,7 +110,7 @@ class _Collector:
         fields = ("{.metadata.namespace}", "{.metadata.name}", "{.data.repoURL}", "{.data.repoURLIsRegex}")
         template = "{range .items[*]}" + '{"\\t"}'.join(fields) + '{"\\n"}{end}'
         where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
-        options = ["--selector", "kargo.akuity.io/cred-type=git", "--output", f"jsonpath={template}"]
+        options = ["--selector", f"{CREDENTIAL_LABEL}=git", "--output", f"jsonpath={template}"]
 
         def job() -> None:
             text = self._allowed(SECRETS, namespace, lambda: self.kube.kubectl("get", "secrets", *where, *options))
@@ -171,7 +179,7 @@ def _heartbeats(collector: _Collector) -> Iterator[_Job]:
     """Read the Leases, which show the controllers that are alive: each renews one, wherever it runs."""
     homes = {one.settings.get("KARGO_NAMESPACE") or one.namespace for one in collector.cluster.controllers} or {"kargo"}
     for namespace in sorted(homes):
-        yield collector.many(LEASES, namespace, "kargo.akuity.io/controller")
+        yield collector.many(LEASES, namespace, CONTROLLER_LABEL)
 
 
 def _secrets(collector: _Collector, scope: Scope, projects: list[str] | None) -> Iterator[_Job]:

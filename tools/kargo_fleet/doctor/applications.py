@@ -12,9 +12,8 @@ from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
 from kargo_fleet.doctor.expected import Expected
 from kargo_fleet.findings import Finding
+from kargo_fleet.fleet.names import AUTHORIZED_STAGE
 from kargo_fleet.text.words import one_line
-
-_STAGE = "kargo.akuity.io/authorized-stage"
 
 
 def sets(cluster: Snapshot) -> Iterator[Finding]:
@@ -99,10 +98,10 @@ def of_workloads(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> I
             fix = "deploy it before the next promotion, or correct `promotion.argocdUpdate` (name, namespace)"
             yield found("KF754", place, message, fix, unit.service)
         elif stage not in _authorized(application):
-            now = annotation(application, _STAGE)
-            message = f"the Application does not authorize Stage {stage}: {_STAGE} is {now or 'not set'}"
+            now = annotation(application, AUTHORIZED_STAGE)
+            message = f"the Application does not authorize Stage {stage}: {AUTHORIZED_STAGE} is {now or 'not set'}"
             fix = (
-                f"run `kubectl annotate application {name} -n {namespace} --overwrite {_STAGE}={stage}`, "
+                f"run `kubectl annotate application {name} -n {namespace} --overwrite {AUTHORIZED_STAGE}={stage}`, "
                 "or set the annotation in Git if the Application comes from there"
             )
             yield found("KF755", place, message, fix, unit.service)
@@ -110,5 +109,5 @@ def of_workloads(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> I
 
 def _authorized(application: Object) -> set[str]:
     """Return the Stages that may update an Application, as `project:stage`: pkg/api of Kargo v1.11.2."""
-    entries = annotation(application, _STAGE).split(",")
+    entries = annotation(application, AUTHORIZED_STAGE).split(",")
     return {":".join(part.strip() for part in entry.split(":")) for entry in entries}

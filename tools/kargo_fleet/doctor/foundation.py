@@ -11,7 +11,7 @@ from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
 from kargo_fleet.doctor.installation import GRACE
 from kargo_fleet.findings import Finding
-from kargo_fleet.fleet.names import project_of
+from kargo_fleet.fleet.names import PROJECT_LABEL, project_of
 from kargo_fleet.text.words import first_of, one_line
 
 
@@ -36,9 +36,9 @@ def find(cluster: Snapshot, unit: ExpectedUnit) -> Finding | None:
         message = f"the namespace is being deleted{_remaining(namespace)}"
         fix = f"wait until `kubectl get namespace {name}` returns NotFound, then {deploy_fix(service, again=True)}"
         return found("KF713", f"{name}/Namespace", message, fix, service)
-    if namespace and label(namespace, "kargo.akuity.io/project") != "true":
-        message = f"the namespace {name} lacks the label kargo.akuity.io/project=true, so Kargo refuses it"
-        fix = f"if the namespace is meant for Kargo, run `kubectl label namespace {name} kargo.akuity.io/project=true`"
+    if namespace and label(namespace, PROJECT_LABEL) != "true":
+        message = f"the namespace {name} lacks the label {PROJECT_LABEL}=true, so Kargo refuses it"
+        fix = f"if the namespace is meant for Kargo, run `kubectl label namespace {name} {PROJECT_LABEL}=true`"
         return found("KF712", f"{name}/Namespace", message, fix, service)
     if namespace and not project and cluster.knows(c.PROJECTS):
         message = "the namespace exists, but the Project does not"
@@ -66,7 +66,7 @@ def _project(cluster: Snapshot, project: Object, service: str) -> Finding | None
     message = f"the Project is not ready: {one_line(ready.get('message')) or ready.get('reason')}"
     fix = f"run `kubectl describe projects.kargo.akuity.io {name}`"
     if condition(project, "Stalled").get("reason") == "ExistingNamespaceMissingLabel":
-        fix = f"if the namespace is meant for Kargo, run `kubectl label namespace {name} kargo.akuity.io/project=true`"
+        fix = f"if the namespace is meant for Kargo, run `kubectl label namespace {name} {PROJECT_LABEL}=true`"
     return found("KF715", f"{name}/Project", message, fix, service)
 
 

@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit, urlunsplit
 
-import re2
-
 from kargo_fleet.cluster import resources as c
 from kargo_fleet.cluster.objects import dig
 from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import GitCredential, Snapshot
 from kargo_fleet.doctor.codes import CLUSTER, found
 from kargo_fleet.findings import Finding
-from kargo_fleet.fleet.names import project_of
+from kargo_fleet.fleet.names import CREDENTIAL_LABEL, project_of
+from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.words import first_of
 
 _SCP = re.compile(r"^((?:[\w-]+@)?[\w-]+(?:\.[\w-]+)*)(?::(.*))?$", re.ASCII)
@@ -63,7 +62,7 @@ def _finding(cluster: Snapshot, url: str, services: list[str]) -> Finding:
     message = f"no Secret has Git credentials for {url}; promotions of {first_of(services)} cannot push"
     fix = (
         "create a Secret, see docs/credentials.md; "
-        f"`kubectl get secrets -n {shared} -l kargo.akuity.io/cred-type=git` lists those for all Projects"
+        f"`kubectl get secrets -n {shared} -l {CREDENTIAL_LABEL}=git` lists those for all Projects"
     )
     return found("KF741", place, message, fix, services[0] if len(services) == 1 else "")
 
@@ -72,19 +71,8 @@ def fits(credential: GitCredential, url: str) -> bool:
     """Return whether Kargo uses a Secret for a repository: pkg/credentials/kubernetes/database.go of v1.11.2."""
     if not credential.is_regex:
         return bool(credential.url) and normalized(credential.url) == normalized(url)
-    pattern = _compiled(credential.url)
+    pattern = compiled(credential.url)
     return pattern is not None and any(pattern.search(form) for form in (url, normalized(url)))
-
-
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        compiled: re.Pattern[str] = re2.compile(pattern, options)
-    except re2.error:
-        return None
-    return compiled
 
 
 @lru_cache(maxsize=4096)

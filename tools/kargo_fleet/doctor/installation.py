@@ -13,6 +13,7 @@ from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import KargoController, Snapshot
 from kargo_fleet.doctor.codes import CLUSTER, found
 from kargo_fleet.findings import Finding
+from kargo_fleet.fleet.names import CONTROLLER_LABEL
 from kargo_fleet.text.words import first_of
 
 OLDEST = (1, 11)
@@ -65,7 +66,7 @@ def _version(controller: KargoController) -> tuple[int, int] | None:
 
 def life(cluster: Snapshot, shard: str) -> Life:
     """Return whether the controller of a shard, "" for the default controller, is alive."""
-    leases = {label(lease, "kargo.akuity.io/controller"): lease for lease in cluster.all(c.LEASES)}
+    leases = {label(lease, CONTROLLER_LABEL): lease for lease in cluster.all(c.LEASES)}
     names = {shard} if shard else {one.shard for one in cluster.controllers if one.is_default} or {""}
     if leases and names & leases.keys():
         alive = any(_is_alive(cluster, leases[name]) for name in names & leases.keys())
@@ -126,7 +127,7 @@ def _unhandled(shard: str, state: Life, services: list[str]) -> Finding:
     fix = f"install a controller with {option}"
     if shard:
         fix += ", or correct `shard` in the values"
-    fix += "; `kubectl get leases --all-namespaces -l kargo.akuity.io/controller` lists the controllers"
+    fix += "; `kubectl get leases --all-namespaces -l {CONTROLLER_LABEL}` lists the controllers"
     if state is not Life.MISSING:
         pods = "`kubectl get pods --all-namespaces -l app.kubernetes.io/component=controller`"
         fix = f"run {pods}, then `kubectl logs` for the pod"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kargo_fleet.fleet.names import DNS_LABEL, LONGEST_NAMESPACE
 from kargo_fleet.text import durations
 
-_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_NAME = f"^{DNS_LABEL}$"
 
 
 def _object(description: str, properties: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def _object(description: str, properties: dict[str, Any], **more: Any) -> dict[s
 
 
 def _name(description: str) -> dict[str, Any]:
-    return {"type": "string", "description": description, "pattern": _NAME, "maxLength": 63}
+    return {"type": "string", "description": description, "pattern": _NAME, "maxLength": LONGEST_NAMESPACE}
 
 
 def _text(description: str) -> dict[str, Any]:

@@ -34,7 +34,15 @@ INSTANCE_LABEL = "app.kubernetes.io/instance"
 NAME_LABEL = "app.kubernetes.io/name"
 COMPONENT_LABEL, UNIT_COMPONENT = "app.kubernetes.io/component", "kargo-unit"
 
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
+#: Kargo's own labels and annotations.
+PROJECT_LABEL = "kargo.akuity.io/project"
+CREDENTIAL_LABEL = "kargo.akuity.io/cred-type"
+CONTROLLER_LABEL = "kargo.akuity.io/controller"
+AUTHORIZED_STAGE = "kargo.akuity.io/authorized-stage"
+
+#: A DNS label (RFC 1123), as a regular expression without anchors.
+DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_DNS_LABEL = re.compile(DNS_LABEL, re.ASCII)
 #: A name that is too long for a release is cut to _KEPT characters, followed by _CHECKSUM characters of its SHA-256.
 _CHECKSUM = 8
 _KEPT = LONGEST_RELEASE - _CHECKSUM - 1

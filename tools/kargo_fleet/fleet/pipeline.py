@@ -49,6 +49,11 @@ def path_of(values: Mapping[str, Any], stage: str, promotion: Mapping[str, Any])
     return expanded(pattern, values["service"]["name"], stage)
 
 
+def written_keys(promotion: Mapping[str, Any]) -> list[str]:
+    """Return the keys of that file which one stage's promotions write."""
+    return [key for key in (promotion.get("tagKey", "image.tag"), promotion.get("digestKey")) if key]
+
+
 def branch_of(values: Mapping[str, Any], stage: str) -> str:
     """Return the branch that one stage is promoted on."""
     branch: str = (

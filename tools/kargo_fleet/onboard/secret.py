@@ -8,6 +8,7 @@ from typing import Any
 
 from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.names import CREDENTIAL_LABEL
 
 
 class SecretKind(StrEnum):
@@ -36,7 +37,7 @@ def secret(
         "metadata": {
             "name": name or _name(kind, group),
             "namespace": namespace,
-            "labels": {"kargo.akuity.io/cred-type": str(kind)},
+            "labels": {CREDENTIAL_LABEL: str(kind)},
         },
         "stringData": {**data, "username": username},
     }

@@ -19,7 +19,7 @@ from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
-from kargo_fleet.fleet.names import RELEASE_REVISIONS, release_name, values_path
+from kargo_fleet.fleet.names import PROJECT_LABEL, RELEASE_REVISIONS, release_name, values_path
 from kargo_fleet.rollout.releases import foreign
 
 #: Helm refuses a release that another run left as pending. After this time the other run has ended.
@@ -223,9 +223,7 @@ def _remove_stale_lock(deployment: Deployment, release: Release) -> None:
 
 def _fix(problem: str) -> str:
     if "is not labeled as a Project namespace" in problem:
-        return (
-            "if the namespace is meant for Kargo: kubectl label namespace kargo-<service> kargo.akuity.io/project=true"
-        )
+        return f"if the namespace is meant for Kargo: kubectl label namespace kargo-<service> {PROJECT_LABEL}=true"
     if "Apply failed with" in problem:
         return "the field was changed by hand: move the change into kargo.yaml, or overwrite it with --force"
     if 'missing key "meta.helm.sh/release-name"' in problem:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from kargo_fleet.text.durations import WHOLE_PATTERN
+
 # Scalars that start like a string, but are another type in YAML 1.1 or 1.2.
 _WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
 _NUMBER_LIKE = re.compile(r"\.(?:[0-9_]|inf|nan)", re.IGNORECASE)
@@ -20,7 +22,7 @@ _PLAIN = re.compile(
     r"(?!<<|\.\.)[A-Za-z/^<.](?:[A-Za-z0-9_./@^<>~+=()*-]|:(?=[A-Za-z0-9/])| (?=[A-Za-z0-9_./@^<>(]))*", re.ASCII
 )
 _NARROW_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@+=-]*(:[A-Za-z0-9_./@+=-]+)*( [A-Za-z0-9_./@+-]+)*")
-_DURATION = re.compile(r"[0-9]+[hms](?:[0-9]+[hms])*")
+_DURATION = re.compile(WHOLE_PATTERN)
 # Everything else, including line breaks, is escaped.
 _PRINTABLE = re.compile("[\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*")
 _WIDTH = 100

@@ -263,7 +263,7 @@ def _target_findings(
             path = ("stages", stage, "promotion", "path")
             found = Problem("KFW307", message, "correct promotion.path", path)
             findings.append(in_layers(found, layers, Place(file), service))
-        keys = [key for key in (promotion.get("tagKey", "image.tag"), promotion.get("digestKey")) if key]
+        keys = pipeline.written_keys(promotion)
         findings += _target_file_findings(reader, file, stage, keys, service)
     return findings
 

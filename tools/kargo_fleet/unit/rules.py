@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
 from kargo_fleet.fleet.names import NameFault, fault_of, project_of
-from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, path_of, promotion_of, section
+from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, path_of, promotion_of, section, written_keys
+from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import is_constraint
 from kargo_fleet.text.words import enumerate_words
 
@@ -82,19 +83,6 @@ def _service(name: str) -> Iterator[Problem]:
 _constraint_ok = lru_cache(maxsize=None)(is_constraint)
 
 
-@cache
-def _regex_ok(text: str) -> bool:
-    import re2  # Go's own engine; imported here because few services have regular expressions
-
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        re2.compile(text, options)
-    except re2.error:
-        return False
-    return True
-
-
 def _image(values: Mapping[str, Any]) -> Iterator[Problem]:
     image = section(values, "image")
     strategy = image.get("imageSelectionStrategy") or "SemVer"
@@ -115,7 +103,7 @@ def _image(values: Mapping[str, Any]) -> Iterator[Problem]:
         )
     for key in ("allowTagsRegexes", "ignoreTagsRegexes"):
         for index, regex in enumerate(image.get(key) or []):
-            if not _regex_ok(regex):
+            if compiled(regex) is None:
                 yield _problem(
                     ("image", key, index),
                     "KF303",
@@ -229,7 +217,7 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
                     f"stage {writers[target]} also writes {target}; each stage needs its own file or branch",
                 )
             writers.setdefault(target, name)
-            if not (promotion.get("tagKey", "image.tag") or promotion.get("digestKey")):
+            if not written_keys(promotion):
                 yield _problem((*path, "tagKey"), "KF306", "is empty, and so is digestKey; at least one is required")
             yield from _pull_request(
                 (*path, "pullRequest"), section(promotion, "pullRequest"), git.get("repoURL") or ""
