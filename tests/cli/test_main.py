@@ -134,17 +134,16 @@ def test_the_default_folder_is_the_current_one(tree: Tree, monkeypatch: pytest.M
 def test_a_pipe_that_closes_early_is_not_an_error(tree: Tree, arguments: str) -> None:
     root = tree({"services/nginx/kargo.yaml": "imge: {}\n"})
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
-    with subprocess.Popen(
-        [*COMMAND, "-C", str(root), *arguments.split()],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as process:
-        assert process.stdout
-        process.stdout.close()
-        assert process.stderr
-        stderr = process.stderr.read()
+    reader, writer = os.pipe()
+    os.close(reader)  # before the program starts, which may be done writing before a test gets its turn
+    command = [*COMMAND, "-C", str(root), *arguments.split()]
+    try:
+        process = subprocess.run(
+            command, stdout=writer, stderr=subprocess.PIPE, text=True, env=environment, check=False
+        )
+    finally:
+        os.close(writer)
+    stderr = process.stderr
     assert "Traceback" not in stderr
     assert "BrokenPipeError" not in stderr
     assert process.returncode == 141  # 128 + SIGPIPE
