@@ -152,7 +152,7 @@ class Platform:
 
     def handover(self, kubeconfig: Path) -> None:
         """Generate and push what changed the sets, then run the commands that `generate` prints for it, as they are."""
-        found = re.search(r"once this is pushed: (kubectl .*)", self.generate())
+        found = re.search(r"after the push: (kubectl .*)", self.generate())
         assert found, "generate named no handover"
         self.push("Other sets")
         path = f"{binary('kubectl').parent}:{os.environ['PATH']}"
