@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -185,20 +185,15 @@ def merged(services: Iterable[Iterable[Finding]]) -> list[Finding]:
     return sorted(found)
 
 
-def counted(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings of many services; those that differ only in the service become one, with the number of others."""
+def counted(findings: Iterable[Finding]) -> list[tuple[Finding, int]]:
+    """Return findings of many services; those that differ only in the service become one, with their number."""
     first: dict[tuple[str, str, str], Finding] = {}
     count: dict[tuple[str, str, str], int] = {}
     for finding in findings:
         key = (finding.code, _without_service(finding), finding.fix)
         first.setdefault(key, finding)
         count[key] = count.get(key, 0) + 1
-    return [
-        replace(finding, message=f"{finding.message} (also in {others} other service{'s' * (others > 1)})")
-        if (others := count[key] - 1)
-        else finding
-        for key, finding in first.items()
-    ]
+    return [(finding, count[key]) for key, finding in first.items()]
 
 
 def _without_service(finding: Finding) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def render(
             outcome.changes += [Change(action, path) for one in sound for action, path in folder.write(one)]
     if folder is not None and not services:
         outcome.findings += folder.orphans(names)
-    findings = sorted([*outcome.findings, *counted(outcome.mistakes)])
+    findings = sorted([*outcome.findings, *_folded(outcome.mistakes)])
     failed = len(names) - outcome.rendered
     done = f"{outcome.rendered} rendered, {failed} failed"
     if folder is not None:
@@ -121,6 +121,13 @@ def _sound(results: Iterable[RenderedUnit], kinds: KargoKinds | None, outcome: _
         if not one.problems and not mistakes:
             outcome.rendered += 1
             yield one
+
+
+def _folded(mistakes: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield each mistake once. A mistake of the chart is in every unit."""
+    for finding, count in counted(mistakes):
+        others = f" (also in {plural(count - 1, 'other service')})" if count > 1 else ""
+        yield replace(finding, message=finding.message + others)
 
 
 def _print(units: Iterable[RenderedUnit], output: Format) -> None:

@@ -48,11 +48,11 @@ def attributed(problem: Problem, place: Place, service: str) -> Finding:
     return problem.at(place, "" if place.file == FLEET_FILE else service)
 
 
-def once_per_pipeline(found: Iterable[tuple[Problem, Finding]]) -> list[Finding]:
+def once_per_pipeline(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings about the merged values of a service; a mistake that several stages inherit is one."""
     first: dict[tuple[Place, str, KeyPath, str], Finding] = {}
-    for problem, finding in found:
-        path = problem.path
+    for finding in findings:
+        path = finding.path
         is_promotion = path[:1] == ("stages",) and path[2:3] == ("promotion",)
         key = (
             (finding.place, finding.code, path[2:], "")

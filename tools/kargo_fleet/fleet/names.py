@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from enum import Enum
 
@@ -79,6 +78,8 @@ def release_name(service: str) -> str:
     """Return the name of a service's Helm release: the service's name, cut and with a checksum if it is too long."""
     if len(service) <= LONGEST_RELEASE:
         return service
+    import hashlib  # 3 ms, which `--help` need not wait for
+
     return f"{service[:_KEPT].rstrip('-')}-{hashlib.sha256(service.encode()).hexdigest()[:_CHECKSUM]}"
 
 

@@ -63,20 +63,20 @@ def desired_state(
         desired.services = _known(root, fleet, names)
     else:
         desired.services, found = scan.services(root, fleet.services)
-        findings += found
-        findings += group_findings(fleet, desired.services) if desired.services else []
+        desired.findings += found
+        desired.findings += group_findings(fleet, desired.services) if desired.services else []
     # One service is evaluated faster than the whole cache is read.
     cache = _cache(chart, fleet) if use_cache and not names else Cache()
     services = _evaluate(Inputs(fleet, chart), cache, desired.services, progress)
-    findings += merged(one.findings for one in services)
+    desired.findings += merged(one.findings for one in services)
     desired.broken = [one.service for one in services if one.broken]
     desired.outputs = [one.output for one in services if one.output]
     if not names and desired.services:
         _add_argocd(desired, root, services)
     if names or desired.services:  # without any service, nothing is reported as an orphan
         desired.orphans, found = _orphans(root, names, desired.services)
-        findings += found
-    desired.findings = merged([findings])
+        desired.findings += found
+    desired.findings = merged([desired.findings])
     return desired
 
 
@@ -117,10 +117,9 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     if any(not finding.service for finding in found):
         return  # the last good files stay
     files = manifests.manifests(fleet.data, stages, shards)
+    header = HEADER.format(sources=f"{FLEET_FILE} and {fleet.services}/")
     for path, body in files.items():
-        _add_output(
-            desired, root, path, generated.render([HEADER.format(sources=f"{FLEET_FILE} and {fleet.services}/")], body)
-        )
+        _add_output(desired, root, path, generated.render([header], body))
     desired.replaced = _replaced(root, files)
     if commands := manifests.handover(fleet.data, [item.current or "" for item in desired.replaced]):
         message = "ApplicationSets are renamed; hand their Applications over, or two sets claim them"

@@ -211,9 +211,7 @@ def _values_findings(
     # Unknown keys are reported already: every layer was validated by itself.
     problems = [problem for problem in inputs.chart.validator.problems(values) if problem.code != "KF101"]
     problems = problems or rules.problems(values)
-    return once_per_pipeline(
-        (problem, _values_finding(problem, values, layers, default, service)) for problem in problems
-    )
+    return once_per_pipeline(_values_finding(problem, values, layers, default, service) for problem in problems)
 
 
 def _values_finding(
