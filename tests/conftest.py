@@ -18,6 +18,24 @@ from kargo_fleet.cli.main import main
 
 properties.load()
 
+
+def _leave_the_users_fleet_alone(event: str, arguments: tuple[Any, ...]) -> None:
+    """Fail a test that opens or lists what the owner of the repository changes first: the services and what is generated.
+
+    A relative path may be relative to an open folder, which an audit event does not tell: only absolute ones count.
+    """
+    if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], str | os.PathLike):
+        path = os.fsdecode(arguments[0])
+        if path.startswith(_OF_THE_USER) and path.removeprefix(_ROOT).partition(os.sep)[0] in USERS_FLEET:
+            raise AssertionError(f"{path} is a user's: tests have the fleet of tests/samples.py")
+
+
+#: What the owner of the repository changes first. The tests have a fleet of their own, in samples.py.
+USERS_FLEET = ("fleet.yaml", "services", "values", "argocd")
+_ROOT = f"{Path(__file__).resolve().parents[1]}{os.sep}"
+_OF_THE_USER = tuple(_ROOT + name for name in USERS_FLEET)
+sys.addaudithook(_leave_the_users_fleet_alone)
+
 FLEET = "image: {registry: registry.example.com}\ngit: {repoURL: https://git.example.com/platform.git}\n"
 STAGES = ("dev", "staging", "prod")
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import yaml
 
+import samples
 from contract import kargo
-from helm import CHART, ROOT, render, template
+from helm import CHART, render, template
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
-UNITS = [*sorted((ROOT / "values").glob("*.yaml")), *sorted((CHART / "ci").glob("*-values.yaml"))]
+UNITS = [*samples.VALUES, *sorted((CHART / "ci").glob("*-values.yaml"))]
 MINIMAL = ("image.repoURL=registry.example.com/nginx", "git.repoURL=https://github.com/example/gitops.git")
 
 
@@ -63,7 +64,9 @@ OUTPUTS: dict[str, Any] = {
 @pytest.mark.slow
 def test_nothing_to_commit_means_no_pull_request() -> None:
     """The tag is there already: git-commit skips itself, and a branch without a change is no pull request."""
-    stage = next(obj for obj in unit(ROOT / "values" / "payments-api.yaml") if obj["metadata"]["name"] == "prod")
+    stage = next(
+        obj for obj in unit(samples.EXPECTED / "values" / "payments-api.yaml") if obj["metadata"]["name"] == "prod"
+    )
     functions = {"imageFrom": {"*": {"tag": "1.2.3"}}, "success": {"*": True}, "status": {"*": "Skipped"}}
     configs = kargo.promotion(stage, functions, outputs={"commit": {"commit": "0123456"}})
     steps = [step["uses"] for step in stage["spec"]["promotionTemplate"]["spec"]["steps"]]

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
+import samples
 from kargo_fleet.cli import main as cli
 from kargo_fleet.cli.arguments import parser
 from kargo_fleet.commands.schema import contents
@@ -28,7 +29,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "charts/kargo-service/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-SCHEMAS = {name.partition(".")[0]: json.loads(text) for name, text in contents(ROOT).items()}
+SCHEMAS = {name.partition(".")[0]: json.loads(text) for name, text in contents(samples.FLEET).items()}
 SCHEMAS["values"] = json.loads((ROOT / "charts/kargo-service/values.schema.json").read_text())
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import helm
+import samples
 from bench import fleet as bench
 from conftest import FLEET, Files, Run, Tree, service
 from kargo_fleet.capacity import stored_objects
@@ -23,7 +24,7 @@ from kargo_fleet.unit.build import Inputs, build
 
 ROOT = Path(__file__).parents[2]
 CHART = read_chart(ROOT, None)
-SAMPLES = [*sorted((ROOT / "values").glob("*.yaml")), *sorted((helm.CHART / "ci").glob("*.yaml"))]
+SAMPLES = [*samples.VALUES, *sorted((helm.CHART / "ci").glob("*.yaml"))]
 
 
 def planned(run: Run, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -73,11 +74,11 @@ def test_one_of_each_shape_stands_for_the_others(tmp_path: Path) -> None:
 def test_the_sample_fleet_is_counted_exactly(capsys: pytest.CaptureFixture[str]) -> None:
     from kargo_fleet.cli.main import main
 
-    assert main(["-C", str(ROOT), "plan", "--output", "json"]) == 0
+    assert main(["-C", str(samples.FLEET), "plan", "--output", "json"]) == 0
     plan = json.loads(capsys.readouterr().out)["plan"]
     counted = {item["kind"]: item["count"] for item in plan["objects"] if item["source"] == "chart"}
     rendered: Counter[str] = Counter()
-    for file in (ROOT / "values").glob("*.yaml"):
+    for file in samples.VALUES:
         rendered.update(document["kind"] for document in helm.render(file.stem, helm.CHART, file))
     assert counted == rendered
     assert (plan["services"], plan["namespaces"]) == (8, 8)
@@ -89,10 +90,10 @@ def test_the_sample_fleet_is_counted_exactly(capsys: pytest.CaptureFixture[str])
 def test_the_sample_fleet_fits(capsys: pytest.CaptureFixture[str]) -> None:
     from kargo_fleet.cli.main import main
 
-    assert main(["-C", str(ROOT), "plan", "--output", "text"]) == 0
+    assert main(["-C", str(samples.FLEET), "plan", "--output", "text"]) == 0
     out, err = capsys.readouterr()
     assert out.endswith("set: nothing; every limit is used 70 % or less\n")
-    assert "breaks first: registry rate limit, your-registry.io" in out
+    assert "breaks first: registry rate limit, registry.example.com" in out
     assert err == "8 services: fits\n"
 
 
@@ -101,7 +102,7 @@ def test_the_example_in_the_documentation_is_what_it_prints(capsys: pytest.Captu
 
     page = (ROOT / "docs/scaling.md").read_text()
     shown = page.partition("$ kargo-fleet plan --services 10000\n")[2].partition("```")[0]
-    assert main(["-C", str(ROOT), "plan", "--services", "10000", "--output", "text"]) == 1
+    assert main(["-C", str(samples.FLEET), "plan", "--services", "10000", "--output", "text"]) == 1
     assert capsys.readouterr().out == shown, "put what it prints into docs/scaling.md"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+import samples
 from bench.fleet import write
 
 from .binaries import ROOT, binary
@@ -117,15 +118,11 @@ class Platform:
         self.git("remote", "add", "origin", str(bare))
         shutil.copytree(CHART, self.tree / "charts" / "kargo-service")
         for service in services:
-            shutil.copytree(ROOT / "services" / service, self.tree / "services" / service)
+            shutil.copytree(samples.FLEET / "services" / service, self.tree / "services" / service)
         if fleet:
             write(self.tree, fleet)
-        text = (self.tree / "fleet.yaml" if fleet else ROOT / "fleet.yaml").read_text()
-        url = (
-            "https://git.example.com/platform/gitops.git"
-            if fleet
-            else "https://github.com/YOUR_ORG/gitops-platform.git"
-        )
+        text = (self.tree / "fleet.yaml" if fleet else samples.FLEET / "fleet.yaml").read_text()
+        url = "https://git.example.com/platform/gitops.git" if fleet else "https://github.com/example/platform.git"
         assert url in text
         # Of this URL nobody can tell what serves it.
         provider = "\nvalues:\n  promotion: {pullRequest: {provider: github}}\n"

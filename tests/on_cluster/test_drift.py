@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .binaries import ROOT
+import samples
+
 from .control_plane import Client
 from .drift import differences
 from .units import CHART, Units
 
 pytestmark = pytest.mark.cluster
 
-SAMPLES = sorted((ROOT / "values").glob("*.yaml"))
+SAMPLES = samples.VALUES
 SCENARIOS = sorted((CHART / "ci").glob("*-values.yaml"))
 
 
@@ -69,7 +70,7 @@ resourceQuota:
 
 def test_these_tests_would_see_drift(lasting_units: Units, cluster: Client) -> None:
     """The proof that they prove something: what is written in another form does come back changed."""
-    lasting_units.install("changed", ROOT / "values" / "nginx.yaml", sets=["service.name="])
+    lasting_units.install("changed", samples.EXPECTED / "values" / "nginx.yaml", sets=["service.name="])
     warehouse = {
         "apiVersion": "kargo.akuity.io/v1alpha1",
         "kind": "Warehouse",

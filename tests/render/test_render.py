@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import helm
+import samples
 from bench import fleet as bench
 from conftest import Run, Tree, service
 from contract import upstream
@@ -25,7 +26,7 @@ from kargo_fleet.render.renderer import RenderedUnit
 from kargo_fleet.text import yaml_manifests
 
 CI = sorted((helm.CHART / "ci").glob("*-values.yaml"))
-SAMPLES = sorted((helm.ROOT / "values").glob("*.yaml"))
+SAMPLES = samples.VALUES
 IDENTITY = "image: {repoURL: example.com/x}\ngit: {repoURL: https://git.example.com/x.git}\n"
 MANY = [f"web-{number:02}" for number in range(24)]
 MORE = [f"more-{number:02}" for number in range(40)]

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from helm import CHART, ROOT
+import samples
+from helm import CHART
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.json_schema import Schema, dotted
 from properties import examples
@@ -280,7 +281,7 @@ def test_paths_as_people_write_them() -> None:
 
 # -- The same verdicts as another validator, over what the samples hold, changed at one place or two ------------------
 
-FILES = [*(CHART / "ci").glob("*.yaml"), *(ROOT / "values").glob("*.yaml"), CHART / "values.yaml"]
+FILES = [*(CHART / "ci").glob("*.yaml"), *samples.VALUES, CHART / "values.yaml"]
 SAMPLES = [yaml_reader.parse(file.read_text()) for file in sorted(FILES)]
 # fmt: off
 ODD = [
