@@ -27,10 +27,10 @@ values: venv ## Write values/ and argocd/ from services/ [SERVICE= IMAGE_REPOSIT
 check: venv ## Validate every service, and check that values/ and argocd/ are current; write nothing
 	@$(FLEET) check
 
-.PHONY: plan
-plan: venv ## Calculate the load of the fleet, the limit reached first, and what to set [SERVICES=5000 INTERVAL=1h SHARDS=2]
+.PHONY: capacity
+capacity: venv ## Calculate the load of the fleet, the limit reached first, and what to set [SERVICES=5000 INTERVAL=1h SHARDS=2]
 	@$(BOOT)/tool.sh helm
-	@$(WITH_HELM) $(FLEET) plan $(call option,SERVICES,--services) $(call option,INTERVAL,--interval) $(call option,SHARDS,--shards)
+	@$(WITH_HELM) $(FLEET) capacity $(call option,SERVICES,--services) $(call option,INTERVAL,--interval) $(call option,SHARDS,--shards) || [ $$? -eq 1 ]
 
 .PHONY: template
 template: ## Print the manifests that Helm installs for one service: make template SERVICE=nginx
@@ -121,7 +121,7 @@ measure-cluster: venv-dev ## Measure a large fleet on the test cluster: Applicat
 	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m on_cluster.scale --services $(or $(SERVICES),1000)
 
 .PHONY: measure-etcd
-measure-etcd: venv-dev ## Measure the size of objects in etcd, for `kargo-fleet plan`
+measure-etcd: venv-dev ## Measure the size of objects in etcd, for `kargo-fleet capacity`
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm
 	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m on_cluster measure

@@ -69,7 +69,7 @@ class Case:
 
 
 def assume(**assumptions: float) -> list[str]:
-    """Options of `plan`."""
+    """Options of `capacity`."""
     return [word for key, value in assumptions.items() for word in ("--set", f"{key}={value}")]
 
 
@@ -429,9 +429,9 @@ CASES = [
         lambda root: (root / "fleet.yaml").write_text(FLEET) and None,
         service="",
     ),
-    # The plan of the fleet
+    # Capacity
     *(
-        Case(code, files, "fleet.yaml", message, fix, ("plan", "--services", number, *sets), service="")
+        Case(code, files, "fleet.yaml", message, fix, ("capacity", "--services", number, *sets), service="")
         for code, number, files, message, fix, sets in [
             ("KF901", "150", {}, "22 of 20 requests/s (108 %)", "set image.cacheByTag: true", assume()),
             ("KFW901", "120", {}, "17 of 20 requests/s (86 %)", "set image.cacheByTag: true", assume()),
@@ -518,8 +518,8 @@ def _findings(run: Run, *arguments: str) -> list[dict[str, Any]]:
 
 def test_etcd_is_nearly_full(tree: Tree, run: Run) -> None:
     tree({})
-    size = json.loads(run("plan", "--output", "json").stdout)["plan"]["etcd"]["databaseBytes"]
-    (warning,) = _findings(run, "plan", "--set", f"quotaBackendBytes={size * 5 // 4}")
+    size = json.loads(run("capacity", "--output", "json").stdout)["capacity"]["etcd"]["databaseBytes"]
+    (warning,) = _findings(run, "capacity", "--set", f"quotaBackendBytes={size * 5 // 4}")
     assert warning["code"] == "KFW904"
     assert "(80 %)" in warning["message"]
 

@@ -1,4 +1,4 @@
-"""What a fleet takes in etcd: `make measure-etcd` writes tools/kargo_fleet/capacity/stored.json, which the planner uses.
+"""What a fleet takes in etcd: `make measure-etcd` writes tools/kargo_fleet/capacity/stored.json, which `capacity` uses.
 
 A fleet is installed, in one control plane by Helm and in another as Argo CD does it. Then every object gets the status that
 Kargo v1.11.2 (Argo CD v3.5.7) writes when it has run for a while, and the keys and values are read out of etcd itself.

@@ -1,4 +1,4 @@
-"""The sizes that the planner counts with are still those that etcd holds."""
+"""The sizes that `capacity` counts with are still those that etcd holds."""
 
 from __future__ import annotations
 

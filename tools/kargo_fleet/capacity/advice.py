@@ -184,13 +184,13 @@ def as_values(settings: Settings) -> Mapping[str, object]:
         data["values"] = values
     if settings.requeue_after:
         data["argocd"] = {"units": {"requeueAfterSeconds": settings.requeue_after}}
-    plan: dict[str, object] = {}
+    own: dict[str, object] = {}
     if settings.webhook_receivers:
-        plan["webhookReceivers"] = True
+        own["webhookReceivers"] = True
     if settings.max_concurrent_reconciles:
-        plan["maxConcurrentReconciles"] = settings.max_concurrent_reconciles
+        own["maxConcurrentReconciles"] = settings.max_concurrent_reconciles
     if settings.quota_backend_bytes:
-        plan["quotaBackendBytes"] = settings.quota_backend_bytes
-    if plan:
-        data["plan"] = plan
+        own["quotaBackendBytes"] = settings.quota_backend_bytes
+    if own:
+        data["capacity"] = own
     return data

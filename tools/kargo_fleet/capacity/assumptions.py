@@ -1,4 +1,4 @@
-"""The assumptions of the formulas: the section `plan` of fleet.yaml with its defaults, and overrides on the command line."""
+"""The assumptions of the formulas: the section `capacity` of fleet.yaml with its defaults, and overrides on the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kargo_fleet.errors import FleetError
-from kargo_fleet.fleet.plan_section import PLAN_KEYS, PLAN_SCHEMA, is_duration
+from kargo_fleet.fleet.capacity_section import CAPACITY_KEYS, CAPACITY_SCHEMA, is_duration
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.durations import seconds
 from kargo_fleet.text.json_schema import Schema
@@ -19,7 +19,7 @@ _GIB = 2**30
 
 @dataclass(frozen=True)
 class Assumptions:
-    """The keys of `plan` in fleet.yaml, with their defaults. Durations are seconds here.
+    """The keys of `capacity` in fleet.yaml, with their defaults. Durations are seconds here.
 
     The defaults of the first group are those of Kargo's chart (charts/kargo/values.yaml of akuity/kargo v1.11.2), of its
     controllers (cmd/controlplane/controller.go) and of etcd; the others are conservative estimates, to be measured.
@@ -65,11 +65,11 @@ class Assumptions:
 
     def as_data(self) -> dict[str, Any]:
         """Return the assumptions by the keys of fleet.yaml; durations are seconds."""
-        return {key: getattr(self, attribute(key)) for key in PLAN_KEYS}
+        return {key: getattr(self, attribute(key)) for key in CAPACITY_KEYS}
 
 
 def attribute(key: str) -> str:
-    """Return the attribute of a key of `plan`: max_concurrent_reconciles for maxConcurrentReconciles."""
+    """Return the attribute of a key of `capacity`: max_concurrent_reconciles for maxConcurrentReconciles."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower()
 
 
@@ -82,11 +82,11 @@ def _parsed(options: Iterable[str]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for option in options:
         key, separator, text = option.partition("=")
-        if not separator or key not in PLAN_KEYS:
-            hint = did_you_mean(key, PLAN_KEYS, f"the keys are {', '.join(PLAN_KEYS)}")
+        if not separator or key not in CAPACITY_KEYS:
+            hint = did_you_mean(key, CAPACITY_KEYS, f"the keys are {', '.join(CAPACITY_KEYS)}")
             raise FleetError(f"--set {option}: not KEY=VALUE with a known key; {hint}")
         settings[key] = text if is_duration(key) else _scalar(option, text)
-        if problems := Schema(PLAN_SCHEMA).problems({key: settings[key]}):
+        if problems := Schema(CAPACITY_SCHEMA).problems({key: settings[key]}):
             raise FleetError(f"--set {problems[0].message}\n{problems[0].fix}".strip())
     return settings
 

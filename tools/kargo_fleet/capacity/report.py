@@ -1,4 +1,4 @@
-"""Output of a plan: text for people, plain data for programs, and findings."""
+"""Output of an estimate: text for people, plain data for programs, and findings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from kargo_fleet.capacity import advice
+from kargo_fleet.capacity.estimate import Estimate
 from kargo_fleet.capacity.model import Limit
-from kargo_fleet.capacity.planner import CapacityPlan
 from kargo_fleet.findings import Finding, Place, has_errors
 from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.text import yaml_writer
@@ -19,40 +19,40 @@ from kargo_fleet.text.words import plural
 _SOURCES = {"chart": "by the chart", "beside": "by others", "releases": "by releases"}
 
 
-def text(plan: CapacityPlan) -> str:
-    """Return the plan in sections; the last has the limit that is reached first, and the settings to change."""
+def text(estimate: Estimate) -> str:
+    """Return the estimate in sections; the last has the limit that is reached first, and the settings to change."""
     sections = [
-        _objects(plan),
-        _etcd(plan),
-        _controllers(plan),
-        _registries(plan),
-        _git(plan),
-        _argocd(plan),
-        _last(plan),
+        _objects(estimate),
+        _etcd(estimate),
+        _controllers(estimate),
+        _registries(estimate),
+        _git(estimate),
+        _argocd(estimate),
+        _last(estimate),
     ]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
-def as_data(plan: CapacityPlan) -> dict[str, Any]:
-    """Return the plan as plain data; docs/scaling.md describes it. Durations are in seconds, rates per second by default."""
-    settings = plan.advice.settings
-    other = plan.advice.alternative
+def as_data(estimate: Estimate) -> dict[str, Any]:
+    """Return the estimate as plain data; docs/scaling.md describes it. Durations are in seconds, rates per second by default."""
+    settings = estimate.advice.settings
+    other = estimate.advice.alternative
     return {
-        "services": _round(plan.services),
-        "namespaces": _round(plan.namespaces),
-        "assumptions": plan.given.as_data(),
+        "services": _round(estimate.services),
+        "namespaces": _round(estimate.namespaces),
+        "assumptions": estimate.given.as_data(),
         "objects": [
             {"kind": one.name, "source": one.source, "count": _round(one.objects), "storedBytes": round(one.stored)}
-            for one in plan.kinds
+            for one in estimate.kinds
         ],
         "etcd": {
-            "objectsBytes": round(plan.storage.objects),
-            "historyBytes": round(plan.storage.history),
-            "databaseBytes": round(plan.storage.database),
-            "quotaBackendBytes": plan.given.quota_backend_bytes,
+            "objectsBytes": round(estimate.storage.objects),
+            "historyBytes": round(estimate.storage.history),
+            "databaseBytes": round(estimate.storage.database),
+            "quotaBackendBytes": estimate.given.quota_backend_bytes,
         },
-        "controllers": [_camel(asdict(one)) for one in plan.controllers],
-        "registries": [_camel(asdict(one)) for one in plan.registries],
+        "controllers": [_camel(asdict(one)) for one in estimate.controllers],
+        "registries": [_camel(asdict(one)) for one in estimate.registries],
         "branches": [
             {
                 "branch": one.name,
@@ -61,50 +61,50 @@ def as_data(plan: CapacityPlan) -> dict[str, Any]:
                 "controllers": one.controllers,
                 "attemptsPerPush": _round(one.attempts),
             }
-            for one in plan.branches
+            for one in estimate.branches
         ],
-        "pullRequestsPerHour": _round(plan.pull_requests),
+        "pullRequestsPerHour": _round(estimate.pull_requests),
         "applicationSets": {
-            "sizes": list(plan.sets.sets),
-            "reconcileSeconds": _round(plan.sets.reconcile),
-            "requeueAfterSeconds": plan.sets.requeue_after,
-            "share": _round(plan.sets.share),
-            "firstCreationSeconds": _round(plan.sets.first_creation),
+            "sizes": list(estimate.sets.sets),
+            "reconcileSeconds": _round(estimate.sets.reconcile),
+            "requeueAfterSeconds": estimate.sets.requeue_after,
+            "share": _round(estimate.sets.share),
+            "firstCreationSeconds": _round(estimate.sets.first_creation),
         },
-        "kept": {"promotions": _round(plan.retention.promotions), "freight": _round(plan.retention.freight)},
-        "servicesWithoutQuota": _round(plan.without_quota),
-        "limits": [_limit_data(limit) for limit in plan.limits],
-        "breaksFirst": _first_data(plan) if plan.limits else None,
+        "kept": {"promotions": _round(estimate.retention.promotions), "freight": _round(estimate.retention.freight)},
+        "servicesWithoutQuota": _round(estimate.without_quota),
+        "limits": [_limit_data(limit) for limit in estimate.limits],
+        "breaksFirst": _first_data(estimate) if estimate.limits else None,
         "advice": {
-            "needed": bool(settings) or bool(plan.advice.remaining),
+            "needed": bool(settings) or bool(estimate.advice.remaining),
             "fleet.yaml": advice.as_values(settings),
             "outside": list(_outside(settings)),
-            "remaining": [_limit_data(limit) for limit in plan.advice.remaining],
+            "remaining": [_limit_data(limit) for limit in estimate.advice.remaining],
             "alternative": advice.as_values(other) if other else None,
         },
     }
 
 
-def findings(plan: CapacityPlan) -> list[Finding]:
+def findings(estimate: Estimate) -> list[Finding]:
     """Return an error for every exceeded limit and a warning for every limit above `utilization`, the worst first."""
     found = []
-    for limit in plan.limits:
-        if limit.share > plan.given.utilization:
+    for limit in estimate.limits:
+        if limit.share > estimate.given.utilization:
             code = limit.code if limit.share > 1 else limit.code.replace("KF", "KFW")
-            found.append(Finding(Place(FLEET_FILE), code, _sentence(limit), _fix(plan, limit)))
+            found.append(Finding(Place(FLEET_FILE), code, _sentence(limit), _fix(estimate, limit)))
     return found
 
 
 # -- Sections --------------------------------------------------------------------------------------------------------
 
 
-def _objects(plan: CapacityPlan) -> list[str]:
-    total = sum(one.objects for one in plan.kinds)
+def _objects(estimate: Estimate) -> list[str]:
+    total = sum(one.objects for one in estimate.kinds)
     lines = [
-        f"Objects: {_number(total)} in {_number(plan.namespaces)} namespaces, {_bytes(plan.storage.objects)} in etcd"
+        f"Objects: {_number(total)} in {_of(estimate.namespaces, 'namespace')}, {_bytes(estimate.storage.objects)} in etcd"
     ]
     for source, label in _SOURCES.items():
-        kinds = [one for one in plan.kinds if one.source == source]
+        kinds = [one for one in estimate.kinds if one.source == source]
         if not kinds:
             continue
         count, stored = sum(one.objects for one in kinds), sum(one.stored for one in kinds)
@@ -113,23 +113,23 @@ def _objects(plan: CapacityPlan) -> list[str]:
     return lines
 
 
-def _etcd(plan: CapacityPlan) -> list[str]:
-    storage, quota = plan.storage, plan.given.quota_backend_bytes
+def _etcd(estimate: Estimate) -> list[str]:
+    storage, quota = estimate.storage, estimate.given.quota_backend_bytes
     lines = [
         (
             f"etcd: database of {_bytes(storage.database)}, {_percent(storage.database / quota)} of {_bytes(quota)}; "
             f"{_bytes(storage.history)} of it are versions that are not compacted yet"
         )
     ]
-    if plan.without_quota:
+    if estimate.without_quota:
         lines.append(
-            f"  {plural(round(plan.without_quota), 'service')} without resourceQuota: Promotions and Freight are not limited"
+            f"  {_of(round(estimate.without_quota), 'service')} without resourceQuota: Promotions and Freight are not limited"
         )
     return lines
 
 
-def _controllers(plan: CapacityPlan) -> list[str]:
-    given = plan.given
+def _controllers(estimate: Estimate) -> list[str]:
+    given = estimate.given
     head = ["shard", "services", "discoveries/s", f"workers of {given.max_concurrent_reconciles}"]
     head += [f"API requests/s of {given.kube_api_qps}", "Stage reconciles/s", "smallest interval"]
     rows = [
@@ -142,13 +142,13 @@ def _controllers(plan: CapacityPlan) -> list[str]:
             _number(one.stage_reconciles),
             written(one.smallest_interval),
         ]
-        for one in plan.controllers
+        for one in estimate.controllers
     ]
     return ["Kargo's controllers", *_table(head, rows)]
 
 
-def _registries(plan: CapacityPlan) -> list[str]:
-    head = ["registry", "shard", "Warehouses", "discoveries/s", f"requests/s of {plan.given.rate_limit}"]
+def _registries(estimate: Estimate) -> list[str]:
+    head = ["registry", "shard", "Warehouses", "discoveries/s", f"requests/s of {estimate.given.rate_limit}"]
     head += ["requests each", "smallest interval"]
     rows = [
         [
@@ -160,52 +160,52 @@ def _registries(plan: CapacityPlan) -> list[str]:
             _number(one.requests_per_discovery),
             written(one.smallest_interval),
         ]
-        for one in plan.registries
+        for one in estimate.registries
     ]
     return ["Registries", *_table(head, rows)]
 
 
-def _git(plan: CapacityPlan) -> list[str]:
+def _git(estimate: Estimate) -> list[str]:
     head = ["branch", "promotions/h", "limit/h", "controllers", "attempts"]
     rows = [
         [one.name, _number(one.promotions), _number(one.capacity), _number(one.controllers), _number(one.attempts)]
-        for one in plan.branches
+        for one in estimate.branches
     ]
     lines = ["Git", *(_table(head, rows) if rows else [])]
-    if plan.pull_requests:
-        lines.append(f"  {_number(plan.pull_requests)} pull requests/h, each on its own branch")
-    kept = plan.retention
+    if estimate.pull_requests:
+        lines.append(f"  {_of(estimate.pull_requests, 'pull request')}/h, each on its own branch")
+    kept = estimate.retention
     lines.append(
-        f"  {_number(plan.given.releases_per_service_per_day)} releases per service and day; Kargo keeps "
-        f"{_number(kept.promotions)} Promotions and {_number(kept.freight)} Freight"
+        f"  {_of(estimate.given.releases_per_service_per_day, 'release')} per service and day; Kargo keeps "
+        f"{_of(kept.promotions, 'Promotion')} and {_number(kept.freight)} Freight"
     )
     return lines
 
 
-def _argocd(plan: CapacityPlan) -> list[str]:
-    sets = plan.sets
+def _argocd(estimate: Estimate) -> list[str]:
+    sets = estimate.sets
     return [
         (
-            f"Argo CD: {plural(len(sets.sets), 'ApplicationSet')} of {_number(max(sets.sets, default=0))} Applications at most; "
+            f"Argo CD: {plural(len(sets.sets), 'ApplicationSet')} of {_of(max(sets.sets, default=0), 'Application')} at most; "
             f"first creation {_number(sets.first_creation)} s,"
         ),
         f"  then {_number(sets.reconcile)} s every {_number(sets.requeue_after)} s ({_percent(sets.share)} of the time)",
     ]
 
 
-def _last(plan: CapacityPlan) -> list[str]:
+def _last(estimate: Estimate) -> list[str]:
     lines = []
-    if plan.limits:
-        first = plan.limits[0]
-        full = f"; full at {_number(_full_at(plan, first))} services" if first.grows and first.load else ""
+    if estimate.limits:
+        first = estimate.limits[0]
+        full = f"; full at {_of(_full_at(estimate, first), 'service')}" if first.grows and first.load else ""
         lines.append(f"breaks first: {_sentence(first)}{full}")
-    settings = plan.advice.settings
-    if not settings and not plan.advice.remaining:
-        return [*lines, f"set: nothing; every limit is used {_percent(plan.given.utilization)} or less"]
+    settings = estimate.advice.settings
+    if not settings and not estimate.advice.remaining:
+        return [*lines, f"set: nothing; every limit is used {_percent(estimate.given.utilization)} or less"]
     lines += _set("set", settings) if settings else ["set: no setting is enough"]
-    lines += [f"not enough for {_sentence(limit)}; {_beyond(limit)}" for limit in plan.advice.remaining]
-    if plan.advice.alternative:
-        lines += _set("or, if tags move, set", plan.advice.alternative)
+    lines += [f"not enough for {_sentence(limit)}; {_beyond(limit)}" for limit in estimate.advice.remaining]
+    if estimate.advice.alternative:
+        lines += _set("or, if tags move, set", estimate.advice.alternative)
     return lines
 
 
@@ -227,7 +227,7 @@ def _sentence(limit: Limit) -> str:
     if limit.unit == "bytes":
         used = f"{_bytes(limit.load)} of {_bytes(limit.capacity)}"
     elif limit.unit == "Applications too many":
-        return f"{limit.resource}, {limit.where}: {_number(limit.load)} Applications more than maxApplications"
+        return f"{limit.resource}, {limit.where}: {_of(limit.load, 'Application')} more than maxApplications"
     else:
         used = f"{_number(limit.load)} of {_number(limit.capacity)} {limit.unit}"
     return f"{limit.resource}, {limit.where}: {used} ({_percent(limit.share)})"
@@ -250,9 +250,9 @@ def _outside(settings: advice.Settings) -> Iterator[str]:
         yield "set image.cacheByTag: false in kargo.yaml of services whose tags move; it is only for tags that never move"
 
 
-def _fix(plan: CapacityPlan, limit: Limit) -> str:
+def _fix(estimate: Estimate, limit: Limit) -> str:
     """Return the fix for one limit, in one line."""
-    settings = plan.advice.settings
+    settings = estimate.advice.settings
     changes = {
         "KF901": _changes(settings),
         "KF902": _changes(settings),
@@ -262,7 +262,7 @@ def _fix(plan: CapacityPlan, limit: Limit) -> str:
         "KF906": [],
     }[limit.code]
     if (
-        any((left.resource, left.where) == (limit.resource, limit.where) for left in plan.advice.remaining)
+        any((left.resource, left.where) == (limit.resource, limit.where) for left in estimate.advice.remaining)
         or not changes
     ):
         return _beyond(limit)
@@ -292,9 +292,9 @@ def _beyond(limit: Limit) -> str:
     }[limit.code]
 
 
-def _full_at(plan: CapacityPlan, limit: Limit) -> float:
+def _full_at(estimate: Estimate, limit: Limit) -> float:
     """Return the number of services like the present ones that use all of a limit, rounded down to two digits."""
-    services = plan.services / limit.share
+    services = estimate.services / limit.share
     step = 10.0 ** max(math.floor(math.log10(services)) - 1, 0)
     return math.floor(services / step) * step
 
@@ -312,12 +312,20 @@ def _limit_data(limit: Limit) -> dict[str, Any]:
     }
 
 
-def _first_data(plan: CapacityPlan) -> dict[str, Any]:
-    first = plan.limits[0]
-    return _limit_data(first) | {"fullAtServices": round(_full_at(plan, first)) if first.grows and first.load else None}
+def _first_data(estimate: Estimate) -> dict[str, Any]:
+    first = estimate.limits[0]
+    return _limit_data(first) | {
+        "fullAtServices": round(_full_at(estimate, first)) if first.grows and first.load else None
+    }
 
 
 # -- Numbers and tables ----------------------------------------------------------------------------------------------
+
+
+def _of(value: float, noun: str) -> str:
+    """Return a number as it is shown, with its noun: 1 namespace, 1,000 namespaces, 0.2 releases."""
+    shown = _number(value)
+    return f"{shown} {noun}{'s' * (shown != '1')}"
 
 
 def _number(value: float) -> str:
@@ -374,8 +382,8 @@ def _wrapped(line: str, indent: int, width: int = 110) -> list[str]:
     return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)
 
 
-def summary(plan: CapacityPlan, found: Iterable[Finding], left_out: Sequence[str]) -> str:
+def summary(estimate: Estimate, found: Iterable[Finding], left_out: Sequence[str]) -> str:
     """Return one sentence: the size of the fleet and whether it fits."""
-    verdict = "exceeds limits" if has_errors(found) else "close to limits" if list(findings(plan)) else "fits"
+    verdict = "exceeds limits" if has_errors(found) else "close to limits" if list(findings(estimate)) else "fits"
     left = f"; {plural(len(left_out), 'service')} with errors left out, see `kargo-fleet check`" if left_out else ""
-    return f"{plural(round(plan.services), 'service')}: {verdict}{left}"
+    return f"{plural(round(estimate.services), 'service')}: {verdict}{left}"

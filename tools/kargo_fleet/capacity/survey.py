@@ -1,4 +1,4 @@
-"""The fleet of a repository for the planner: read, scaled to another size, and one unit of every shape rendered."""
+"""The fleet of a repository for the estimate: read, scaled to another size, and one unit of every shape rendered."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from kargo_fleet.argocd.settings import argo_fleet
 from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.capacity import advice, facts, stored_objects
+from kargo_fleet.capacity.estimate import RenderedUnits, UnitSets
 from kargo_fleet.capacity.model import Profiles
-from kargo_fleet.capacity.planner import RenderedUnits, UnitSets
 from kargo_fleet.files.reading import RepositoryReader
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
@@ -38,7 +38,7 @@ class WhatIf:
 
 @dataclass(frozen=True)
 class Survey:
-    """The planner's input. `left_out` are services with errors."""
+    """The input of the estimate. `left_out` are services with errors."""
 
     fleet: Profiles
     units: RenderedUnits

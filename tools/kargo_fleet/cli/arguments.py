@@ -60,7 +60,7 @@ def parser() -> Parser:
     _add_delete(commands)
     _add_credentials(commands)
     _add_doctor(commands)
-    _add_plan(commands)
+    _add_capacity(commands)
     _add_schema(commands)
     return root
 
@@ -319,15 +319,15 @@ def _add_doctor(commands: _Commands) -> None:
     parser.add_argument("--drift", action="store_true", help="also compare every unit with its values file")
 
 
-def _add_plan(commands: _Commands) -> None:
+def _add_capacity(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
-        from kargo_fleet.commands.plan import plan
+        from kargo_fleet.commands.capacity import capacity
         from kargo_fleet.terminal.reporters import Format
 
         settings = list(arguments.set)
         if arguments.releases_per_day is not None:
             settings.append(f"releasesPerServicePerDay={arguments.releases_per_day}")
-        return plan(
+        return capacity(
             root,
             services=arguments.services,
             interval=arguments.interval,
@@ -339,7 +339,7 @@ def _add_plan(commands: _Commands) -> None:
     summary = (
         "calculate the load on Kargo, registries, Git, Argo CD and etcd, which limit is reached first, and what to set"
     )
-    parser = _add(commands, "plan", summary, "kargo-fleet plan --services 5000 --interval 1h", run)
+    parser = _add(commands, "capacity", summary, "kargo-fleet capacity --services 5000 --interval 1h", run)
     parser.add_argument(
         "--services",
         type=_count,
@@ -361,14 +361,14 @@ def _add_plan(commands: _Commands) -> None:
     parser.add_argument(
         "--releases-per-day",
         metavar="N",
-        help="assume N releases per service and day (default: plan.releasesPerServicePerDay of fleet.yaml)",
+        help="assume N releases per service and day (default: capacity.releasesPerServicePerDay of fleet.yaml)",
     )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override a key of plan in fleet.yaml; can be repeated",
+        help="override a key of capacity in fleet.yaml; can be repeated",
     )
 
 

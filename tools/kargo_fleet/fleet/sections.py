@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
-from kargo_fleet.fleet.plan_section import PLAN_SCHEMA
+from kargo_fleet.fleet.capacity_section import CAPACITY_SCHEMA
 from kargo_fleet.fleet.shards import HEAVIEST
 
 #: The name of a shard becomes part of ApplicationSet names, so it is a DNS label, which is stricter than Kargo.
@@ -119,7 +119,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 },
             },
             "argocd": ARGOCD_SCHEMA,
-            "plan": PLAN_SCHEMA,
+            "capacity": CAPACITY_SCHEMA,
             "prune": section(
                 "Limits of `generate --prune`.",
                 {

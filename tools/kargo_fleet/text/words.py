@@ -10,8 +10,8 @@ _LONGEST = 300  # of a message that is quoted
 
 
 def plural(count: int, noun: str) -> str:
-    """Return a number with its noun: 1 service, 2 services."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """Return a number with its noun: 1 service, 1,000 services."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def enumerate_words(words: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The plan of a fleet: its loads and limits, and the settings to change."""
+"""The estimate of a fleet: its loads and limits, and the settings to change."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RenderedUnits:
 
 
 @dataclass(frozen=True)
-class CapacityPlan:
+class Estimate:
     """All results for a fleet. `limits` are sorted by their use, the highest first."""
 
     services: float
@@ -63,8 +63,8 @@ class CapacityPlan:
         return self.services
 
 
-def plan(fleet: Profiles, units: RenderedUnits, sets: UnitSets, given: Assumptions) -> CapacityPlan:
-    """Calculate the plan. `units` and `sets` are of the same services as `fleet`."""
+def estimate(fleet: Profiles, units: RenderedUnits, sets: UnitSets, given: Assumptions) -> Estimate:
+    """Calculate the estimate. `units` and `sets` are of the same services as `fleet`."""
     services = sum(fleet.values())
     kinds = stored_objects.kinds(units.documents, units.weights, services, given)
     sizes = sets.sizes()
@@ -79,7 +79,7 @@ def plan(fleet: Profiles, units: RenderedUnits, sets: UnitSets, given: Assumptio
     kept = model.retention(fleet, given)
     every = [*kinds, *stored_objects.history_kinds(kept, given)]
     controllers = model.controllers(fleet, given)
-    return CapacityPlan(
+    return Estimate(
         services=services,
         given=given,
         kinds=every,

@@ -1,4 +1,4 @@
-"""kargo-fleet plan: the load on Kargo, registries, Git, Argo CD and etcd, the first limit reached, and what to set."""
+"""kargo-fleet capacity: the load on Kargo, registries, Git, Argo CD and etcd, the first limit reached, and what to set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kargo_fleet.capacity import report
 from kargo_fleet.capacity.assumptions import assumptions_of
-from kargo_fleet.capacity.planner import plan as work_out
+from kargo_fleet.capacity.estimate import estimate
 from kargo_fleet.capacity.survey import WhatIf, survey
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import has_errors
@@ -20,7 +20,7 @@ from kargo_fleet.terminal.progress import PATIENCE, bar
 from kargo_fleet.terminal.reporters import Format, Report
 
 
-def plan(
+def capacity(
     root: Path,
     *,
     services: int | None = None,
@@ -29,28 +29,28 @@ def plan(
     settings: Sequence[str] = (),
     output: Format = Format.TEXT,
 ) -> int:
-    """Print the plan of the fleet, or of a fleet of `services` services in the same proportions.
+    """Print the estimate for the fleet, or of a fleet of `services` services in the same proportions.
 
     Return 1 when a limit is exceeded, or when services with errors are left out; else 0. Nothing is written. Raises
-    FleetError for an invalid fleet.yaml, without services to plan for, or without Helm.
+    FleetError for an invalid fleet.yaml, without services, or without Helm.
     """
     chart, fleet, _ = load_sound(root)
     names, _ = scan.services(root, fleet.services)
     if not names and services is None:
-        raise FleetError(f"there is no service in {fleet.services}/\nPass the planned number: --services 1000.")
-    given = assumptions_of(fleet.data.get("plan"), settings)
+        raise FleetError(f"there is no service in {fleet.services}/\nPass the expected number: --services 1000.")
+    given = assumptions_of(fleet.data.get("capacity"), settings)
     reading = bar(names, len(names), "reading", PATIENCE)
     found = survey(chart, fleet, reading, WhatIf(services, interval, shards))
-    planned = work_out(found.fleet, found.units, found.sets, given)
-    findings = report.findings(planned)
-    summary = report.summary(planned, findings, found.left_out)
+    estimated = estimate(found.fleet, found.units, found.sets, given)
+    findings = report.findings(estimated)
+    summary = report.summary(estimated, findings, found.left_out)
     shown = Report(findings, [], summary)
     if output is Format.JSON:
-        data = {"plan": report.as_data(planned), "leftOut": list(found.left_out), **reporters.as_data(shown)}
+        data = {"capacity": report.as_data(estimated), "leftOut": list(found.left_out), **reporters.as_data(shown)}
         print(json.dumps(data, indent=2, ensure_ascii=False), flush=True)
     elif output is Format.GITHUB:
         reporters.show(shown, output)
     else:
-        print(report.text(planned), end="", flush=True)
+        print(report.text(estimated), end="", flush=True)
         print(summary, file=sys.stderr)
     return 1 if found.left_out or has_errors(findings) else 0

@@ -1,4 +1,4 @@
-"""JSON Schema of the section `plan` of fleet.yaml: settings of an installation or organisation that no values file has.
+"""JSON Schema of the section `capacity` of fleet.yaml: settings of an installation or organisation that no values file has.
 
 A key that is a value of Kargo's chart, of etcd or of Argo CD has the name of that value.
 """
@@ -31,7 +31,7 @@ def _flag(description: str) -> dict[str, Any]:
     return {"type": "boolean", "description": description}
 
 
-PLAN_KEYS: dict[str, dict[str, Any]] = {
+CAPACITY_KEYS: dict[str, dict[str, Any]] = {
     "maxConcurrentReconciles": _integer(
         "controller.reconcilers.maxConcurrentReconciles of Kargo's chart: number of Warehouses, and of "
         "Promotions, that a controller processes concurrently. Default: 4."
@@ -89,17 +89,17 @@ PLAN_KEYS: dict[str, dict[str, Any]] = {
     "secondsPerNewApplication": _number(
         "Time that an ApplicationSet takes to create one Application, seconds. Default: 0.022, measured.", 0.0001
     ),
-    "utilization": _number("Share of a limit above which the plan warns. Default: 0.7.", 0.05, maximum=1),
+    "utilization": _number("Share of a limit above which `capacity` warns. Default: 0.7.", 0.05, maximum=1),
 }  # fmt: skip
 
-PLAN_SCHEMA: dict[str, Any] = {
-    "description": "Assumptions of `kargo-fleet plan` about Kargo's installation, the registries, Git and the releases.",
+CAPACITY_SCHEMA: dict[str, Any] = {
+    "description": "Assumptions of `kargo-fleet capacity` about Kargo's installation, the registries, Git and the releases.",
     "type": ["object", "null"],
     "additionalProperties": False,
-    "properties": PLAN_KEYS,
+    "properties": CAPACITY_KEYS,
 }
 
 
 def is_duration(key: str) -> bool:
-    """Return whether the value of a key of `plan` is a duration."""
-    return PLAN_KEYS[key].get("pattern") == durations.PATTERN
+    """Return whether the value of a key of `capacity` is a duration."""
+    return CAPACITY_KEYS[key].get("pattern") == durations.PATTERN

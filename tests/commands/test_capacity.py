@@ -1,4 +1,4 @@
-"""`kargo-fleet plan`: it counts what Helm renders, its output keeps its shape, and its advice works."""
+"""`kargo-fleet capacity`: it counts what Helm renders, its output keeps its shape, and its advice works."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ CHART = read_chart(ROOT, None)
 SAMPLES = [*samples.VALUES, *sorted((helm.CHART / "ci").glob("*.yaml"))]
 
 
-def planned(run: Run, *arguments: str) -> tuple[int, dict[str, Any]]:
-    """Run `kargo-fleet plan … --output json`; return its status and what it printed."""
-    result = run("plan", *arguments, "--output", "json")
+def estimated(run: Run, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """Run `kargo-fleet capacity … --output json`; return its status and what it printed."""
+    result = run("capacity", *arguments, "--output", "json")
     assert result.stdout, result.stderr
     return result.status, json.loads(result.stdout)
 
@@ -74,14 +74,14 @@ def test_one_of_each_shape_stands_for_the_others(tmp_path: Path) -> None:
 def test_the_sample_fleet_is_counted_exactly(capsys: pytest.CaptureFixture[str]) -> None:
     from kargo_fleet.cli.main import main
 
-    assert main(["-C", str(samples.FLEET), "plan", "--output", "json"]) == 0
-    plan = json.loads(capsys.readouterr().out)["plan"]
-    counted = {item["kind"]: item["count"] for item in plan["objects"] if item["source"] == "chart"}
+    assert main(["-C", str(samples.FLEET), "capacity", "--output", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["capacity"]
+    counted = {item["kind"]: item["count"] for item in found["objects"] if item["source"] == "chart"}
     rendered: Counter[str] = Counter()
     for file in samples.VALUES:
         rendered.update(document["kind"] for document in helm.render(file.stem, helm.CHART, file))
     assert counted == rendered
-    assert (plan["services"], plan["namespaces"]) == (8, 8)
+    assert (found["services"], found["namespaces"]) == (8, 8)
 
 
 # -- The command -----------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def test_the_sample_fleet_is_counted_exactly(capsys: pytest.CaptureFixture[str])
 def test_the_sample_fleet_fits(capsys: pytest.CaptureFixture[str]) -> None:
     from kargo_fleet.cli.main import main
 
-    assert main(["-C", str(samples.FLEET), "plan", "--output", "text"]) == 0
+    assert main(["-C", str(samples.FLEET), "capacity", "--output", "text"]) == 0
     out, err = capsys.readouterr()
     assert out.endswith("set: nothing; every limit is used 70 % or less\n")
     assert "breaks first: registry rate limit, registry.example.com" in out
@@ -101,8 +101,8 @@ def test_the_example_in_the_documentation_is_what_it_prints(capsys: pytest.Captu
     from kargo_fleet.cli.main import main
 
     page = (ROOT / "docs/scaling.md").read_text()
-    shown = page.partition("$ kargo-fleet plan --services 10000\n")[2].partition("```")[0]
-    assert main(["-C", str(samples.FLEET), "plan", "--services", "10000", "--output", "text"]) == 1
+    shown = page.partition("$ kargo-fleet capacity --services 10000\n")[2].partition("```")[0]
+    assert main(["-C", str(samples.FLEET), "capacity", "--services", "10000", "--output", "text"]) == 1
     assert capsys.readouterr().out == shown, "put what it prints into docs/scaling.md"
 
 
@@ -126,23 +126,23 @@ def _with(files: Files, text: str) -> Files:
 def test_advice_that_is_followed_works(tree: Tree, run: Run, extra: str, arguments: tuple[str, ...]) -> None:
     root = tree(_with(service("api"), extra))
     size = ("--services", "10000", *arguments)
-    status, before = planned(run, *size)
+    status, before = estimated(run, *size)
     assert status == 1
-    assert before["plan"]["breaksFirst"]["resource"] in ("registry rate limit", "Warehouse reconciler")
-    advice = before["plan"]["advice"]
+    assert before["capacity"]["breaksFirst"]["resource"] in ("registry rate limit", "Warehouse reconciler")
+    advice = before["capacity"]["advice"]
     assert advice["remaining"] == []
     for chosen in filter(None, (advice["fleet.yaml"], advice["alternative"])):
         (root / "fleet.yaml").write_text(yaml.safe_dump(merge(yaml.safe_load(FLEET + extra), chosen)))
-        status, after = planned(run, *size)
+        status, after = estimated(run, *size)
         assert (status, after["findings"]) == (0, []), chosen
-        assert after["plan"]["advice"]["needed"] is False
+        assert after["capacity"]["advice"]["needed"] is False
 
 
 def test_ten_thousand_services_are_asked_for_too_often(tree: Tree, run: Run) -> None:
     tree({})
-    status, said = planned(run, "--services", "10000")
+    status, said = estimated(run, "--services", "10000")
     assert status == 1
-    first = said["plan"]["breaksFirst"]
+    first = said["capacity"]["breaksFirst"]
     assert (first["code"], first["resource"]) == ("KF901", "registry rate limit")
     assert first["load"] == pytest.approx(10000 * 43 / 300, rel=1e-3)
     assert first["fullAtServices"] == 130
@@ -153,70 +153,70 @@ def test_ten_thousand_services_are_asked_for_too_often(tree: Tree, run: Run) -> 
 
 
 def test_assumptions_stand_in_fleet_yaml(tree: Tree, run: Run) -> None:
-    tree(_with({}, "plan: {rateLimit: 40, secondsPerPush: 1.5, minReconciliationInterval: 10m}\n"))
-    _, said = planned(run, "--set", "rateLimit=60")
-    assumed = said["plan"]["assumptions"]
+    tree(_with({}, "capacity: {rateLimit: 40, secondsPerPush: 1.5, minReconciliationInterval: 10m}\n"))
+    _, said = estimated(run, "--set", "rateLimit=60")
+    assumed = said["capacity"]["assumptions"]
     assert (assumed["rateLimit"], assumed["secondsPerPush"]) == (60, 1.5)
     assert assumed["minReconciliationInterval"] == 600
 
 
 def test_what_if_options(tree: Tree, run: Run) -> None:
     tree({})
-    _, hourly = planned(run, "--services", "600", "--interval", "1h")
-    assert hourly["plan"]["controllers"][0]["discoveries"] == pytest.approx(600 / 3600, rel=1e-4)
-    _, shared = planned(run, "--services", "600", "--shards", "3")
-    assert [item["services"] for item in shared["plan"]["controllers"]] == [200, 200, 200]
-    _, often = planned(run, "--releases-per-day", "10")
-    assert often["plan"]["kept"]["promotions"] == 420
+    _, hourly = estimated(run, "--services", "600", "--interval", "1h")
+    assert hourly["capacity"]["controllers"][0]["discoveries"] == pytest.approx(600 / 3600, rel=1e-4)
+    _, shared = estimated(run, "--services", "600", "--shards", "3")
+    assert [item["services"] for item in shared["capacity"]["controllers"]] == [200, 200, 200]
+    _, often = estimated(run, "--releases-per-day", "10")
+    assert often["capacity"]["kept"]["promotions"] == 420
 
 
 def test_helm_or_argocd_keeps_an_object_of_its_own(tree: Tree, run: Run) -> None:
     tree({})
     beside = {}
     for way in ("argocd", "helm"):
-        _, said = planned(run, "--set", f"installedBy={way}")
-        beside[way] = {item["kind"] for item in said["plan"]["objects"] if item["source"] == "beside"}
+        _, said = estimated(run, "--set", f"installedBy={way}")
+        beside[way] = {item["kind"] for item in said["capacity"]["objects"] if item["source"] == "beside"}
     assert "Application" in beside["argocd"] - beside["helm"]
     assert "Secret" in beside["helm"] - beside["argocd"]
 
 
 def test_services_with_errors_are_left_out_and_counted(tree: Tree, run: Run) -> None:
     tree(service("api", kargo="image: {constrant: ^1.0.0}\n"))
-    result = run("plan")
+    result = run("capacity")
     assert result.status == 1
     assert result.stderr == "1 service: fits; 1 service with errors left out, see `kargo-fleet check`\n"
-    assert planned(run)[1]["leftOut"] == ["api"]
+    assert estimated(run)[1]["leftOut"] == ["api"]
 
 
-def test_a_fleet_that_is_not_there_yet_can_be_planned(tree: Tree, run: Run) -> None:
+def test_a_fleet_that_is_not_there_yet_has_a_capacity(tree: Tree, run: Run) -> None:
     tree({"fleet.yaml": "", **dict.fromkeys(service("nginx"))})
-    assert run("plan").status == 2
-    status, said = planned(run, "--services", "100")
-    assert (status, said["plan"]["services"]) == (0, 100)
-    assert said["plan"]["registries"][0]["host"] == "registry.example.com"
+    assert run("capacity").status == 2
+    status, said = estimated(run, "--services", "100")
+    assert (status, said["capacity"]["services"]) == (0, 100)
+    assert said["capacity"]["registries"][0]["host"] == "registry.example.com"
 
 
-def test_an_unusable_fleet_yaml_is_no_plan(tree: Tree, run: Run) -> None:
-    tree(_with({}, "plan: {rateLimt: 40}\n"))
-    result = run("plan")
+def test_an_unusable_fleet_yaml_is_an_error(tree: Tree, run: Run) -> None:
+    tree(_with({}, "capacity: {rateLimt: 40}\n"))
+    result = run("capacity")
     assert result.status == 2
-    assert "plan.rateLimt: unknown key" in result.stderr
+    assert "capacity.rateLimt: unknown key" in result.stderr
 
 
 def test_annotations_for_github(tree: Tree, run: Run) -> None:
     tree({})
-    result = run("plan", "--services", "5000", "--output", "github")
+    result = run("capacity", "--services", "5000", "--output", "github")
     assert result.status == 1
     assert result.stdout.startswith("::error file=fleet.yaml,title=KF901::registry rate limit")
 
 
-def test_a_plan_writes_nothing(tree: Tree, run: Run) -> None:
+def test_it_writes_nothing(tree: Tree, run: Run) -> None:
     root = tree({})
     before = sorted(path.relative_to(root) for path in root.rglob("*"))
-    run("plan", "--services", "1000")
+    run("capacity", "--services", "1000")
     assert sorted(path.relative_to(root) for path in root.rglob("*")) == before
 
 
-def test_the_same_plan_twice_is_the_same_text(tree: Tree, run: Run) -> None:
+def test_the_same_fleet_twice_is_the_same_text(tree: Tree, run: Run) -> None:
     tree(service("api", kargo="shard: b\n") | service("web", kargo="shard: a\nwarehouse: {interval: 1h}\n"))
-    assert run("plan", "--services", "777") == run("plan", "--services", "777")
+    assert run("capacity", "--services", "777") == run("capacity", "--services", "777")

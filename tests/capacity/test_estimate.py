@@ -14,7 +14,7 @@ from kargo_fleet.capacity import advice, facts, model
 from kargo_fleet.capacity.assumptions import Assumptions, assumptions_of, attribute
 from kargo_fleet.capacity.model import Image, Push, ServiceProfile
 from kargo_fleet.errors import FleetError
-from kargo_fleet.fleet.plan_section import PLAN_SCHEMA
+from kargo_fleet.fleet.capacity_section import CAPACITY_SCHEMA
 from kargo_fleet.fleet.shards import Shard
 from kargo_fleet.text import yaml_reader
 from properties import examples
@@ -270,8 +270,8 @@ def test_branches_are_only_advised_for_stages_that_all_services_have() -> None:
 
 
 def test_every_assumption_has_a_key_and_every_key_a_default() -> None:
-    assert {attribute(key) for key in PLAN_SCHEMA["properties"]} == set(DEFAULTS.__dataclass_fields__)
-    for key, item in PLAN_SCHEMA["properties"].items():
+    assert {attribute(key) for key in CAPACITY_SCHEMA["properties"]} == set(DEFAULTS.__dataclass_fields__)
+    for key, item in CAPACITY_SCHEMA["properties"].items():
         (default,) = re.findall(r"Default: ([^\s,]+?)[.,]?(?:\s|$)", item["description"])
         value = yaml_reader.parse(f"value: {default}")["value"]
         assert Assumptions().changed({key: value}) == Assumptions(), (key, default)
