@@ -7,7 +7,9 @@ SHELL := /bin/sh
 export PYTHON
 CHART := charts/kargo-service
 BOOT  := tools/bootstrap
-FLEET := .venv/bin/kargo-fleet
+# KARGO_FLEET_RUN_BY: its messages then say `make values SERVICE=web FORCE=1` instead of `kargo-fleet generate web --force`.
+# set -f: a glob in SERVICE is for kargo-fleet, which knows the services.
+FLEET := set -f; KARGO_FLEET_RUN_BY=make .venv/bin/kargo-fleet
 # For tests and linters, PATH starts with .tools/bin (helm, ct, kubeconform, helm-unittest, helm-docs, go) and .venv/bin.
 WITH_TOOLS = GOTOOLCHAIN=local PATH="$(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$$PATH"
 
@@ -15,6 +17,16 @@ WITH_TOOLS = GOTOOLCHAIN=local PATH="$(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$$
 on = $(filter 1 true yes,$($(1)))
 # option NAME,--option: --option 'value' if NAME is set.
 option = $(if $($(1)),$(2) '$($(1))')
+
+# A mistyped variable would change nothing and say nothing: `make deploy SERVICES=web YES=1` would deploy the whole fleet. So
+# the variables on the command line must be those that the help of a target names in brackets: NAME=, or NAME=1 for a switch.
+given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+ifneq ($(given),)
+  asked := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
+  ifneq ($(shell $(BOOT)/variables.sh '$(firstword $(MAKEFILE_LIST))' '$(asked)' $(foreach name,$(given),'$(name)=$(subst ','\'',$($(name)))')),ok)
+    $(error stopped)
+  endif
+endif
 
 ##@ The fleet
 
@@ -24,16 +36,16 @@ values: venv ## Write values/ and argocd/ from services/ [SERVICE= IMAGE_REPOSIT
 	    $(if $(call on,FORCE),--force) $(if $(call on,PRUNE),--prune) $(if $(call on,DRY_RUN),--dry-run) $(if $(call on,DIFF),--diff)
 
 .PHONY: check
-check: venv ## Validate every service, and check that values/ and argocd/ are current; write nothing
-	@$(FLEET) check
+check: venv ## Validate every service, and check that values/ and argocd/ are current; write nothing [SERVICE=]
+	@$(FLEET) check $(SERVICE)
 
 .PHONY: capacity
 capacity: venv ## Calculate the load of the fleet, the limit reached first, and what to set [SERVICES=5000 INTERVAL=1h SHARDS=2]
 	@$(BOOT)/tool.sh helm
-	@$(WITH_HELM) $(FLEET) capacity $(call option,SERVICES,--services) $(call option,INTERVAL,--interval) $(call option,SHARDS,--shards) || [ $$? -eq 1 ]
+	@$(FLEET) capacity $(call option,SERVICES,--services) $(call option,INTERVAL,--interval) $(call option,SHARDS,--shards) || [ $$? -eq 1 ]
 
 .PHONY: template
-template: ## Print the manifests that Helm installs for one service: make template SERVICE=nginx
+template: ## Print the manifests that Helm installs for one service [SERVICE=nginx]
 	@$(BOOT)/service.sh '$(SERVICE)'
 	@$(BOOT)/tool.sh helm
 	@.tools/bin/helm template '$(SERVICE)' $(CHART) --values 'values/$(SERVICE).yaml'
@@ -42,28 +54,27 @@ template: ## Print the manifests that Helm installs for one service: make templa
 render: venv ## Print the manifests of every unit [SERVICE= OUTPUT_DIR=manifests VALIDATE=1]
 	@$(BOOT)/tool.sh helm
 	@$(if $(call on,VALIDATE),$(BOOT)/crds.sh)
-	@$(WITH_HELM) $(FLEET) render $(SERVICE) $(call option,OUTPUT_DIR,--output-dir) $(if $(call on,VALIDATE),--validate)
+	@$(FLEET) render $(SERVICE) $(call option,OUTPUT_DIR,--output-dir) $(if $(call on,VALIDATE),--validate)
 
 ##@ The cluster
 
-# kubectl is not built: its version depends on the cluster. A compatible helm on PATH is used, else one is built.
-WITH_HELM = PATH="$(CURDIR)/.tools/bin:$$PATH"
+# kubectl is not built: its version depends on the cluster.
 
 .PHONY: deploy
-deploy: venv ## Install or upgrade units with Helm, without Argo CD [SERVICE= CONTEXT= DRY_RUN=1 YES=1 FORCE=1]
+deploy: venv ## Install or upgrade units with Helm, without Argo CD [SERVICE= CONTEXT= KUBECONFIG= DRY_RUN=1 YES=1 FORCE=1]
 	@$(BOOT)/tool.sh helm
-	@$(WITH_HELM) $(FLEET) deploy $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,DRY_RUN),--dry-run) \
+	@$(FLEET) deploy $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,DRY_RUN),--dry-run) \
 	    $(if $(call on,YES),--yes) $(if $(call on,FORCE),--force)
 
 .PHONY: delete
-delete: venv ## Delete units from the cluster, with their history: make delete SERVICE=nginx [CONTEXT= YES=1]
+delete: venv ## Delete units from the cluster, with their history [SERVICE=nginx CONTEXT= KUBECONFIG= YES=1]
 	@$(BOOT)/tool.sh helm
-	@$(WITH_HELM) $(FLEET) delete $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,YES),--yes)
+	@$(FLEET) delete $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,YES),--yes)
 
 .PHONY: doctor
-doctor: venv ## Report problems of the units in the cluster, each with a fix [SERVICE= CONTEXT= DRIFT=1]
+doctor: venv ## Report problems of the units in the cluster, each with a fix [SERVICE= CONTEXT= KUBECONFIG= DRIFT=1]
 	@$(if $(SERVICE)$(call on,DRIFT),$(BOOT)/tool.sh helm)
-	@$(WITH_HELM) $(FLEET) doctor $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,DRIFT),--drift)
+	@$(FLEET) doctor $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,DRIFT),--drift)
 
 ##@ The product
 
@@ -86,13 +97,13 @@ test-chart: venv-dev
 	@$(WITH_TOOLS) ct lint --config ct.yaml --charts $(CHART)
 
 .PHONY: test-python
-test-python: venv-dev
+test-python: venv-dev # [PYTEST_ARGS=]
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm ct helm-unittest kubeconform
 	@$(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not argocd and not cluster" $(PYTEST_ARGS)
 
 .PHONY: test-argocd
-test-argocd: venv-dev ## Render the ApplicationSets with Argo CD's own code (minutes to build the first time)
+test-argocd: venv-dev ## Render the ApplicationSets with Argo CD's own code (minutes to build the first time) [PYTEST_ARGS=]
 	@$(BOOT)/go.sh
 	@$(WITH_TOOLS) pytest -m argocd $(PYTEST_ARGS)
 
@@ -100,7 +111,7 @@ test-argocd: venv-dev ## Render the ApplicationSets with Argo CD's own code (min
 ON_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),KARGO_FLEET_TEST_KUBECONFIG='$(abspath $(KUBECONFIG))')
 
 .PHONY: test-cluster
-test-cluster: venv-dev ## Test on a real API server, under Argo CD's controllers (minutes to build the first time) [KUBECONFIG=]
+test-cluster: venv-dev ## Test on a real API server, under Argo CD's controllers (minutes to build the first time) [KUBECONFIG= PYTEST_ARGS=]
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm ct
 	@$(ON_CLUSTER) $(WITH_TOOLS) pytest -m cluster $(PYTEST_ARGS)

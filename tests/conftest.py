@@ -108,7 +108,8 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         except SystemExit as exit_:  # argparse
             status = exit_.code if isinstance(exit_.code, int) else 1
         captured = capsys.readouterr()
-        return Result(status, captured.out, captured.err)
+        here = f"kargo-fleet -C {tmp_path} "  # commands in messages, which can be pasted
+        return Result(status, *(text.replace(here, "kargo-fleet ") for text in captured))
 
     return call
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +12,26 @@ from pathlib import Path
 import pytest
 
 import kargo_fleet
-from conftest import COMMAND, Command, Run, Tree
+from conftest import COMMAND, Command, Run, Tree, service
+from kargo_fleet.cli.arguments import parser
 from kargo_fleet.cli.main import main
+from kargo_fleet.doctor.codes import DOCTOR_CODES
+from kargo_fleet.findings import CODES
 
-COMMANDS = ("generate", "check", "adopt", "deploy", "delete", "credentials", "doctor", "schema")
+COMMANDS = (
+    "generate",
+    "check",
+    "adopt",
+    "deploy",
+    "delete",
+    "credentials",
+    "doctor",
+    "capacity",
+    "schema",
+    "explain",
+    "completion",
+    "help",
+)
 
 
 def test_help_lists_every_command(run: Run) -> None:
@@ -24,21 +42,13 @@ def test_help_lists_every_command(run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_of_a_command_has_a_valid_example(
-    run: Run, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_help_of_a_command_has_a_valid_example(run: Run, name: str) -> None:
     result = run(name, "--help")
     assert (result.status, result.stderr) == (0, "")
-    _, _, rest = result.stdout.partition("example:\n  kargo-fleet ")
-    example = rest.splitlines()[0].partition(" | ")[0].split()
+    line = result.stdout.partition("example:\n  ")[2].splitlines()[0]
+    example = line.partition("kargo-fleet ")[2].partition(" | ")[0].rstrip(')"').split()
     assert name in example
-
-    def accepted(*_: object, **__: object) -> bool:
-        return False
-
-    monkeypatch.setattr(Path, "is_dir", accepted)  # parsed, but not run
-    assert main(example) == 2
-    assert "is not a folder" in capsys.readouterr().err
+    parser().parse_args(example)
 
 
 def test_help_does_not_import_slow_modules() -> None:
@@ -90,15 +100,18 @@ def test_version(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["genrate"], "kargo-fleet: argument COMMAND: unknown value 'genrate'; did you mean generate?"),
-        (["frobnicate"], "kargo-fleet: argument COMMAND: unknown value 'frobnicate'; choose from generate, check"),
+        (["genrate"], "kargo-fleet: unknown command 'genrate'; did you mean generate?"),
+        (["frobnicate"], "kargo-fleet: unknown command 'frobnicate'; choose from generate, check"),
         ([], "kargo-fleet: the following arguments are required: COMMAND"),
         (["generate", "--dryrun"], "kargo-fleet generate: unknown option --dryrun; did you mean --dry-run?"),
         (["generate", "--frce=1", "nginx"], "kargo-fleet generate: unknown option --frce; did you mean --force?"),
         (["check", "--force"], "kargo-fleet check: unknown option --force\n"),
         (["check", "--ouput", "json"], "kargo-fleet check: unknown option --ouput; did you mean --output?"),
-        (["check", "--output", "jsn"], "kargo-fleet check: argument --output: unknown value 'jsn'; did you mean json?"),
-        (["check", "--output"], "kargo-fleet check: argument --output: expected one argument"),
+        (
+            ["check", "--output", "jsn"],
+            "kargo-fleet check: argument -o/--output: unknown value 'jsn'; did you mean json?",
+        ),
+        (["check", "--output"], "kargo-fleet check: argument -o/--output: expected one argument"),
         (["check", "-C", "."], "kargo-fleet check: unknown option -C; put it before the command: kargo-fleet -C DIR"),
         (["generate", "--dry"], "kargo-fleet generate: unknown option --dry; did you mean --dry-run?"),
     ],
@@ -123,6 +136,154 @@ def test_the_default_folder_is_the_current_one(tree: Tree, monkeypatch: pytest.M
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     assert main(["generate"]) == 0
     assert (root / "values/nginx.yaml").exists()
+
+
+def test_a_subfolder_belongs_to_the_repository_above(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tree({"docs/page.md": ""})
+    monkeypatch.chdir(root / "services/nginx")
+    assert main(["generate"]) == 0
+    assert (root / "values/nginx.yaml").exists()
+    assert main(["generate", "."]) == 0  # the service of this folder
+    monkeypatch.chdir(root / "docs")
+    assert main(["render", "--output-dir", "made"]) == 0
+    assert (root / "docs/made/nginx.yaml").exists(), "a path is relative to the folder where it is typed"
+
+
+def test_the_search_ends_at_the_git_repository(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tree({"vendor/other/.git/HEAD": "", "vendor/other/README.md": ""})
+    monkeypatch.chdir(root / "vendor/other")
+    assert main(["check"]) == 1
+    assert "KF203" in capsys.readouterr().out
+
+
+# --- Names of services ---
+
+
+@pytest.mark.parametrize(
+    ("names", "files"),
+    [
+        (["web/"], ["web"]),
+        (["services/web"], ["web"]),
+        (["services/web/", "./services/api/values-dev.yaml"], ["api", "web"]),
+        (["pay-*"], ["pay-card", "pay-cash"]),
+        (["web", "[an]*", "web"], ["api", "nginx", "web"]),
+    ],
+)
+def test_services_by_folder_and_glob(tree: Tree, run: Run, names: list[str], files: list[str]) -> None:
+    root = tree({**service("web"), **service("api"), **service("pay-card"), **service("pay-cash")})
+    assert run("generate", *names).status == 0
+    assert sorted(file.stem for file in (root / "values").iterdir()) == files
+    assert run("check", *names).stderr == f"{len(files)} service{'s' * (len(files) > 1)}: 0 errors, 0 warnings\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ngnix/", "there is no service 'ngnix' in services/; did you mean nginx?"),
+        ("services/ngnix", "there is no service 'ngnix' in services/; did you mean nginx?"),
+        ("x-*", "no service matches 'x-*' in services/"),
+        ("../nginx", "there is no service '../nginx' in services/; did you mean nginx?"),
+    ],
+)
+@pytest.mark.parametrize("command", ["generate", "check", "render"])
+def test_names_that_are_no_services(tree: Tree, run: Run, command: str, name: str, message: str) -> None:
+    tree({})
+    assert run(command, name) == (2, "", f"kargo-fleet: {message}\n")
+
+
+# --- Output ---
+
+
+def test_quiet_leaves_the_findings(tree: Tree, run: Run) -> None:
+    tree({"services/web/kargo.yaml": "imge: {}\n"})
+    result = run("generate", "-q")
+    assert (result.status, result.stderr) == (1, "")
+    assert result.stdout.startswith("services/web/kargo.yaml:1:1: error KF101")
+    assert "created" not in result.stdout
+    assert run("check", "-q", "-o", "json", "nginx").stdout == '{\n  "findings": [],\n  "changes": []\n}\n'
+
+
+def test_a_dry_run_is_one_in_json_too(tree: Tree, run: Run) -> None:
+    tree({})
+    found = json.loads(run("generate", "--dry-run", "-o", "json").stdout)
+    assert found["dryRun"] is True
+    assert "dryRun" not in json.loads(run("generate", "-o", "json").stdout)
+
+
+def test_help_is_as_wide_as_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (60, 90, 300):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        for name in COMMANDS:
+            text = run(name, "--help").stdout.partition("example:")[0]
+            assert max(map(len, text.splitlines())) <= min(columns, 100)
+
+
+# --- Help, codes, completion ---
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_as_a_command(run: Run, name: str) -> None:
+    assert run("help", name) == run(name, "--help")
+    assert re.search(r"\ndocumentation: (README\.md|docs/[a-z-]+\.md)\n$", run("help", name).stdout)
+
+
+def test_help_of_everything(run: Run) -> None:
+    assert run("help") == run("--help")
+    assert "unknown value 'genrate'; did you mean generate?" in run("help", "genrate").stderr
+
+
+@pytest.mark.parametrize("code", sorted(CODES | DOCTOR_CODES))
+def test_every_code_is_explained(run: Run, code: str) -> None:
+    result = run("explain", code.lower())
+    assert (result.status, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"# {code}: {(CODES | DOCTOR_CODES)[code]}\n")
+    assert len(result.stdout.splitlines()) > 2
+    assert "\n##" not in result.stdout
+
+
+def test_codes_can_be_listed(run: Run) -> None:
+    listed = run("explain").stdout.splitlines()
+    assert {line.split()[0] for line in listed} == CODES.keys() | DOCTOR_CODES.keys()
+    unknown = run("explain", "KF4011")
+    assert (unknown.status, unknown.stderr) == (2, "kargo-fleet: there is no code KF4011; did you mean KF401?\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_code_for_the_completion_of_a_shell(run: Run, shell: str) -> None:
+    result = run("completion", shell)
+    assert (result.status, result.stderr) == (0, "")
+    assert "kargo-fleet" in result.stdout
+    assert "_ARGCOMPLETE" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("kargo-fleet gen", {"generate "}),
+        ("kargo-fleet check n", {"nginx "}),
+        ("kargo-fleet generate web --dr", {"--dry-run "}),
+        ("kargo-fleet check -o j", {"json "}),
+        ("kargo-fleet explain KF40", {"KF401", "KF402"}),
+    ],
+)
+def test_what_a_shell_is_told(tree: Tree, line: str, found: set[str]) -> None:
+    """The protocol between argcomplete and the shells: the line in variables, the answer on file descriptor 8."""
+    root = tree(service("web"))
+    environment = {
+        **os.environ,
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "_ARGCOMPLETE_COMP_WORDBREAKS": " ",
+        "COMP_TYPE": "9",
+    }
+    answer = root / "answer"
+    script = f'exec 8>"{answer}" 9>/dev/null; exec {" ".join(COMMAND)}'
+    subprocess.run(["bash", "-c", script], cwd=root, env=environment, check=True, timeout=60)
+    assert found <= set(answer.read_text().split("\n"))
 
 
 # --- Pipes ---

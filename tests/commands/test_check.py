@@ -179,7 +179,7 @@ def test_what_the_fleet_says_is_reported_once(tree: Tree, run: Run) -> None:
     root = tree({"fleet.yaml": f"{FLEET}values: {values}\n", **many})
     result = run("generate")
     assert [code for _, code, _ in _said(run)] == ["KF204", "KF302", "KF301"]
-    assert result.stderr == "4 services: 3 created; 4 services with errors skipped\n"
+    assert result.stderr == "4 services: 3 files created; 4 services with errors skipped\n"
     assert not (root / "values").exists()
 
 

@@ -49,7 +49,7 @@ def test_an_edited_file_is_kept_until_forced(fleet: Path, run: Run) -> None:
     result = run("generate")
     assert result.status == 0
     assert result.stdout.startswith("values/nginx.yaml: warning KFW501: was edited by hand and is kept\n")
-    assert result.stderr == "3 services: 5 unchanged, 1 kept\n"
+    assert result.stderr == "3 services: 5 files unchanged, 1 file kept\n"
     assert file.read_text() == edited
     assert run("generate", "--force").stdout == "updated  values/nginx.yaml (shard a → none)\n"
     assert file.read_text() == generated_text
@@ -81,7 +81,7 @@ def test_windows_line_ends_are_no_edit(fleet: Path, run: Run) -> None:
     file = fleet / "values/nginx.yaml"
     file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
     before = file.stat()
-    assert run("generate").stderr == "3 services: 6 unchanged\n"
+    assert run("generate").stderr == "3 services: 6 files unchanged\n"
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     (fleet / "services/nginx/kargo.yaml").write_text("shard: eu\n")
     assert run("generate").stdout == "updated  values/nginx.yaml (shard none → eu)\n"
@@ -115,9 +115,9 @@ def test_an_orphan_is_reported_and_removed_by_prune(fleet: Path, run: Run) -> No
     assert result.stdout == (
         "values/web.yaml: warning KFW502: service web no longer exists\n    fix: run `kargo-fleet generate --prune` to remove it\n"
     )
-    assert run("generate", "--prune", "--dry-run").stdout == "removed  values/web.yaml\n"
+    assert run("generate", "--prune", "--dry-run").stdout == "dry run: would remove values/web.yaml\n"
     assert (fleet / "values/web.yaml").exists()
-    said = "2 services: 5 unchanged, 1 removed (deployed units stay in the cluster)\n"
+    said = "2 services: 5 files unchanged, 1 file removed (deployed units stay in the cluster)\n"
     assert run("generate", "--prune") == (0, "removed  values/web.yaml\n", said)
     assert not (fleet / "values/web.yaml").exists()
 
@@ -192,8 +192,8 @@ def test_sets_that_were_split_are_replaced(fleet: Path, run: Run) -> None:
 def test_a_dry_run_writes_nothing(tree: Tree, run: Run) -> None:
     root = tree(service("api"))
     result = run("generate", "--dry-run")
-    assert result.stdout.count("created ") == 5
-    assert result.stderr == "dry run: 2 services: 5 created\n"
+    assert result.stdout.count("dry run: would create ") == 5
+    assert result.stderr == "dry run: 2 services: 5 files would be created\n"
     assert sorted(path.name for path in root.iterdir()) == ["fleet.yaml", "services"]
 
 
@@ -240,13 +240,11 @@ def test_a_repository_that_cannot_be_one(fleet: Path, run: Run, option: str) -> 
 
 def test_one_service_is_written_alone(tree: Tree, run: Run) -> None:
     root = tree({**service("api"), **service("web", kargo="imge: {}\n"), "values/old.yaml": "shard: a\n"})
-    assert run("generate", "nginx") == (0, "created  values/nginx.yaml\n", "1 service: 1 created\n")
+    assert run("generate", "nginx") == (0, "created  values/nginx.yaml\n", "1 service: 1 file created\n")
     assert sorted(texts(root)) == ["values/nginx.yaml", "values/old.yaml"]
 
 
-@pytest.mark.parametrize(
-    ("name", "hint"), [("ngnix", "; did you mean nginx?"), ("services/nginx/", "; did you mean nginx?"), (".", "")]
-)
+@pytest.mark.parametrize(("name", "hint"), [("ngnix", "; did you mean nginx?"), (".", "")])
 def test_an_unknown_service_is_wrong_usage(tree: Tree, run: Run, name: str, hint: str) -> None:
     tree({})
     result = run("generate", name)
@@ -438,7 +436,7 @@ def test_two_runs_at_once_do_not_harm_each_other(large: Path, run: Run) -> None:
 
 def test_left_over_temporary_files_are_no_services(fleet: Path, run: Run) -> None:
     (fleet / "values/.nginx.yaml.x1y2.tmp").write_text("half")
-    assert run("generate") == (0, "", "3 services: 6 unchanged\n")
+    assert run("generate") == (0, "", "3 services: 6 files unchanged\n")
 
 
 def test_files_that_change_under_the_run_are_no_traceback(

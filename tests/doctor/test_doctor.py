@@ -47,7 +47,7 @@ from kargo_fleet.commands.generate import generate
 from kargo_fleet.doctor import drift, git_credentials, stages
 from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.errors import FleetError
-from kargo_fleet.terminal.reporters import Format
+from kargo_fleet.terminal.reporters import Format, Reporter
 
 ROOT = Path(__file__).parents[2]
 DEV, STAGING, PROD = (f"kargo-nginx/Stage/{stage}" for stage in ("dev", "staging", "prod"))
@@ -598,7 +598,7 @@ def test_a_problem_is_reported_alone(world: Build, doctor: Doctor, case: Case) -
     spoilt = world(case.files)
     case.spoil(spoilt)
     assert fantasies(spoilt.objects.values()) == []
-    (item,) = findings(doctor(*case.services, output=Format.JSON))
+    (item,) = findings(doctor(*case.services, reporter=Reporter(Format.JSON)))
     assert item["code"] == case.code
     assert (item["file"], item["line"]) == (case.place, 0)
     assert case.message in item["message"]
@@ -610,10 +610,10 @@ def test_a_problem_is_reported_alone(world: Build, doctor: Doctor, case: Case) -
 def test_a_missing_values_file_is_found(world: Build, doctor: Doctor, tmp_path: Path) -> None:
     world()
     (tmp_path / "values/nginx.yaml").unlink()
-    (item,) = findings(doctor(output=Format.JSON))
+    (item,) = findings(doctor(reporter=Reporter(Format.JSON)))
     assert (item["code"], item["file"], item["service"]) == ("KF717", "values/nginx.yaml", "nginx")
     (tmp_path / "values/nginx.yaml").write_text("image: 1\n")
-    (item,) = findings(doctor(output=Format.JSON))
+    (item,) = findings(doctor(reporter=Reporter(Format.JSON)))
     assert (item["code"], "does not match the chart's schema" in item["message"]) == ("KF717", True)
 
 
@@ -695,25 +695,25 @@ def test_what_follows_from_the_namespace_is_not_reported(world: Build, doctor: D
     terminate(made)
     made.remove(PROJECT, DEV, WAREHOUSE)
     unhealthy(made)
-    assert codes(doctor(output=Format.JSON)) == ["KF713"]
+    assert codes(doctor(reporter=Reporter(Format.JSON))) == ["KF713"]
 
 
 def test_failed_promotions_follow_from_missing_credentials(world: Build, doctor: Doctor) -> None:
     made = world()
     no_secret(made)
     failed(made, DEV, "Errored", step("step-1", "Errored", "fatal: Authentication failed"), message="failed")
-    assert codes(doctor(output=Format.JSON)) == ["KF741"]
+    assert codes(doctor(reporter=Reporter(Format.JSON))) == ["KF741"]
 
 
 def test_an_application_set_that_fails_is_the_cause_of_missing_applications(world: Build, doctor: Doctor) -> None:
     made = with_argo_cd(world(service("api"), deployed=["nginx"]))
     made.add(application_set(condition("ErrorOccurred", "True", "Error", "no auth")))
-    assert codes(doctor(output=Format.JSON)) == ["KF753"]
+    assert codes(doctor(reporter=Reporter(Format.JSON))) == ["KF753"]
 
 
 def test_a_service_without_application_is_reported_once(world: Build, doctor: Doctor) -> None:
     with_argo_cd(world(service("api"), deployed=["nginx"]))
-    (item,) = findings(doctor(output=Format.JSON))
+    (item,) = findings(doctor(reporter=Reporter(Format.JSON)))
     assert (item["code"], item["service"]) == ("KF751", "api")
 
 
@@ -722,7 +722,7 @@ def test_many_services_that_are_not_deployed_are_one_finding(world: Build, docto
     for number in range(12):
         fleet |= service(f"s{number:02}")
     world(fleet, deployed=["nginx"])
-    (item,) = findings(doctor(output=Format.JSON))
+    (item,) = findings(doctor(reporter=Reporter(Format.JSON)))
     assert (item["code"], item["file"]) == ("KF711", "cluster")
     assert item["message"] == "12 of 13 services are not deployed: s00, s01, s02, s03, s04 and 7 more"
 
@@ -732,13 +732,13 @@ def test_units_share_one_finding_about_their_repository_and_their_shard(world: B
     made.remove("kargo-shared-resources/Secret/platform")
     for name in ("api", "nginx"):
         empty(made, *(f"kargo-{name}/Stage/{stage}" for stage in ("dev", "staging", "prod")))
-    found = findings(doctor(output=Format.JSON))
+    found = findings(doctor(reporter=Reporter(Format.JSON)))
     assert [(item["code"], item["file"], item["service"]) for item in found] == [
         ("KF703", "cluster/controller/eu", ""),
         ("KF741", "cluster/Secret", ""),
     ]
     made.add(*controller("eu"))
-    assert codes(doctor(output=Format.JSON)) == ["KF741", "KF736", "KF736"]
+    assert codes(doctor(reporter=Reporter(Format.JSON))) == ["KF741", "KF736", "KF736"]
 
 
 def test_a_cluster_without_any_controller_is_one_finding(world: Build, doctor: Doctor) -> None:
@@ -747,7 +747,7 @@ def test_a_cluster_without_any_controller_is_one_finding(world: Build, doctor: D
         one.pop("status", None)
         if key[0] in ("Lease", "Deployment", "ConfigMap"):
             del made.objects[key]
-    (item,) = findings(doctor(output=Format.JSON))
+    (item,) = findings(doctor(reporter=Reporter(Format.JSON)))
     assert item["code"] == "KF703"
     assert item["message"].startswith(
         "no controller of units without a shard has reconciled these units; affected: api, nginx"
@@ -757,9 +757,9 @@ def test_a_cluster_without_any_controller_is_one_finding(world: Build, doctor: D
 def test_drift_explains_what_argo_cd_calls_out_of_sync(world: Build, doctor: Doctor) -> None:
     made = with_argo_cd(world())
     made.add(application("kargo-nginx", sync={"status": "OutOfSync"}))
-    assert codes(doctor(output=Format.JSON)) == ["KF752"]
+    assert codes(doctor(reporter=Reporter(Format.JSON))) == ["KF752"]
     remove_policy(made)
-    assert codes(doctor(output=Format.JSON, compare=True)) == ["KF761"]
+    assert codes(doctor(reporter=Reporter(Format.JSON), compare=True)) == ["KF761"]
 
 
 def test_the_cluster_comes_first_then_service_by_service(world: Build, doctor: Doctor) -> None:
@@ -768,7 +768,7 @@ def test_the_cluster_comes_first_then_service_by_service(world: Build, doctor: D
     unhealthy(made)
     no_images(made)
     made.remove("kargo-api/ProjectConfig/kargo-api")
-    assert codes(doctor(output=Format.JSON)) == ["KF702", "KF716", "KF722", "KF732"]
+    assert codes(doctor(reporter=Reporter(Format.JSON))) == ["KF702", "KF716", "KF722", "KF732"]
 
 
 # -- Drift ---------------------------------------------------------------------------------------------------------
@@ -784,7 +784,7 @@ def test_drift_names_fields_and_objects(world: Build, doctor: Doctor) -> None:
     )
     made.get(PROJECT)["metadata"]["annotations"].pop("kargo.akuity.io/keep-namespace")
     assert doctor().status == 0, "comparing takes time, and is done only when it is asked for"
-    (item,) = findings(doctor("nginx", output=Format.JSON))
+    (item,) = findings(doctor("nginx", reporter=Reporter(Format.JSON)))
     for part in (
         "Warehouse/nginx spec.subscriptions[0].image.constraint",
         "Stage/dev spec.vars was added",
@@ -801,7 +801,7 @@ def test_what_deploying_again_does_not_remove_is_removed_by_hand(world: Build, d
     made.get(DEV)["spec"]["vars"] = [{"name": "by", "value": "hand"}]
     labels = {"app.kubernetes.io/part-of": "kargo-fleet"}
     made.add(obj("Stage", "qa", "kargo-nginx", metadata={"labels": labels}, spec={}))
-    (item,) = findings(doctor("nginx", output=Format.JSON))
+    (item,) = findings(doctor("nginx", reporter=Reporter(Format.JSON)))
     assert "`kubectl edit stage dev -n kargo-nginx`" in item["fix"]
     assert "`kubectl delete stage qa -n kargo-nginx`" in item["fix"]
     assert "deploy" not in item["fix"]
@@ -844,13 +844,13 @@ def test_named_services_need_rights_in_their_namespaces_only(world: Build, docto
     )
     assert not any("kargo-api" in asked for asked in made.asked)
     no_images(made)
-    assert codes(doctor("nginx", output=Format.JSON)) == ["KFW701", "KF722"]
+    assert codes(doctor("nginx", reporter=Reporter(Format.JSON))) == ["KFW701", "KF722"]
 
 
 def test_a_user_without_rights_gets_a_warning(world: Build, doctor: Doctor) -> None:
     made = world()
     made.forbidden |= {(kinds, "*") for kinds in ("namespaces", "projects", "stages", "warehouses", "projectconfigs")}
-    assert codes(doctor(output=Format.JSON)) == ["KFW701"]
+    assert codes(doctor(reporter=Reporter(Format.JSON))) == ["KFW701"]
 
 
 def test_shared_credentials_are_enough_to_see(world: Build, doctor: Doctor) -> None:
@@ -860,7 +860,7 @@ def test_shared_credentials_are_enough_to_see(world: Build, doctor: Doctor) -> N
     made.forbidden.add(("secrets", ""))
     assert doctor().stderr == "1 service: healthy\n"
     made.remove("kargo-shared-resources/Secret/platform")
-    assert codes(doctor(output=Format.JSON)) == ["KFW701"]
+    assert codes(doctor(reporter=Reporter(Format.JSON))) == ["KFW701"]
 
 
 def test_nothing_of_a_secret_but_its_url_is_read(world: Build, doctor: Doctor) -> None:
@@ -901,20 +901,20 @@ def test_a_name_that_is_nowhere(world: Build, doctor: Doctor) -> None:
     leave(world())
     with pytest.raises(FleetError, match=r"no service 'ngnix' in services/, nor in the cluster; did you mean nginx\?"):
         doctor("ngnix")
-    assert codes(doctor("gone", output=Format.JSON)) == ["KFW761"]
+    assert codes(doctor("gone", reporter=Reporter(Format.JSON))) == ["KFW761"]
 
 
 def test_nothing_is_an_orphan_where_nothing_is_a_service(world: Build, doctor: Doctor, tmp_path: Path) -> None:
     world()
     (tmp_path / "services").rename(tmp_path / "moved")
-    assert codes(doctor(output=Format.JSON)) == ["KF203"]
+    assert codes(doctor(reporter=Reporter(Format.JSON))) == ["KF203"]
 
 
 def test_a_broken_fleet_file_is_reported_without_a_cluster(world: Build, doctor: Doctor, tmp_path: Path) -> None:
     made = world()
     (tmp_path / "fleet.yaml").write_text("image: [\n")
     made.asked.clear()
-    assert codes(doctor(output=Format.JSON)) == ["KF002"]
+    assert codes(doctor(reporter=Reporter(Format.JSON))) == ["KF002"]
     assert made.asked == []
 
 
@@ -934,7 +934,7 @@ def test_a_command_without_arguments_uses_the_same_context(world: Build, doctor:
 
 def test_in_github_a_finding_is_an_annotation(world: Build, doctor: Doctor) -> None:
     no_images(world())
-    assert doctor(output=Format.GITHUB).stdout.startswith(
+    assert doctor(reporter=Reporter(Format.GITHUB)).stdout.startswith(
         f"::error file={WAREHOUSE},title=KF722::no artifact matches: No references"
     )
 
@@ -948,7 +948,7 @@ def test_promotions_that_wait_behind_another_are_counted(world: Build, doctor: D
     for number in range(2):
         name = f"dev.01hzzzzzzzzzzzzzzzzzzzzz0{number}.abc1234"
         made.add(obj("Promotion", name, "kargo-nginx", spec={"stage": "dev"}, status={"phase": "Pending"}))
-    (item,) = findings(doctor("nginx", output=Format.JSON))
+    (item,) = findings(doctor("nginx", reporter=Reporter(Format.JSON)))
     assert "at step step-1 (git-clone); 2 more wait behind it" in item["message"]
 
 
@@ -956,7 +956,7 @@ def test_a_promotion_that_no_controller_starts(world: Build, doctor: Doctor) -> 
     made = world()
     made.add(obj("Promotion", "dev.1", "kargo-nginx", spec={"stage": "dev"}, status={"phase": "Pending"}))
     made.set(DEV, condition("Verified", "Unknown", "VerificationRunning", "Freight is currently being verified"))
-    (item,) = findings(doctor("nginx", output=Format.JSON))
+    (item,) = findings(doctor("nginx", reporter=Reporter(Format.JSON)))
     assert (item["code"], item["file"]) == ("KF735", DEV)
     assert (
         "promotion dev.1 has been waiting for 2 days, and none is running: Freight is currently being verified"

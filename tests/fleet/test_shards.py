@@ -191,7 +191,7 @@ def test_moves_are_told(tree: Tree, run: Run) -> None:
     assert f"updated  values/{first}.yaml (shard c → {shard_of(root, first)})\n" in result.stdout
     assert (
         result.stderr
-        == f"13 services: {16 - len(had_c)} unchanged, {len(had_c)} updated; {len(had_c)} services to another shard\n"
+        == f"13 services: {16 - len(had_c)} files unchanged, {len(had_c)} files updated; {len(had_c)} services to another shard\n"
     )
     assert "another shard" not in run("generate").stderr
 

@@ -185,21 +185,24 @@ def merged(services: Iterable[Iterable[Finding]]) -> list[Finding]:
     return sorted(found)
 
 
-def counted(findings: Iterable[Finding]) -> list[tuple[Finding, int]]:
-    """Return findings of many services; those that differ only in the service become one, with their number."""
-    first: dict[tuple[str, str, str], Finding] = {}
-    count: dict[tuple[str, str, str], int] = {}
+def grouped(findings: Iterable[Finding]) -> list[tuple[Finding, list[Finding]]]:
+    """Return findings of many services, those that differ only in the service together: the first, and the others.
+
+    The groups are in the order of their first findings. A finding at a line of a file stands for itself.
+    """
+    groups: dict[tuple[object, ...], list[Finding]] = {}
     for finding in findings:
-        key = (finding.code, _without_service(finding), finding.fix)
-        first.setdefault(key, finding)
-        count[key] = count.get(key, 0) + 1
-    return [(finding, count[key]) for key, finding in first.items()]
+        key = (finding.code, *_without_service(finding), finding.place if finding.place.line else None)
+        groups.setdefault(key, []).append(finding)
+    return [(first, others) for first, *others in groups.values()]
 
 
-def _without_service(finding: Finding) -> str:
-    """Return a finding's message with the service's name left open, where it is a whole word."""
-    name = re.escape(finding.service)
-    return re.sub(rf"(?<![\w-]){name}(?![\w-])", "<service>", finding.message) if name else finding.message
+def _without_service(finding: Finding) -> tuple[str, str]:
+    """Return a finding's message and fix with the service's name left open, where it is a whole word."""
+    if not finding.service:
+        return finding.message, finding.fix
+    name = re.compile(rf"(?<![\w-]){re.escape(finding.service)}(?![\w-])")
+    return name.sub("<service>", finding.message), name.sub("<service>", finding.fix)
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:

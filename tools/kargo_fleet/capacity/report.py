@@ -19,10 +19,13 @@ from kargo_fleet.text.words import plural
 _SOURCES = {"chart": "by the chart", "beside": "by others", "releases": "by releases"}
 
 
-def text(estimate: Estimate) -> str:
-    """Return the estimate in sections; the last has the limit that is reached first, and the settings to change."""
+def text(estimate: Estimate, width: int = 110) -> str:
+    """Return the estimate in sections; the last has the limit that is reached first, and the settings to change.
+
+    Sentences are wrapped at `width` columns; tables are not.
+    """
     sections = [
-        _objects(estimate),
+        _objects(estimate, width),
         _etcd(estimate),
         _controllers(estimate),
         _registries(estimate),
@@ -98,7 +101,7 @@ def findings(estimate: Estimate) -> list[Finding]:
 # -- Sections --------------------------------------------------------------------------------------------------------
 
 
-def _objects(estimate: Estimate) -> list[str]:
+def _objects(estimate: Estimate, width: int) -> list[str]:
     total = sum(one.objects for one in estimate.kinds)
     lines = [
         f"Objects: {_number(total)} in {_of(estimate.namespaces, 'namespace')}, {_bytes(estimate.storage.objects)} in etcd"
@@ -109,7 +112,7 @@ def _objects(estimate: Estimate) -> list[str]:
             continue
         count, stored = sum(one.objects for one in kinds), sum(one.stored for one in kinds)
         names = ", ".join(f"{_number(one.objects)} {one.name}" for one in sorted(kinds, key=lambda one: -one.objects))
-        lines += _wrapped(f"  {label:12}  {_number(count)}, {_bytes(stored)}: {names}", 16)
+        lines += _wrapped(f"  {label:12}  {_number(count)}, {_bytes(stored)}: {names}", 16, width)
     return lines
 
 
@@ -376,7 +379,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], most: int = 12) -
         yield f"  … and {len(rows) - most} more"
 
 
-def _wrapped(line: str, indent: int, width: int = 110) -> list[str]:
+def _wrapped(line: str, indent: int, width: int) -> list[str]:
     import textwrap
 
     return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)

@@ -6,15 +6,34 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from kargo_fleet import __version__
 from kargo_fleet.errors import FleetError
-from kargo_fleet.fleet.names import SHARED_RESOURCES
+from kargo_fleet.fleet.names import FLEET_FILE, SHARED_RESOURCES
 from kargo_fleet.text.words import did_you_mean
 
+if TYPE_CHECKING:
+    from kargo_fleet.terminal.reporters import Reporter
+
+_SOME_AND_ARGOCD = "only these services, by name, glob or folder (default: all, and argocd/)"
 USAGE = 2  # exit status: wrong usage or environment
 _EPILOG = "exit status: 0 success, 1 problems reported, 2 wrong usage or environment"
+_SHELLS = ("bash", "zsh", "fish")
+
+
+class Help(argparse.HelpFormatter):
+    """Help as wide as the terminal, up to 100 columns; lines that begin with a space are examples and stay as they are."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+        self._width = min(self._width, 100)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = text.splitlines()
+        return "\n".join(
+            line if line.startswith(" ") else super(Help, self)._fill_text(line, width, indent) for line in lines
+        )
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,8 +52,9 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: str) -> None:
         if action.choices is not None and value not in action.choices:
-            choices = [str(choice) for choice in action.choices]
-            hint = did_you_mean(str(value), choices, f"choose from {', '.join(choices)}")
+            hint = did_you_mean(str(value), action.choices, f"choose from {', '.join(action.choices)}")
+            if isinstance(action, argparse._SubParsersAction):
+                self.error(f"unknown command {value!r}; {hint}")
             raise argparse.ArgumentError(action, f"unknown value {value!r}; {hint}")
 
 
@@ -46,11 +66,17 @@ def parser() -> Parser:
     root = Parser(
         prog="kargo-fleet",
         description="Manage one Kargo project per service, for thousands of services, from one GitOps repository.",
-        epilog=_EPILOG,
+        epilog=f"`kargo-fleet help deploy` explains a command, `kargo-fleet explain KF401` a finding.\n{_EPILOG}",
+        formatter_class=Help,
         allow_abbrev=False,
     )
     root.add_argument("--version", action="version", version=f"kargo-fleet {__version__}")
-    root.add_argument("-C", dest="directory", default=".", metavar="DIR", help="work on the repository in DIR")
+    root.add_argument(
+        "-C",
+        dest="directory",
+        metavar="DIR",
+        help="work on the repository in DIR (default: the closest parent folder with a fleet.yaml, or this folder)",
+    )
     commands = root.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _add_generate(commands)
     _add_check(commands)
@@ -62,6 +88,9 @@ def parser() -> Parser:
     _add_doctor(commands)
     _add_capacity(commands)
     _add_schema(commands)
+    _add_explain(commands)
+    _add_completion(commands)
+    _add_help(commands, root)
     return root
 
 
@@ -72,32 +101,51 @@ def _add(
     example: str,
     run: Callable[[argparse.Namespace, Path], int],
     *,
+    page: str,
     reports: bool = True,
 ) -> Parser:
+    """Add a command. `page` is where it is documented."""
     parser: Parser = commands.add_parser(
         name,
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.",
-        epilog=f"example:\n  {example}\n\n{_EPILOG}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example:\n  {example}\n\n{_EPILOG}\ndocumentation: {page}",
+        formatter_class=Help,
         allow_abbrev=False,
     )
     parser.set_defaults(run=run, parser=parser)
     if reports:
         default = "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
         parser.add_argument(
+            "-o",
             "--output",
             choices=["text", "json", "github"],
             default=default,
             help="output format (default: text, in GitHub Actions github)",
         )
+        parser.add_argument("-q", "--quiet", action="store_true", help="print findings and data only")
     return parser
 
 
-def _add_services(parser: Parser) -> None:
-    parser.add_argument(
-        "services", nargs="*", metavar="SERVICE", help="only these services (default: all, and argocd/)"
-    )
+def _reporter(arguments: argparse.Namespace) -> Reporter:
+    from kargo_fleet.terminal.invocation import invocation
+    from kargo_fleet.terminal.reporters import Format, Reporter
+
+    return Reporter(Format(arguments.output), arguments.quiet, invocation(arguments.directory or ""))
+
+
+def _add_services(parser: Parser, help_: str, *, nargs: str = "*") -> None:
+    services = parser.add_argument("services", nargs=nargs, metavar="SERVICE", help=help_)
+    services.completer = _completed_services  # type: ignore[attr-defined]
+
+
+def _completed_services(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Return the services of the repository, for the shell's completion."""
+    from kargo_fleet.fleet import scan
+    from kargo_fleet.fleet.load import load_sound
+
+    root = repository(parsed_args.directory)
+    return scan.services(root, load_sound(root).fleet.services)[0]
 
 
 def _add_no_cache(parser: Parser) -> None:
@@ -108,7 +156,6 @@ def _add_generate(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
         from kargo_fleet.commands.generate import generate
         from kargo_fleet.generate.apply import Mode
-        from kargo_fleet.terminal.reporters import Format
 
         return generate(
             root,
@@ -120,12 +167,12 @@ def _add_generate(commands: _Commands) -> None:
             diff=arguments.diff,
             prune=arguments.prune,
             use_cache=not arguments.no_cache,
-            output=Format(arguments.output),
+            reporter=_reporter(arguments),
         )
 
     summary = "write values/<service>.yaml for every service in services/, and argocd/"
-    parser = _add(commands, "generate", summary, "kargo-fleet generate nginx --diff --dry-run", run)
-    _add_services(parser)
+    parser = _add(commands, "generate", summary, "kargo-fleet generate nginx --diff --dry-run", run, page="README.md")
+    _add_services(parser, _SOME_AND_ARGOCD)
     parser.add_argument(
         "--image-repository", metavar="REPO", help="use images REPO/<service> (default: image.registry of fleet.yaml)"
     )
@@ -142,47 +189,51 @@ def _add_generate(commands: _Commands) -> None:
 def _add_check(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
         from kargo_fleet.commands.check import check
-        from kargo_fleet.terminal.reporters import Format
 
-        return check(root, arguments.services, use_cache=not arguments.no_cache, output=Format(arguments.output))
+        return check(root, arguments.services, use_cache=not arguments.no_cache, reporter=_reporter(arguments))
 
     summary = "validate everything and report errors and outdated files; write nothing"
-    parser = _add(commands, "check", summary, "kargo-fleet check --output json", run)
-    _add_services(parser)
+    parser = _add(commands, "check", summary, "kargo-fleet check --output json", run, page="docs/findings.md")
+    _add_services(parser, _SOME_AND_ARGOCD)
     _add_no_cache(parser)
 
 
 def _add_adopt(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
         from kargo_fleet.commands.adopt import adopt
-        from kargo_fleet.terminal.reporters import Format
 
-        return adopt(root, arguments.services, output=Format(arguments.output))
+        return adopt(root, arguments.services, reporter=_reporter(arguments))
 
     summary = "move manual edits of values/<service>.yaml into the service's kargo.yaml"
-    parser = _add(commands, "adopt", summary, "kargo-fleet adopt nginx", run)
-    parser.add_argument("services", nargs="+", metavar="SERVICE", help="services whose values files were edited")
+    parser = _add(commands, "adopt", summary, "kargo-fleet adopt nginx", run, page="README.md")
+    _add_services(parser, "services whose values files were edited", nargs="+")
 
 
 def _add_render(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
         from kargo_fleet.commands.render import render
-        from kargo_fleet.terminal.reporters import Format
 
         if arguments.crds and not arguments.validate:
             raise FleetError("--crds requires --validate")
         return render(
             root,
             arguments.services,
-            output_dir=arguments.output_dir,
+            output_dir=_from_here(arguments, root, arguments.output_dir),
             validate=arguments.validate,
-            crds_path=arguments.crds,
-            output=Format(arguments.output),
+            crds_path=_from_here(arguments, root, arguments.crds),
+            reporter=_reporter(arguments),
         )
 
     summary = "print the manifests of every unit, as `helm template` does, but faster"
-    parser = _add(commands, "render", summary, "kargo-fleet render --output-dir manifests --validate", run)
-    parser.add_argument("services", nargs="*", metavar="SERVICE", help="only these services (default: all)")
+    parser = _add(
+        commands,
+        "render",
+        summary,
+        "kargo-fleet render --output-dir manifests --validate",
+        run,
+        page="docs/rendering.md",
+    )
+    _add_services(parser, "only these services (default: all)")
     parser.add_argument("--output-dir", metavar="DIR", help="write DIR/<service>.yaml instead of printing")
     parser.add_argument("--validate", action="store_true", help="validate the manifests against Kargo's CRDs")
     parser.add_argument(
@@ -199,7 +250,6 @@ def _add_context(parser: Parser) -> None:
 def _add_deploy(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
         from kargo_fleet.commands.deploy import deploy
-        from kargo_fleet.terminal.reporters import Format
 
         return deploy(
             root,
@@ -210,12 +260,12 @@ def _add_deploy(commands: _Commands) -> None:
             force=arguments.force,
             jobs=arguments.jobs,
             yes=arguments.yes,
-            output=Format(arguments.output),
+            reporter=_reporter(arguments),
         )
 
     summary = "install or upgrade units with Helm, for clusters without Argo CD"
-    parser = _add(commands, "deploy", summary, "kargo-fleet deploy nginx", run)
-    parser.add_argument("services", nargs="*", metavar="SERVICE", help="only these services (default: all)")
+    parser = _add(commands, "deploy", summary, "kargo-fleet deploy nginx", run, page="docs/deploying.md")
+    _add_services(parser, "only these services (default: all)")
     _add_context(parser)
     parser.add_argument(
         "--skip-namespace", action="store_true", help="do not create namespaces; they must exist already"
@@ -231,7 +281,6 @@ def _add_deploy(commands: _Commands) -> None:
 def _add_delete(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
         from kargo_fleet.commands.delete import delete
-        from kargo_fleet.terminal.reporters import Format
 
         if bool(arguments.services) == arguments.all:
             raise FleetError("name the services to delete, or pass --all, not both")
@@ -241,12 +290,12 @@ def _add_delete(commands: _Commands) -> None:
             everything=arguments.all,
             context=arguments.context,
             yes=arguments.yes,
-            output=Format(arguments.output),
+            reporter=_reporter(arguments),
         )
 
     summary = "delete units from the cluster, with their promotions and history"
-    parser = _add(commands, "delete", summary, "kargo-fleet delete nginx", run)
-    parser.add_argument("services", nargs="*", metavar="SERVICE", help="services whose units are deleted")
+    parser = _add(commands, "delete", summary, "kargo-fleet delete nginx", run, page="docs/removing.md")
+    _add_services(parser, "services whose units are deleted")
     parser.add_argument("--all", action="store_true", help="delete every unit in the cluster that the chart created")
     _add_context(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
@@ -269,7 +318,7 @@ def _add_credentials(commands: _Commands) -> None:
 
     summary = "print the Secret that gives Kargo access to the repository or the registry, for all Projects"
     example = "kargo-fleet credentials git --from-env GIT_TOKEN | kubectl apply --server-side -f -"
-    parser = _add(commands, "credentials", summary, example, run, reports=False)
+    parser = _add(commands, "credentials", summary, example, run, page="docs/credentials.md", reports=False)
     parser.add_argument(
         "kind", choices=["git", "image"], help="git: access to git.repoURL; image: access to images of image.registry"
     )
@@ -300,21 +349,18 @@ def _jobs(text: str) -> int:
 def _add_doctor(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
         from kargo_fleet.commands.doctor import doctor
-        from kargo_fleet.terminal.reporters import Format
 
         return doctor(
             root,
             arguments.services,
             context=arguments.context,
             compare=arguments.drift,
-            output=Format(arguments.output),
+            reporter=_reporter(arguments),
         )
 
     summary = "report problems of the units in the cluster, each with a fix"
-    parser = _add(commands, "doctor", summary, "kargo-fleet doctor nginx", run)
-    parser.add_argument(
-        "services", nargs="*", metavar="SERVICE", help="only these services, in more detail (default: all)"
-    )
+    parser = _add(commands, "doctor", summary, "kargo-fleet doctor nginx", run, page="docs/doctor.md")
+    _add_services(parser, "only these services, in more detail (default: all)")
     _add_context(parser)
     parser.add_argument("--drift", action="store_true", help="also compare every unit with its values file")
 
@@ -322,7 +368,6 @@ def _add_doctor(commands: _Commands) -> None:
 def _add_capacity(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
         from kargo_fleet.commands.capacity import capacity
-        from kargo_fleet.terminal.reporters import Format
 
         settings = list(arguments.set)
         if arguments.releases_per_day is not None:
@@ -333,13 +378,15 @@ def _add_capacity(commands: _Commands) -> None:
             interval=arguments.interval,
             shards=arguments.shards,
             settings=settings,
-            output=Format(arguments.output),
+            reporter=_reporter(arguments),
         )
 
     summary = (
         "calculate the load on Kargo, registries, Git, Argo CD and etcd, which limit is reached first, and what to set"
     )
-    parser = _add(commands, "capacity", summary, "kargo-fleet capacity --services 5000 --interval 1h", run)
+    parser = _add(
+        commands, "capacity", summary, "kargo-fleet capacity --services 5000 --interval 1h", run, page="docs/scaling.md"
+    )
     parser.add_argument(
         "--services",
         type=_count,
@@ -390,9 +437,79 @@ def _seconds(text: str) -> float:
 def _add_schema(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
         from kargo_fleet.commands.schema import schema
-        from kargo_fleet.terminal.reporters import Format
 
-        return schema(root, output=Format(arguments.output))
+        return schema(root, reporter=_reporter(arguments))
 
     summary = "write the JSON Schemas of fleet.yaml and kargo.yaml into schemas/, for editors"
-    _add(commands, "schema", summary, "kargo-fleet -C ../platform schema", run)
+    _add(commands, "schema", summary, "kargo-fleet -C ../platform schema", run, page="README.md")
+
+
+def _add_explain(commands: _Commands) -> None:
+    def run(arguments: argparse.Namespace, _: Path) -> int:
+        from kargo_fleet.commands.explain import explain
+
+        return explain(arguments.code)
+
+    summary = "explain the code of a finding: what it means, why it matters, what to do"
+    parser = _add(
+        commands, "explain", summary, "kargo-fleet explain KF401", run, page="docs/findings.md", reports=False
+    )
+    code = parser.add_argument("code", nargs="?", default="", metavar="CODE", help="such as KF401 (default: list all)")
+    code.completer = _completed_codes  # type: ignore[attr-defined]
+
+
+def _completed_codes(**_: Any) -> list[str]:
+    from kargo_fleet.commands.explain import titles
+
+    return list(titles())
+
+
+def _add_completion(commands: _Commands) -> None:
+    def run(arguments: argparse.Namespace, _: Path) -> int:
+        from argcomplete import shell_integration
+
+        print(shell_integration.shellcode(["kargo-fleet"], shell=arguments.shell))
+        return 0
+
+    summary = "print the code with which a shell completes commands, options, services and codes"
+    example = 'eval "$(kargo-fleet completion bash)"'
+    parser = _add(commands, "completion", summary, example, run, page="docs/command-line.md", reports=False)
+    parser.add_argument("shell", choices=_SHELLS, help="the shell: bash, zsh or fish")
+
+
+def _add_help(commands: _Commands, root: Parser) -> None:
+    def run(arguments: argparse.Namespace, _: Path) -> int:
+        (commands.choices[arguments.command] if arguments.command else root).print_help()
+        return 0
+
+    summary = "print the help of a command"
+    parser = _add(
+        commands, "help", summary, "kargo-fleet help generate", run, page="docs/command-line.md", reports=False
+    )
+    parser.add_argument(
+        "command", nargs="?", choices=[*commands.choices], metavar="COMMAND", help="default: all commands"
+    )
+
+
+def repository(directory: str | None) -> Path:
+    """Return the repository to work on: `directory`, the value of -C, or the closest folder from here on upwards with a
+    fleet.yaml, within the Git repository; without any, this folder.
+
+    Raises FleetError when `directory` is not a folder.
+    """
+    if directory is not None:
+        if not Path(directory).is_dir():
+            raise FleetError(f"{directory} is not a folder")
+        return Path(directory)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FLEET_FILE).is_file():
+            return Path() if folder == here else folder
+        if (folder / ".git").exists():
+            break
+    return Path()
+
+
+def _from_here(arguments: argparse.Namespace, root: Path, path: str | None) -> str | None:
+    """Return a path of the command line relative to the repository: with -C it is that already, else relative to here."""
+    return path if path is None or arguments.directory is not None else os.path.relpath(path, root)

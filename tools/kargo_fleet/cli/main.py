@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from kargo_fleet.cli.arguments import USAGE, parser
+from kargo_fleet.cli.arguments import USAGE, parser, repository
 from kargo_fleet.errors import FleetError
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
@@ -21,17 +21,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     `argv` holds the arguments without the program's name; the default is those of the process.
     """
-    arguments, unknown = parser().parse_known_args(argv)
+    known = parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks how the line may go on
+        import argcomplete
+
+        argcomplete.autocomplete(known)
+    arguments, unknown = known.parse_known_args(argv)
     if unknown:
         arguments.parser.refuse(unknown[0])
     run: Callable[[argparse.Namespace, Path], int] = arguments.run
     try:
-        root = Path(arguments.directory)
-        if not root.is_dir():
-            raise FleetError(f"{root} is not a folder")
-        return run(arguments, root)
+        return run(arguments, repository(arguments.directory))
     except FleetError as error:
-        print(f"kargo-fleet: {error}", file=sys.stderr)
+        from kargo_fleet.terminal.invocation import invocation
+
+        message = invocation(arguments.directory or "").pasteable(str(error))
+        print(f"kargo-fleet: {message}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:
         raise  # the reader has closed the pipe; entry_point handles that
@@ -51,6 +56,7 @@ def entry_point() -> NoReturn:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may contain any bytes
+    _find_built_tools()
     try:
         try:
             status = main()
@@ -60,6 +66,13 @@ def entry_point() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter reports it again
         status = _BROKEN_PIPE
     sys.exit(status)
+
+
+def _find_built_tools() -> None:
+    """Let this process find the helm that make has built beside the virtual environment that it runs in."""
+    tools = Path(sys.prefix).parent / ".tools" / "bin"
+    if tools.is_dir():
+        os.environ["PATH"] = f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 def _described(error: OSError) -> str:

@@ -10,14 +10,14 @@ from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
 from kargo_fleet.files.generated import State
 from kargo_fleet.findings import Finding, has_errors
+from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.names import values_path
 from kargo_fleet.generate.desired import desired_state
-from kargo_fleet.terminal import reporters
-from kargo_fleet.terminal.reporters import Change, Format, Report
+from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
 from kargo_fleet.unit.build import Inputs
 
 
-def adopt(root: Path, services: Sequence[str], *, output: Format = Format.TEXT) -> int:
+def adopt(root: Path, services: Sequence[str], *, reporter: Reporter = TEXT) -> int:
     """Move the edits of each service's values file into its kargo.yaml; return 1 if an edit cannot be moved, else 0.
 
     Afterwards the values file is generated again, with the same values. Comments, order and quotes of kargo.yaml are
@@ -25,9 +25,10 @@ def adopt(root: Path, services: Sequence[str], *, output: Format = Format.TEXT) 
     """
     desired = desired_state(root, services)
     edited = {item.service: item for item in desired.outputs if item.state in (State.EDITED, State.FOREIGN)}
-    if untouched := sorted(set(services) - set(edited)):
+    untouched = sorted(set(desired.services or services) - set(edited))
+    if untouched and not (edited and any(scan.is_glob(name) for name in services)):
         if has_errors(desired.findings):
-            reporters.show(Report(desired.findings, [], "nothing was adopted; fix these errors first"), output)
+            reporter.show(Report(desired.findings, [], "nothing was adopted; fix these errors first"))
             return 1
         names = ", ".join(values_path(name) for name in untouched)
         raise FleetError(f"nothing to adopt: {names} was not edited")
@@ -40,5 +41,5 @@ def adopt(root: Path, services: Sequence[str], *, output: Format = Format.TEXT) 
         for path, text in files.items():
             changes.append(Change("updated" if (root / path).exists() else "created", path))
             generated.write(root / path, text)
-    reporters.show(Report(sorted(findings), changes, ""), output)
+    reporter.show(Report(sorted(findings), changes, ""))
     return 1 if has_errors(findings) else 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,9 +13,8 @@ from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import has_errors
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.load import load_sound
-from kargo_fleet.terminal import reporters
-from kargo_fleet.terminal.progress import PATIENCE, bar
-from kargo_fleet.terminal.reporters import Format, Report
+from kargo_fleet.terminal.progress import PATIENCE
+from kargo_fleet.terminal.reporters import TEXT, Format, Report, Reporter, as_data, columns
 
 
 def capacity(
@@ -27,7 +24,7 @@ def capacity(
     interval: float | None = None,
     shards: int | None = None,
     settings: Sequence[str] = (),
-    output: Format = Format.TEXT,
+    reporter: Reporter = TEXT,
 ) -> int:
     """Print the estimate for the fleet, or of a fleet of `services` services in the same proportions.
 
@@ -39,18 +36,17 @@ def capacity(
     if not names and services is None:
         raise FleetError(f"there is no service in {fleet.services}/\nPass the expected number: --services 1000.")
     given = assumptions_of(fleet.data.get("capacity"), settings)
-    reading = bar(names, len(names), "reading", PATIENCE)
+    reading = reporter.bar(names, len(names), "reading", PATIENCE)
     found = survey(chart, fleet, reading, WhatIf(services, interval, shards))
     estimated = estimate(found.fleet, found.units, found.sets, given)
     findings = report.findings(estimated)
     summary = report.summary(estimated, findings, found.left_out)
     shown = Report(findings, [], summary)
-    if output is Format.JSON:
-        data = {"capacity": report.as_data(estimated), "leftOut": list(found.left_out), **reporters.as_data(shown)}
-        print(json.dumps(data, indent=2, ensure_ascii=False), flush=True)
-    elif output is Format.GITHUB:
-        reporters.show(shown, output)
+    if reporter.format is Format.JSON:
+        reporter.data({"capacity": report.as_data(estimated), "leftOut": list(found.left_out), **as_data(shown)})
+    elif reporter.format is Format.GITHUB:
+        reporter.show(shown)
     else:
-        print(report.text(estimated), end="", flush=True)
-        print(summary, file=sys.stderr)
+        print(report.text(estimated, columns()), end="", flush=True)
+        reporter.note(summary)
     return 1 if found.left_out or has_errors(findings) else 0

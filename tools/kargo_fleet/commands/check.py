@@ -9,22 +9,21 @@ from pathlib import Path
 from kargo_fleet.findings import has_errors
 from kargo_fleet.generate.desired import desired_state
 from kargo_fleet.generate.stale import stale
-from kargo_fleet.terminal import reporters
-from kargo_fleet.terminal.progress import PATIENCE, bar
-from kargo_fleet.terminal.reporters import Format, Report, counts
+from kargo_fleet.terminal.progress import PATIENCE
+from kargo_fleet.terminal.reporters import TEXT, Report, Reporter, counts
 from kargo_fleet.text.words import plural
 
 
-def check(root: Path, services: Sequence[str], *, use_cache: bool = True, output: Format = Format.TEXT) -> int:
+def check(root: Path, services: Sequence[str], *, use_cache: bool = True, reporter: Reporter = TEXT) -> int:
     """Report errors, warnings and outdated files; return 1 if there is an error, else 0.
 
     With `use_cache`, what has not changed since the last run is not evaluated again.
     """
-    progress = partial(bar, what="checking", patience=PATIENCE)
+    progress = partial(reporter.bar, what="checking", patience=PATIENCE)
     desired = desired_state(root, services, use_cache=use_cache, progress=progress)
     findings = sorted([*desired.findings, *stale(desired)])
     summary = counts(findings)
     if not desired.fleet.broken:
         summary = f"{plural(len(desired.services), 'service')}: {summary}"
-    reporters.show(Report(findings, [], summary), output)
+    reporter.show(Report(findings, [], summary))
     return 1 if has_errors(findings) else 0

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from kargo_fleet.argocd.settings import argo_fleet
 from kargo_fleet.clients.kube import Kube
+from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.rollout import deletion
-from kargo_fleet.terminal import reporters
 from kargo_fleet.terminal.confirm import confirm
-from kargo_fleet.terminal.progress import bar
-from kargo_fleet.terminal.reporters import Change, Format, Report
+from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
 from kargo_fleet.text.words import plural
 
 
@@ -24,7 +23,7 @@ def delete(
     everything: bool = False,
     context: str = "",
     yes: bool = False,
-    output: Format = Format.TEXT,
+    reporter: Reporter = TEXT,
 ) -> int:
     """Delete the units of `services`, or of all services with `everything`; return 1 when something is left, else 0.
 
@@ -35,7 +34,17 @@ def delete(
     kube = Kube(context)
     target = kube.target()
     _, fleet, _ = load_sound(root)
-    planned = deletion.prepare(kube, argo_fleet(fleet.data).argocd["namespace"], services, everything=everything)
+
+    def choose(known: Collection[str]) -> list[str]:
+        return (
+            sorted(known)
+            if everything
+            else scan.chosen(
+                root, fleet.services, services, known, where="the cluster", also=lambda name: not scan.is_glob(name)
+            )
+        )
+
+    planned = deletion.prepare(kube, argo_fleet(fleet.data).argocd["namespace"], choose)
     print(f"units to delete from context {target.context} ({target.server}), with their history:", file=sys.stderr)
     for unit in planned.units:
         counts = f"{plural(unit.promotions, 'promotion')}, {unit.freight} Freight"
@@ -44,7 +53,7 @@ def delete(
     if planned.units:
         confirm(len(planned.units), yes=yes, always=True)
     findings, changes, gone = list(planned.findings), list[Change](), 0
-    for unit, finding in bar(deletion.remove(planned), len(planned.units), "deleting"):
+    for unit, finding in reporter.bar(deletion.remove(planned), len(planned.units), "deleting"):
         if finding is not None:
             findings.append(finding)
             continue
@@ -54,7 +63,7 @@ def delete(
             changes.append(Change("removed", path))
     if planned.has_argocd and any((root / fleet.services / unit.service).is_dir() for unit in planned.units):
         hint = f"the ApplicationSet installs a unit again while {fleet.services}/<service> is on the branch"
-        print(f"note: {hint}", file=sys.stderr)
+        reporter.note(f"note: {hint}")
     summary = f"{plural(len(planned.units), 'unit')}: {gone} deleted, {len(planned.units) - gone} left"
-    reporters.show(Report(sorted(findings), sorted(changes, key=lambda change: change.path), summary), output)
+    reporter.show(Report(sorted(findings), sorted(changes, key=lambda change: change.path), summary))
     return 1 if findings else 0

@@ -10,10 +10,8 @@ from kargo_fleet.clients.kube import Kube
 from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.rollout import deployment
 from kargo_fleet.rollout.deployment import Options
-from kargo_fleet.terminal import reporters
 from kargo_fleet.terminal.confirm import confirm
-from kargo_fleet.terminal.progress import bar
-from kargo_fleet.terminal.reporters import Change, Format, Report
+from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
 from kargo_fleet.text.words import plural
 
 
@@ -27,7 +25,7 @@ def deploy(
     force: bool = False,
     jobs: int = 0,
     yes: bool = False,
-    output: Format = Format.TEXT,
+    reporter: Reporter = TEXT,
 ) -> int:
     """Install or upgrade the unit of each service from its values file; return 1 when a unit could not be, else 0.
 
@@ -42,16 +40,19 @@ def deploy(
     options = Options(skip_namespace=skip_namespace, dry_run=dry_run, force=force)
     planned = deployment.prepare(root, kube, target, chart, fleet, services, options)
     what = f"{plural(len(planned.releases), 'service')} to context {target.context} ({target.server})"
-    print(f"deploying {what}, releases in namespace {target.namespace}", file=sys.stderr)
+    doing = "dry run: would deploy" if dry_run else "deploying"
+    print(f"{doing} {what}, releases in namespace {target.namespace}", file=sys.stderr)
     if not dry_run:
         confirm(len(planned.releases), yes=yes)
     findings, changes = list(planned.findings), []
-    for release, finding in bar(deployment.install(planned, jobs), len(planned.releases), "deploying"):
+    for release, finding in reporter.bar(deployment.install(planned, jobs), len(planned.releases), "deploying"):
         if finding is None:
-            changes.append(Change("deployed" if not dry_run else "would deploy", release.service))
+            changes.append(Change("deployed", release.service))
         else:
             findings.append(finding)
-    counts = f"{len(changes)} deployed, {planned.up_to_date} up to date, {len(findings)} failed"
+    done = "would be deployed" if dry_run else "deployed"
+    counts = f"{len(changes)} {done}, {planned.up_to_date} up to date, {len(findings)} failed"
     summary = f"{plural(planned.services, 'service')}: {counts}"
-    reporters.show(Report(sorted(findings), sorted(changes, key=lambda change: change.path), summary), output)
+    changes.sort(key=lambda change: change.path)
+    reporter.show(Report(sorted(findings), changes, summary, dry_run=dry_run))
     return 1 if findings else 0

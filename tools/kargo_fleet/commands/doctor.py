@@ -18,9 +18,8 @@ from kargo_fleet.doctor import diagnosis, drift
 from kargo_fleet.doctor.expected import Expected, read_expected
 from kargo_fleet.findings import Finding, has_errors
 from kargo_fleet.fleet import scan
-from kargo_fleet.terminal import reporters
-from kargo_fleet.terminal.progress import PATIENCE, bar
-from kargo_fleet.terminal.reporters import Format, Report, counts
+from kargo_fleet.terminal.progress import PATIENCE
+from kargo_fleet.terminal.reporters import TEXT, Report, Reporter, counts
 from kargo_fleet.text.words import plural
 
 #: Commands in a fix that talk to a cluster, each with its option for the context.
@@ -28,7 +27,7 @@ _CLIENTS = (("kubectl", "--context"), ("helm", "--kube-context"), ("kargo-fleet 
 
 
 def doctor(
-    root: Path, services: Sequence[str], *, context: str = "", compare: bool = False, output: Format = Format.TEXT
+    root: Path, services: Sequence[str], *, context: str = "", compare: bool = False, reporter: Reporter = TEXT
 ) -> int:
     """Report problems of the units in the cluster; return 1 if there is an error, else 0.
 
@@ -44,9 +43,9 @@ def doctor(
         whole = compare or (bool(services) and shutil.which("helm") is not None)
         found = collect(kube, expected.scope(named=bool(services)), whole=whole, now=_now())
         _refuse_unknown(expected, found)
-        findings = diagnosis.find(expected, found, _drift(expected, found) if whole else {})
+        findings = diagnosis.find(expected, found, _drift(expected, found, reporter) if whole else {})
     findings = [_for_context(finding, context) for finding in findings]
-    reporters.show(Report(findings, [], _summary(expected, findings)), output)
+    reporter.show(Report(findings, [], _summary(expected, findings)))
     return 1 if has_errors(findings) else 0
 
 
@@ -61,10 +60,10 @@ def _refuse_unknown(expected: Expected, found: Snapshot) -> None:
         raise scan.unknown(unknown, expected.services, f"{expected.fleet.services}/, nor in the cluster")
 
 
-def _drift(expected: Expected, found: Snapshot) -> dict[str, Finding]:
+def _drift(expected: Expected, found: Snapshot, reporter: Reporter) -> dict[str, Finding]:
     """Compare the units that are in the cluster with what Helm renders for them."""
     deployed = [unit for unit in expected.units if found.get(PROJECTS, unit.project)]
-    compared = bar(drift.find(found, expected, deployed), len(deployed), "comparing", PATIENCE)
+    compared = reporter.bar(drift.find(found, expected, deployed), len(deployed), "comparing", PATIENCE)
     return {unit.service: finding for unit, finding in zip(deployed, compared, strict=True) if finding}
 
 

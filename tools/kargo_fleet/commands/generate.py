@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,9 +10,8 @@ from kargo_fleet.findings import has_errors
 from kargo_fleet.fleet.names import FLEET_FILE, VALUES
 from kargo_fleet.generate.apply import Applied, FileChange, Mode, apply
 from kargo_fleet.generate.desired import Desired, desired_state
-from kargo_fleet.terminal import reporters
-from kargo_fleet.terminal.progress import PATIENCE, bar
-from kargo_fleet.terminal.reporters import Change, Format, Report
+from kargo_fleet.terminal.progress import PATIENCE
+from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
 from kargo_fleet.text.diffs import unified
 from kargo_fleet.text.words import plural
 
@@ -29,7 +27,7 @@ def generate(
     diff: bool = False,
     prune: bool = False,
     use_cache: bool = True,
-    output: Format = Format.TEXT,
+    reporter: Reporter = TEXT,
 ) -> int:
     """Update the generated files and report the changes; return 1 if there is an error, else 0.
 
@@ -43,18 +41,15 @@ def generate(
         image_repository=image_repository,
         git_repo_url=git_repo_url,
         use_cache=use_cache,
-        progress=partial(bar, what="checking", patience=PATIENCE),
+        progress=partial(reporter.bar, what="checking", patience=PATIENCE),
     )
-    writing = partial(bar, what="writing", patience=PATIENCE)
+    writing = partial(reporter.bar, what="writing", patience=PATIENCE)
     applied = apply(root, desired, mode, force=force, prune=prune, named=bool(services), progress=writing)
     findings = sorted([*desired.findings, *applied.findings])
     changes = [_shown(change, diff=diff) for change in applied.changes]
-    reporters.show(Report(findings, changes, _summary(desired, applied, mode)), output)
+    reporter.show(Report(findings, changes, _summary(desired, applied, mode), dry_run=mode is Mode.DRY_RUN))
     if changes and (image_repository or git_repo_url):
-        print(
-            f"note: {FLEET_FILE} still has another value; without the option these files are out of date",
-            file=sys.stderr,
-        )
+        reporter.note(f"note: {FLEET_FILE} still has another value; without the option these files are out of date")
     return 1 if has_errors(findings) else 0
 
 
@@ -68,13 +63,18 @@ def _summary(desired: Desired, applied: Applied, mode: Mode) -> str:
     for change in applied.changes:
         counts[change.action] = counts.get(change.action, 0) + 1
     counts["kept"] = applied.kept
-    done = ", ".join(f"{count} {action}" for action, count in counts.items() if count) or "nothing written"
+    would = "would be " if mode is Mode.DRY_RUN else ""
+    counted = [
+        f"{plural(count, 'file')} {'' if action in ('unchanged', 'kept') else would}{action}"
+        for action, count in counts.items()
+        if count
+    ]
+    done = ", ".join(counted) or "nothing written"
     if any(change.action == "removed" and change.output.path.startswith(VALUES) for change in applied.changes):
         done += " (deployed units stay in the cluster)"
     if moves := sum(change.shard is not None for change in applied.changes):
         done += f"; {plural(moves, 'service')} to another shard"
     errors = f"; {plural(len(desired.broken), 'service')} with errors skipped" if desired.broken else ""
-    prefix = "dry run: " if mode is Mode.DRY_RUN else ""
     if desired.fleet.broken:
-        return f"{prefix}{done}"
-    return f"{prefix}{plural(len(desired.services), 'service')}: {done}{errors}"
+        return done
+    return f"{plural(len(desired.services), 'service')}: {done}{errors}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kargo_fleet.errors import FleetError
-from kargo_fleet.findings import Finding, Problem, counted, has_errors
+from kargo_fleet.findings import Finding, Problem, grouped, has_errors
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.load import load_sound
@@ -21,9 +21,8 @@ from kargo_fleet.render.crds import KargoKinds
 from kargo_fleet.render.folder import ManifestFolder
 from kargo_fleet.render.renderer import NOT_RENDERED, RenderedUnit
 from kargo_fleet.render.renderer import render as render_units
-from kargo_fleet.terminal import reporters
-from kargo_fleet.terminal.progress import PATIENCE, bar
-from kargo_fleet.terminal.reporters import Change, Format, Report
+from kargo_fleet.terminal.progress import PATIENCE
+from kargo_fleet.terminal.reporters import TEXT, Change, Format, Report, Reporter, as_data
 from kargo_fleet.text.words import plural
 
 
@@ -44,7 +43,7 @@ def render(
     output_dir: str | None = None,
     validate: bool = False,
     crds_path: str | None = None,
-    output: Format = Format.TEXT,
+    reporter: Reporter = TEXT,
 ) -> int:
     """Print the manifests of each service, or write them to `<output_dir>/<service>.yaml`; return 1 if there is an error.
 
@@ -58,11 +57,11 @@ def render(
     folder = ManifestFolder.choose(root, output_dir, fleet.services, chart.path) if output_dir is not None else None
     outcome = _Outcome()
     units = _units(root, names, outcome)
-    results = render_units(chart, units, note=lambda text: print(f"note: {text}", file=sys.stderr))
+    results = render_units(chart, units, note=lambda text: reporter.note(f"note: {text}"))
     with contextlib.closing(results):
-        sound = _sound(_tracked(results, len(units), folder), kinds, outcome)
+        sound = _sound(_tracked(results, len(units), folder, reporter), kinds, outcome)
         if folder is None:
-            _print(sound, output)
+            _print(sound, reporter)
         else:
             outcome.changes += [Change(action, path) for one in sound for action, path in folder.write(one)]
     if folder is not None and not services:
@@ -72,17 +71,15 @@ def render(
     done = f"{outcome.rendered} rendered, {failed} failed"
     if folder is not None:
         done += f", {plural(len(outcome.changes), 'file')} written"
-    _show(Report(findings, outcome.changes, f"{plural(len(names), 'service')}: {done}"), output, folder)
+    _show(Report(findings, outcome.changes, f"{plural(len(names), 'service')}: {done}"), reporter, folder)
     return 1 if has_errors(findings) else 0
 
 
 def _names(root: Path, fleet: Fleet, services: Sequence[str]) -> list[str]:
     known, _ = scan.services(root, fleet.services)
-    if unknown := [name for name in dict.fromkeys(services) if name not in known]:
-        raise scan.unknown(unknown, known, f"{fleet.services}/")
     if not known:
         raise FleetError("there are no services to render")
-    return sorted(set(services)) or known
+    return scan.chosen(root, fleet.services, services, known) or known
 
 
 def _units(root: Path, names: Iterable[str], outcome: _Outcome) -> dict[str, str]:
@@ -106,10 +103,12 @@ def _not_rendered(service: str, problem: Problem) -> Finding:
     return problem._replace(message=message).in_file(values_path(service), service)
 
 
-def _tracked(results: Iterator[RenderedUnit], total: int, folder: ManifestFolder | None) -> Iterator[RenderedUnit]:
+def _tracked(
+    results: Iterator[RenderedUnit], total: int, folder: ManifestFolder | None, reporter: Reporter
+) -> Iterator[RenderedUnit]:
     """Show a progress bar, unless manifests are printed to the same terminal."""
     is_free = folder is not None or not sys.stdout.isatty()
-    return bar(results, total, "rendering", PATIENCE) if is_free else results
+    return reporter.bar(results, total, "rendering", PATIENCE) if is_free else results
 
 
 def _sound(results: Iterable[RenderedUnit], kinds: KargoKinds | None, outcome: _Outcome) -> Iterator[RenderedUnit]:
@@ -125,14 +124,14 @@ def _sound(results: Iterable[RenderedUnit], kinds: KargoKinds | None, outcome: _
 
 def _folded(mistakes: Iterable[Finding]) -> Iterator[Finding]:
     """Yield each mistake once. A mistake of the chart is in every unit."""
-    for finding, count in counted(mistakes):
-        others = f" (also in {plural(count - 1, 'other service')})" if count > 1 else ""
+    for finding, same in grouped(mistakes):
+        others = f" (also in {plural(len(same), 'other service')})" if same else ""
         yield replace(finding, message=finding.message + others)
 
 
-def _print(units: Iterable[RenderedUnit], output: Format) -> None:
+def _print(units: Iterable[RenderedUnit], reporter: Reporter) -> None:
     """Print manifests; in JSON, the first half of the document that `_show` completes, so that none is kept in memory."""
-    if output is not Format.JSON:
+    if reporter.format is not Format.JSON:
         for one in units:
             sys.stdout.write(one.text)
         sys.stdout.flush()
@@ -144,15 +143,15 @@ def _print(units: Iterable[RenderedUnit], output: Format) -> None:
     sys.stdout.write("\n}," if before == "," else f"{before}}},")
 
 
-def _show(report: Report, output: Format, folder: ManifestFolder | None) -> None:
+def _show(report: Report, reporter: Reporter, folder: ManifestFolder | None) -> None:
     """Print the report; on stderr when manifests go to stdout, so that these can be piped to kubectl."""
     if folder is not None:
-        reporters.show(report, output)
-    elif output is Format.JSON:
-        print(json.dumps(reporters.as_data(report), indent=2, ensure_ascii=False)[1:], flush=True)
+        reporter.show(report)
+    elif reporter.format is Format.JSON:
+        print(json.dumps(as_data(report), indent=2, ensure_ascii=False)[1:], flush=True)
     else:
         with contextlib.redirect_stdout(sys.stderr):
-            reporters.show(report, output)
+            reporter.show(report)
 
 
 def _json(value: Any) -> str:

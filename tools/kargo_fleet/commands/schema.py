@@ -9,13 +9,12 @@ from typing import Any
 from kargo_fleet.files import generated
 from kargo_fleet.fleet.load import load_chart
 from kargo_fleet.fleet.sections import fleet_schema
-from kargo_fleet.terminal import reporters
-from kargo_fleet.terminal.reporters import Change, Format, Report
+from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
 
 FOLDER = "schemas"
 
 
-def schema(root: Path, *, output: Format = Format.TEXT) -> int:
+def schema(root: Path, *, reporter: Reporter = TEXT) -> int:
     """Write schemas/fleet.schema.json and schemas/kargo.schema.json to the repository; return 0."""
     changes = []
     for name, content in contents(root).items():
@@ -24,7 +23,7 @@ def schema(root: Path, *, output: Format = Format.TEXT) -> int:
         if current != content:
             generated.write(root / path, content)
             changes.append(Change("created" if current is None else "updated", path))
-    reporters.show(Report([], changes, "" if changes else "the schemas are up to date"), output)
+    reporter.show(Report([], changes, "" if changes else "the schemas are up to date"))
     return 0
 
 

@@ -65,7 +65,9 @@ def read_expected(root: Path, names: Sequence[str]) -> Expected:
     expected.findings += problems
     expected.services = [service for service in services if is_service_name(service)]
     known = set(expected.services)
-    for service in sorted(set(names)) if names else expected.services:
+    # A unit may be in the cluster although its service is gone: the cluster decides what an unknown name is.
+    chosen = scan.chosen(root, fleet.services, names, known, also=lambda name: not scan.is_glob(name))
+    for service in chosen or expected.services:
         if service not in known:
             expected.gone.append(service)
         else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from kargo_fleet.errors import FleetError
@@ -45,13 +46,60 @@ def services(root: Path, folder: str) -> tuple[list[str], list[Finding]]:
     return names, []
 
 
+def chosen(
+    root: Path,
+    folder: str,
+    names: Iterable[str],
+    known: Collection[str],
+    *,
+    where: str = "",
+    also: Callable[[str], bool] = lambda _: False,
+) -> list[str]:
+    """Return the services that a person means by `names`, sorted, each once.
+
+    A name may be a glob (`pay-*`) over the `known` services, or the path of the service's folder or of a file in it, with
+    or without a slash at its end. Other names count only if `also` accepts them. Raises FleetError for all names that are
+    none of these, with suggestions; they are missing `where`, by default in `folder`.
+    """
+    found: set[str] = set()
+    missing = []
+    for name in (_name(root, folder, given) for given in names):
+        matches = [name] if name in known or also(name) else fnmatch.filter(known, name)
+        found.update(matches)
+        missing += [] if matches else [name]
+    if missing:
+        raise unknown(missing, known, where or f"{folder}/")
+    return sorted(found)
+
+
+def is_glob(name: str) -> bool:
+    """Return whether a name on the command line is a pattern for several services."""
+    return bool(set(name) & set("*?["))
+
+
+def _name(root: Path, folder: str, given: str) -> str:
+    """Return the name of a service that is given by its name or, as a shell completes it, by a path.
+
+    A path is relative to the current folder, as those of other programs, or else to the repository.
+    """
+    if "/" not in given and given not in (".", ".."):
+        return given
+    services = os.path.realpath(root / folder)
+    for start in (os.getcwd(), root):
+        path = os.path.relpath(os.path.realpath(os.path.join(start, given)), services)
+        if not path.startswith(".."):
+            return path.partition("/")[0]
+    return given.rstrip("/")
+
+
 def unknown(names: Iterable[str], known: Iterable[str], where: str) -> FleetError:
     """Return the error for names that are not services in `where`, with suggestions from the `known` ones."""
     known = list(known)
     lines = []
     for name in names:
         hint = did_you_mean(Path(name).name, known)
-        lines.append(f"there is no service {name!r} in {where}{hint and f'; {hint}'}")
+        what = "no service matches" if is_glob(name) else "there is no service"
+        lines.append(f"{what} {name!r} in {where}{hint and f'; {hint}'}")
     return FleetError("\n".join(lines))
 
 

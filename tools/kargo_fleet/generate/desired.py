@@ -60,7 +60,9 @@ def desired_state(
     if fleet.broken:
         return desired
     if names:
-        desired.services = _known(root, fleet, names)
+        known, _ = scan.services(root, fleet.services)
+        names = scan.chosen(root, fleet.services, names, known, also=lambda name: (root / values_path(name)).exists())
+        desired.services = [name for name in names if name in known]
     else:
         desired.services, found = scan.services(root, fleet.services)
         desired.findings += found
@@ -94,16 +96,6 @@ def _evaluate(
 def _cache(chart: Chart, fleet: Fleet) -> Cache:
     # fleet.data, too: it includes the options of the command line. The order of its keys is that of the generated files.
     return open_cache(fleet.root, [fleet.text, json.dumps([fleet.data, chart.defaults, chart.schema])])
-
-
-def _known(root: Path, fleet: Fleet, names: Sequence[str]) -> list[str]:
-    """Return those of `names` that are services; the others must have left a values file."""
-    known, _ = scan.services(root, fleet.services)
-    gone = set(names).difference(known)
-    unknown = [name for name in names if name in gone and not (root / values_path(name)).exists()]
-    if unknown:
-        raise scan.unknown(unknown, known, f"{fleet.services}/")
-    return sorted(set(names) - gone)
 
 
 def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) -> None:

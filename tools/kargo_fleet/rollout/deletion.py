@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +60,13 @@ class Deletion:
     findings: tuple[Finding, ...]
 
 
-def prepare(kube: Kube, argocd_namespace: str, services: Sequence[str], *, everything: bool) -> Deletion:
-    """Return the units of `services`, or of all services with `everything`. Objects without the chart's labels are no units."""
+def prepare(kube: Kube, argocd_namespace: str, choose: Callable[[Collection[str]], Sequence[str]]) -> Deletion:
+    """Return the units of the services that `choose` picks from those with a unit in the cluster.
+
+    Objects without the chart's labels are no units.
+    """
     ours, others = _present(kube)
-    wanted = sorted(ours) if everything else list(dict.fromkeys(services))
+    wanted = choose(ours)
     return Deletion(
         kube=kube,
         argocd_namespace=argocd_namespace,

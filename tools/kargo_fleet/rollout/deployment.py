@@ -76,17 +76,21 @@ def prepare(
     options: Options,
 ) -> Deployment:
     """Compare the values files with the releases in the cluster. Raises FleetError without services, or without Kargo."""
-    names = list(services) or scan.services(root, fleet.services)[0]
-    if not names:
+    known, _ = scan.services(root, fleet.services)
+    if services:
+        known = scan.chosen(
+            root, fleet.services, services, known, also=lambda name: (root / values_path(name)).exists()
+        )
+    if not known:
         raise FleetError("there are no services to deploy")
-    releases, missing = _releases(root, chart.path, names, options)
+    releases, missing = _releases(root, chart.path, known, options)
     if not kube.knows("projects.kargo.akuity.io"):
         raise FleetError(f"context {target.context} ({target.server}) has no Kargo; install Kargo first")
     deployed = _deployed(kube, target.namespace)
     others = _foreign(kube, target.namespace, releases, deployed)
     taken = [_taken(release, target.namespace, others[release.name]) for release in releases if release.name in others]
     ours = [release for release in releases if release.name not in others]
-    done = set() if options.force or options.dry_run else deployed
+    done = set() if options.force else deployed
     todo = tuple(release for release in ours if (release.name, release.digest) not in done)
     return Deployment(
         root=root,
@@ -96,7 +100,7 @@ def prepare(
         options=options,
         releases=todo,
         up_to_date=len(ours) - len(todo),
-        services=len(names),
+        services=len(known),
         findings=(*missing, *taken),
     )
 
