@@ -168,7 +168,7 @@ def test_keys_that_have_to_be_set_have_no_default() -> None:
             "image.repoURL",
             (
                 "Image repository, without scheme and tag. Required. With kargo-fleet, the default is "
-                "`<image.registry>/<service>` from fleet.yaml."
+                "`<registry>/<service>` with `image.registry` of fleet.yaml."
             ),
             None,
         ),

@@ -76,7 +76,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 "The chart that templates one unit.",
                 {
                     "path": {
-                        "description": "Folder of the chart. If unset and there is none: the chart that comes with kargo-fleet.",
+                        "description": "Folder of the chart. Without it, and without the default folder: kargo-fleet's own chart.",
                         "default": DEFAULT_PATH,
                         "type": "string",
                         "pattern": _FOLDER,
