@@ -15,11 +15,12 @@ import yaml
 
 import samples
 from contract import kargo
-from helm import CHART, render, template
+from helm import CHART, ROOT, render, template
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 UNITS = [*samples.VALUES, *sorted((CHART / "ci").glob("*-values.yaml"))]
+CONFIGURATION = ROOT / "docs" / "configuration.md"
 MINIMAL = ("image.repoURL=registry.example.com/nginx", "git.repoURL=https://github.com/example/gitops.git")
 
 
@@ -184,3 +185,41 @@ def test_every_key_of_a_stage_and_a_binding_is_in_the_readme() -> None:
     for name in ("stage", "binding"):
         for key in SCHEMA["definitions"][name]["properties"]:
             assert f"`{key}`" in readme, key
+
+
+@pytest.mark.slow
+def test_a_default_that_is_written_out_changes_nothing(tmp_path: Path) -> None:
+    """Defaults of keys that values.yaml cannot have: of a stage of one's own, of further subscriptions."""
+
+    def defaults(properties: Mapping[str, Any]) -> dict[str, Any]:
+        # Kargo takes these for the default when they are missing; the chart leaves that to Kargo.
+        left = {"availabilityStrategy", "selectionPolicy", "blobless"}
+        found = {key: node["default"] for key, node in properties.items() if "default" in node and key not in left}
+        assert found
+        return found
+
+    definitions = SCHEMA["definitions"]
+    subscriptions = definitions["subscription"]["properties"]
+    url = {"image": "registry.example.com/sidecar", "git": "https://github.com/example/a.git", "chart": "oci://r.io/a"}
+    rendered = []
+    for written in (False, True):
+        stage = defaults(definitions["stage"]["properties"]) if written else {}
+        further = [
+            {kind: {"repoURL": url[kind], **(defaults(node["properties"]) if written else {})}}
+            for kind, node in subscriptions.items()
+        ]
+        file = tmp_path / f"{written}.yaml"
+        file.write_text(json.dumps({"stages": {"qa": stage}, "warehouse": {"subscriptions": further}}))
+        rendered.append(render("nginx", CHART, file, sets=MINIMAL))
+    assert rendered[0] == rendered[1]
+
+
+def test_the_variables_of_steps_are_documented() -> None:
+    steps = (CHART / "templates" / "_steps.tpl").read_text()
+    (reserved,) = re.findall(r'define "kargo-service.reservedVars" -}}\n(.*)\n', steps)
+    (sentence,) = re.findall(
+        r"^Steps can use the variables (.*?)\.$", CONFIGURATION.read_text(), re.MULTILINE | re.DOTALL
+    )
+    (table,) = re.findall(r"^## Variables\n(.*?)^## ", (CHART / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", sentence)) == set(reserved.split())
+    assert re.findall(r"^\| `(\w+)` ", table, re.MULTILINE) == reserved.split()

@@ -55,6 +55,10 @@ PLACEHOLDERS = {
     # In paths and image names: `services` and `image.registry` of fleet.yaml.
     "services",
     "registry",
+    # In descriptions of the chart's values: this value, and the parts of a platform.
+    "name",
+    "os",
+    "arch",
     # In help texts: the arguments of the command itself.
     "group",
     "kind",
@@ -125,15 +129,15 @@ def _printed(action: str) -> str:
     )
 
 
-def _pattern_messages(schema: Any, path: str) -> Iterator[Text]:
+def _texts_of_schema(schema: Any, path: str) -> Iterator[Text]:
     if isinstance(schema, dict):
         for key, value in schema.items():
-            if key == "patternErrorMessage":
+            if key in ("patternErrorMessage", "description") and isinstance(value, str):
                 yield Text(path, (value,))
-            yield from _pattern_messages(value, f"{path}/{key}")
+            yield from _texts_of_schema(value, f"{path}/{key}")
     elif isinstance(schema, list):
         for index, value in enumerate(schema):
-            yield from _pattern_messages(value, f"{path}/{index}")
+            yield from _texts_of_schema(value, f"{path}/{index}")
 
 
 @cache
@@ -144,7 +148,7 @@ def texts() -> list[Text]:
         found += strings(file.read_text(encoding="utf-8"), file.relative_to(ROOT).as_posix())
     for file in sorted((CHART / "templates").iterdir()):
         found += messages_of_template(file.read_text(encoding="utf-8"), file.relative_to(ROOT).as_posix())
-    found += _pattern_messages(
+    found += _texts_of_schema(
         json.loads((CHART / "values.schema.json").read_text(encoding="utf-8")), "values.schema.json"
     )
     return found

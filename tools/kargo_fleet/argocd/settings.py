@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kargo_fleet.fleet.chart import DEFAULT_PATH
 from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL
+from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import Shard, shards_of
 
 LABELS = {PART_OF_LABEL: PART_OF}
@@ -132,9 +134,9 @@ def argo_fleet(fleet: Mapping[str, Any]) -> ArgoFleet:
     argocd = with_changes(DEFAULTS, fleet.get("argocd") or {})
     return ArgoFleet(
         repo_url=git.get("repoURL") or "",
-        revision=argocd["targetRevision"] or git.get("branch") or "main",
-        services=(fleet.get("services") or "services").strip("/"),
-        chart=((fleet.get("chart") or {}).get("path") or "charts/kargo-service").strip("/"),
+        revision=argocd["targetRevision"] or git.get("branch") or DEFAULT_BRANCH,
+        services=(fleet.get("services") or DEFAULT_SERVICES).strip("/"),
+        chart=((fleet.get("chart") or {}).get("path") or DEFAULT_PATH).strip("/"),
         usual_stages=_usual_stages((fleet.get("values") or {}).get("stages") or {}),
         shards=shards_of(fleet),
         argocd=argocd,

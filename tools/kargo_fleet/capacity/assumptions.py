@@ -10,7 +10,7 @@ from typing import Any
 from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.capacity_section import CAPACITY_KEYS, CAPACITY_SCHEMA, is_duration
 from kargo_fleet.text import yaml_reader
-from kargo_fleet.text.durations import seconds
+from kargo_fleet.text.durations import seconds, written
 from kargo_fleet.text.json_schema import Schema
 from kargo_fleet.text.words import did_you_mean
 
@@ -62,6 +62,10 @@ class Assumptions:
             if value is not None
         }
         return replace(self, **given)  # type: ignore[arg-type]
+
+    def as_settings(self) -> dict[str, Any]:
+        """Return the assumptions as they are written in fleet.yaml, durations such as 5m."""
+        return {key: written(value) if is_duration(key) else value for key, value in self.as_data().items()}
 
     def as_data(self) -> dict[str, Any]:
         """Return the assumptions by the keys of fleet.yaml; durations are seconds."""

@@ -1,4 +1,4 @@
-"""kargo-fleet schema: write the JSON Schemas of fleet.yaml and kargo.yaml, for editors."""
+"""kargo-fleet schema: write the JSON Schemas of fleet.yaml and kargo.yaml, for editors, with the default of every key."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+from kargo_fleet.argocd import settings
+from kargo_fleet.capacity.assumptions import Assumptions
 from kargo_fleet.files import generated
+from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.load import load_chart
 from kargo_fleet.fleet.sections import fleet_schema
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
+from kargo_fleet.text.editor_schema import with_defaults, with_described_defaults, without_defaults
 
 FOLDER = "schemas"
+_OF_CHART = "Default of the chart"
+#: Keys whose default comes from fleet.yaml. An editor that completes `image: {…}` must not write the chart's over it.
+FROM_FLEET = ("service.name", "image.repoURL", "git.repoURL", "git.branch", "promotion.path", "shard")
 
 
 def schema(root: Path, *, reporter: Reporter = TEXT) -> int:
@@ -30,13 +37,27 @@ def schema(root: Path, *, reporter: Reporter = TEXT) -> int:
 def contents(root: Path) -> dict[str, str]:
     """Return the content of each schema file, by file name."""
     chart = load_chart(root)
-    own: dict[str, Any] = {
-        **chart.schema,
+    schemas = {"fleet.schema.json": _fleet_schema(chart), "kargo.schema.json": _service_schema(chart)}
+    return {name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in schemas.items()}
+
+
+def _fleet_schema(chart: Chart) -> dict[str, Any]:
+    sections = {"argocd": settings.DEFAULTS, "capacity": Assumptions().as_settings()}
+    return with_described_defaults(with_defaults(fleet_schema(_chart_schema(chart)), sections))
+
+
+def _service_schema(chart: Chart) -> dict[str, Any]:
+    schema = _chart_schema(chart)
+    own = {key: value for key, value in schema["properties"].items() if key not in ("service", "global")}
+    return {
+        **schema,
         "title": "kargo.yaml",
         "description": "What one service's team says about its unit: chart values, every key optional.",
-        "properties": {
-            key: value for key, value in chart.schema["properties"].items() if key not in ("service", "global")
-        },
+        "properties": own,
     }
-    schemas = {"fleet.schema.json": fleet_schema(chart.schema), "kargo.schema.json": own}
-    return {name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in schemas.items()}
+
+
+def _chart_schema(chart: Chart) -> dict[str, Any]:
+    # A weaker layer can set another value, so this is not yet the default of the file.
+    described = with_described_defaults(with_defaults(chart.schema, chart.defaults), _OF_CHART)
+    return without_defaults(described, FROM_FLEET)

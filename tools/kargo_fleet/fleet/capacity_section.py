@@ -34,62 +34,70 @@ def _flag(description: str) -> dict[str, Any]:
 CAPACITY_KEYS: dict[str, dict[str, Any]] = {
     "maxConcurrentReconciles": _integer(
         "controller.reconcilers.maxConcurrentReconciles of Kargo's chart: number of Warehouses, and of "
-        "Promotions, that a controller processes concurrently. Default: 4."
+        "Promotions, that a controller processes concurrently."
     ),
     "rateLimit": _integer(
         "controller.images.registries.rateLimit of Kargo's chart: requests per second of a controller "
-        "to a registry. Default: 20."
+        "to a registry."
     ),
     "minReconciliationInterval": _duration(
-        "controller.reconcilers.warehouses.minReconciliationInterval of Kargo's chart. Default: 5m."
+        "controller.reconcilers.warehouses.minReconciliationInterval of Kargo's chart: minimum interval between discoveries."
     ),
     "kubeApiQps": _integer(
         "KUBE_API_QPS of Kargo's controllers (controller.env): requests per second of a controller to the "
-        "API server. Default: 50."
+        "API server."
     ),
-    "maxRetainedPromotions": _integer("garbageCollector.maxRetainedPromotions of Kargo's chart. Default: 20."),
-    "minPromotionDeletionAge": _duration("garbageCollector.minPromotionDeletionAge of Kargo's chart. Default: 336h."),
-    "maxRetainedFreight": _integer("garbageCollector.maxRetainedFreight of Kargo's chart. Default: 20."),
-    "minFreightDeletionAge": _duration("garbageCollector.minFreightDeletionAge of Kargo's chart. Default: 336h."),
+    "maxRetainedPromotions": _integer(
+        "garbageCollector.maxRetainedPromotions of Kargo's chart: number of finished Promotions kept per stage."
+    ),
+    "minPromotionDeletionAge": _duration(
+        "garbageCollector.minPromotionDeletionAge of Kargo's chart: minimum age of a Promotion that is deleted."
+    ),
+    "maxRetainedFreight": _integer(
+        "garbageCollector.maxRetainedFreight of Kargo's chart: number of Freight no longer in use that is kept per Warehouse."
+    ),
+    "minFreightDeletionAge": _duration(
+        "garbageCollector.minFreightDeletionAge of Kargo's chart: minimum age of Freight that is deleted."
+    ),
     "quotaBackendBytes": _integer(
-        "--quota-backend-bytes of etcd: above it the cluster is read-only. Default: 2147483648, as in etcd; "
-        "8589934592 is the maximum that etcd suggests."
+        "--quota-backend-bytes of etcd: above it the cluster is read-only. etcd suggests at most "
+        "8589934592."
     ),
     "installedBy": {
         "description": (
             "Tool that installs the units and stores objects of its own for each: argocd (an Application) or helm "
-            "(Secrets with releases). Default: argocd."
+            "(Secrets with releases)."
         ),
         "enum": ["argocd", "helm"],
     },
     "registryRequestsPerSecond": _number(
-        "Limit of a registry for all controllers together, requests per second. Default: 0, no known limit."
+        "Limit of a registry for all controllers together, requests per second. 0: no known limit."
     ),
-    "secondsPerRequest": _number("Response time of a registry for one request, seconds. Default: 0.1.", 0.001),
+    "secondsPerRequest": _number("Response time of a registry for one request, seconds.", 0.001),
     "tokenAuthentication": _flag(
         "The registry requires a token (Bearer), as Docker Hub, GitHub, GitLab, Harbor and Quay do: an additional "
-        "request each time. Default: true."
+        "request each time."
     ),
     "multiPlatformImages": _flag(
-        "Images are multi-platform indexes, whose manifests Kargo caches by digest. Default: false."
+        "Images are multi-platform indexes, whose manifests Kargo caches by digest."
     ),
-    "tagsPerImage": _integer("Number of tags in an image repository that Kargo has to check. Default: 100."),
+    "tagsPerImage": _integer("Number of tags in an image repository that Kargo has to check."),
     "webhookReceivers": _flag(
-        "Registries notify Kargo of new images through webhook receivers; the interval is a fallback. Default: false."
+        "Registries notify Kargo of new images through webhook receivers; the interval is a fallback."
     ),
     "releasesPerServicePerDay": _number(
-        "New versions of a service per working day. Default: 0.2, once a week."
+        "New versions of a service per working day. 0.2: one a week."
     ),
-    "hoursPerDay": _number("Number of hours in a day with releases. Default: 8.", 0.1, maximum=24),
-    "secondsPerPush": _number("Duration of git-push on a branch (pull, rebase, push), seconds. Default: 3.", 0.01),
-    "secondsPerPromotion": _number("Duration of a promotion in the controller (clone to push), seconds. Default: 20.", 0.01),
+    "hoursPerDay": _number("Number of hours in a day with releases.", 0.1, maximum=24),
+    "secondsPerPush": _number("Duration of git-push on a branch (pull, rebase, push), seconds.", 0.01),
+    "secondsPerPromotion": _number("Duration of a promotion in the controller (clone to push), seconds.", 0.01),
     "secondsPerApplication": _number(
-        "Time that an ApplicationSet takes to render one Application, seconds. Default: 0.004, measured.", 0.0001
+        "Time that an ApplicationSet takes to render one Application, seconds. The default was measured.", 0.0001
     ),
     "secondsPerNewApplication": _number(
-        "Time that an ApplicationSet takes to create one Application, seconds. Default: 0.022, measured.", 0.0001
+        "Time that an ApplicationSet takes to create one Application, seconds. The default was measured.", 0.0001
     ),
-    "utilization": _number("Share of a limit above which `capacity` warns. Default: 0.7.", 0.05, maximum=1),
+    "utilization": _number("Share of a limit above which `capacity` warns.", 0.05, maximum=1),
 }  # fmt: skip
 
 CAPACITY_SCHEMA: dict[str, Any] = {

@@ -14,7 +14,7 @@ from kargo_fleet.findings import Finding, KeyPath, Place
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.layers import Layer, in_layer
 from kargo_fleet.fleet.names import FLEET_FILE
-from kargo_fleet.fleet.sections import fleet_schema
+from kargo_fleet.fleet.sections import DEFAULT_PRUNE_SHARE, DEFAULT_SERVICES, fleet_schema
 from kargo_fleet.fleet.shards import Shard, shards_of
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.json_schema import Schema
@@ -159,13 +159,13 @@ def _fleet(root: Path, file: FleetFile, broken: frozenset[str] = frozenset()) ->
         root=root,
         data=file.data,
         text=file.text,
-        services=(file.data.get("services") or "services"),
+        services=(file.data.get("services") or DEFAULT_SERVICES),
         registry=_registry(section("image")),
         git={key: value for key, value in section("git").items() if value},
         layer=Layer(FLEET_FILE, ("values",), section("values"), file.text),
         groups=tuple(groups),
         shards=shards_of(file.data),
-        max_prune_share=section("prune").get("maxShare", 0.1),
+        max_prune_share=section("prune").get("maxShare", DEFAULT_PRUNE_SHARE),
     )
 
 

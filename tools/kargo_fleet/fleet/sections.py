@@ -7,7 +7,13 @@ from typing import Any
 
 from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.capacity_section import CAPACITY_SCHEMA
-from kargo_fleet.fleet.shards import HEAVIEST
+from kargo_fleet.fleet.chart import DEFAULT_PATH
+from kargo_fleet.fleet.shards import HEAVIEST, Shard
+
+#: Defaults of fleet.yaml. Those of `argocd` and `capacity` are in argocd/settings.py and capacity/assumptions.py.
+DEFAULT_SERVICES = "services"
+DEFAULT_BRANCH = "main"
+DEFAULT_PRUNE_SHARE = 0.1
 
 #: The name of a shard becomes part of ApplicationSet names, so it is a DNS label, which is stricter than Kargo.
 _SHARD = r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"
@@ -18,7 +24,7 @@ _FOLDER = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema of fleet.yaml. `chart_schema` is the schema of the chart's values, which all layers share."""
     values = {key: value for key, value in chart_schema.items() if key not in ("$schema", "definitions", "title")}
-    image = chart_schema["properties"]["image"]["properties"]["repoURL"]
+    image = _without_default(chart_schema["properties"]["image"]["properties"]["repoURL"])
     git = chart_schema["properties"]["git"]["properties"]
 
     def section(description: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +43,8 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "services": {
-                "description": "Folder with one folder per service. Default: services.",
+                "description": "Folder with one folder per service.",
+                "default": DEFAULT_SERVICES,
                 "type": "string",
                 "pattern": _FOLDER,
                 "patternErrorMessage": "a path from the root of the repository, such as services",
@@ -47,22 +54,30 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 {
                     "registry": {
                         **image,
-                        "description": "Images are <registry>/<service>, unless a layer sets image.repoURL.",
+                        "description": "Registry or a path in it; images are `<registry>/<service>` unless image.repoURL is set.",
                     }
                 },
             ),
             "git": section(
                 "The GitOps repository (this repository).",
                 {
-                    "repoURL": {**git["repoURL"], "description": "URL of the repository, https://."},
-                    "branch": {**git["branch"], "description": "Branch that promotions commit to. Default: main."},
+                    "repoURL": {
+                        **_without_default(git["repoURL"]),
+                        "description": "URL of the repository, https://.",
+                    },
+                    "branch": {
+                        **git["branch"],
+                        "description": "Branch that promotions commit to.",
+                        "default": DEFAULT_BRANCH,
+                    },
                 },
             ),
             "chart": section(
                 "The chart that templates one unit.",
                 {
                     "path": {
-                        "description": "Folder of the chart. Default: charts/kargo-service, or the chart that comes with kargo-fleet.",
+                        "description": "Folder of the chart. Without it, and without the default folder: kargo-fleet's own chart.",
+                        "default": DEFAULT_PATH,
                         "type": "string",
                         "pattern": _FOLDER,
                         "patternErrorMessage": "a path from the root of the repository, such as charts/kargo-service",
@@ -87,7 +102,8 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                             "patternErrorMessage": _SHARD_MESSAGE,
                         },
                         "weight": {
-                            "description": "Relative share of the services. 0: only services that are pinned to it. Default: 1.",
+                            "description": "Relative share of the services. 0: only services that are pinned to it.",
+                            "default": Shard.weight,
                             "type": "integer",
                             "minimum": 0,
                             "maximum": HEAVIEST,
@@ -95,11 +111,12 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                     },
                 },
             },
-            "values": {"$ref": "#/definitions/values"},
+            "values": {"description": "Chart values for every service.", "$ref": "#/definitions/values"},
             "groups": {
                 "description": "Values for some of the services, in the order in which they are merged.",
                 "type": ["object", "null"],
                 "additionalProperties": {
+                    "description": "A group of services. Later groups win over earlier ones.",
                     "type": "object",
                     "additionalProperties": False,
                     "required": ["services"],
@@ -112,9 +129,17 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                         },
                         "image": section(
                             "Location of these services' images.",
-                            {"registry": {**image, "description": "Images are <registry>/<service>."}},
+                            {
+                                "registry": {
+                                    **image,
+                                    "description": "Registry of these services: images are `<registry>/<service>`.",
+                                }
+                            },
                         ),
-                        "values": {"$ref": "#/definitions/values"},
+                        "values": {
+                            "description": "Chart values for the services of this group.",
+                            "$ref": "#/definitions/values",
+                        },
                     },
                 },
             },
@@ -124,7 +149,8 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 "Limits of `generate --prune`.",
                 {
                     "maxShare": {
-                        "description": "Largest share of the fleet that a run may remove. Default: 0.1; one service is always allowed.",
+                        "description": "Largest share of the fleet that a run may remove. One service is always allowed.",
+                        "default": DEFAULT_PRUNE_SHARE,
                         "type": "number",
                         "minimum": 0,
                         "maximum": 1,
@@ -141,3 +167,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
             },
         },
     }
+
+
+def _without_default(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "default"}

@@ -28,6 +28,7 @@ from kargo_fleet.fleet.layers import (
 from kargo_fleet.fleet.merge import difference, merge
 from kargo_fleet.fleet.names import FLEET_FILE, SERVICE_FILE
 from kargo_fleet.fleet.scan import name_findings
+from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import assign
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.words import did_you_mean
@@ -46,7 +47,7 @@ class Inputs:
     def base(self) -> dict[str, Any]:
         """The chart's defaults, with the repository and the services folder of fleet.yaml filled in."""
         known: dict[str, Any] = {"git": self.fleet.git}
-        if self.fleet.services != "services":
+        if self.fleet.services != DEFAULT_SERVICES:
             known["promotion"] = {"path": f"{self.fleet.services}/<service>/values-<stage>.yaml"}
         return merge(self.chart.defaults, known)
 
@@ -252,7 +253,7 @@ def _target_findings(
     findings = []
     for stage in values["stages"]:
         promotion = pipeline.promotion_of(values, stage)
-        own_branch = pipeline.branch_of(values, stage) != (fleet.git.get("branch") or "main")
+        own_branch = pipeline.branch_of(values, stage) != (fleet.git.get("branch") or DEFAULT_BRANCH)
         if own_branch or not pipeline.has_default_steps(promotion):
             continue  # written by other steps, or on a branch that is not checked out here
         file = pipeline.path_of(values, stage, promotion)
