@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import subprocess
@@ -71,3 +72,37 @@ def test_ci_runs_what_the_script_runs() -> None:
     assert parts
     script = _targets((ROOT / ".ci" / "run").read_text())
     assert _targets("\n".join(step.get("run", "") for step in steps)) == script - {"test"} | set(parts[1].split())
+
+
+# What the owner of a repository changes, day by day; each promotion is a commit.
+FLEET = ("services/web/values-prod.yaml", "values/web.yaml", "argocd/units.yaml", "fleet.yaml")
+PRODUCT = (
+    *("tools/kargo_fleet/errors.py", "charts/kargo-service/Chart.yaml", "tests/helm.py", "docs/argocd.md", "README.md"),
+    *(
+        "Makefile",
+        "requirements.txt",
+        "pyproject.toml",
+        ".github/workflows/ci.yaml",
+        ".ci/run",
+        "ct.yaml",
+        "bench/fleet.py",
+    ),
+)
+
+
+def _runs_for(workflow: str, event: str, path: str) -> bool:
+    triggers = yaml.safe_load((ROOT / ".github" / "workflows" / workflow).read_text())[True]  # YAML 1.1: on
+    return event in triggers and any(fnmatch.fnmatch(path, pattern) for pattern in triggers[event]["paths"])
+
+
+def test_a_promotion_does_not_run_the_product_s_own_jobs() -> None:
+    for event in ("push", "pull_request"):
+        assert [path for path in FLEET if _runs_for("ci.yaml", event, path)] == []
+        assert [path for path in PRODUCT if not _runs_for("ci.yaml", event, path)] == []
+
+
+def test_a_pull_request_that_changes_the_fleet_is_checked() -> None:
+    assert [path for path in FLEET if not _runs_for("fleet.yaml", "pull_request", path)] == []
+    assert [path for path in FLEET if _runs_for("fleet.yaml", "push", path)] == []
+    job = yaml.safe_load((ROOT / ".github" / "workflows" / "fleet.yaml").read_text())["jobs"]["check"]
+    assert _targets("\n".join(step.get("run", "") for step in job["steps"])) == {"check"}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kargo_fleet.cli.main import main
+from kargo_fleet.files import generated
 from kargo_fleet.text import yaml_reader
 
 FLEET = """\
@@ -113,3 +114,32 @@ def test_the_name_of_the_service_is_not_adopted(fleet: Path) -> None:
     assert main(["-C", str(fleet), "adopt", "nginx"]) == 0
     assert (fleet / "services" / "nginx" / "kargo.yaml").read_text() == OWN
     assert "name: nginx\n" in (fleet / "values" / "nginx.yaml").read_text()
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_an_interrupted_run_leaves_whole_files_and_can_be_repeated(
+    fleet: Path, written: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C before a write, or between the two: what stands there is valid, and the same command completes the move."""
+    edit(fleet, 'interval: "10m"', 'interval: "1h"')
+    files = [fleet / "services/nginx/kargo.yaml", fleet / "values/nginx.yaml"]
+    before = [file.read_text() for file in files]
+    adopt_module, write, done = "kargo_fleet.files.generated.write", generated.write, []
+
+    def until_ctrl_c(path: Path, text: str) -> None:
+        if len(done) == written:
+            raise KeyboardInterrupt
+        write(path, text)
+        done.append(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(adopt_module, until_ctrl_c)
+        assert main(["-C", str(fleet), "adopt", "nginx"]) == 130
+    assert "every file is either unchanged or complete" in capsys.readouterr().err
+    assert [file.read_text() == text for file, text in zip(files, before, strict=True)] == [not written, True]
+    assert main(["-C", str(fleet), "generate"]) == 0, "the half that is done is valid"
+    assert files[1].read_text() == before[1], "the edit is kept"
+
+    assert main(["-C", str(fleet), "adopt", "nginx"]) == 0
+    assert "interval: 1h" in files[0].read_text()
+    assert main(["-C", str(fleet), "check"]) == 0
