@@ -140,6 +140,8 @@ def test_prune_refuses_to_remove_much_of_the_fleet(fleet: Path, run: Run) -> Non
         in result.stdout
     )
     assert len(texts(fleet)) == 6
+    assert "if they are meant to go, run `kargo-fleet generate --prune api web`, or" in result.stdout
+    assert run("generate", "--prune", "api", "web").stdout == "removed  values/api.yaml\nremoved  values/web.yaml\n"
 
 
 @pytest.mark.parametrize(("share", "removed"), [("0.66", 0), ("0.67", 2), ("1", 2)])

@@ -15,6 +15,8 @@ from kargo_fleet.generate.desired import Desired
 from kargo_fleet.unit.values_file import shard_of
 
 _Outputs = Iterable[Output]
+#: A fix names so many services at most.
+_NAMED = 10
 
 
 class Mode(Enum):
@@ -140,7 +142,13 @@ def _refusal(desired: Desired) -> Finding | None:
     message = (
         f"nothing is pruned: {len(desired.orphans)} of {fleet} services would be removed; at most {allowed} is allowed"
     )
-    fix = "name the services to prune, or raise prune.maxShare in fleet.yaml"
+    names = [item.service for item in desired.orphans]
+    named = (
+        f"run `kargo-fleet generate --prune {' '.join(names)}`"
+        if len(names) <= _NAMED
+        else "name the services to prune"
+    )
+    fix = f"if they are meant to go, {named}, or raise prune.maxShare in fleet.yaml"
     return Finding(Place(VALUES), "KF504", message, fix)
 
 
