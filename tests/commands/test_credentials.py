@@ -90,10 +90,16 @@ def test_names_are_configurable(tree: Tree, run: Run) -> None:
     ("registry", "expression", "matches", "others"),
     [
         (
-            "your-registry.io",
-            r"^your-registry\.io/.+$",
-            ["your-registry.io/nginx", "your-registry.io/team/nginx"],
-            ["your-registryXio/nginx", "evil.example/your-registry.io/nginx", "your-registry.io.evil/x"],
+            "registry.example.com",
+            r"^registry\.example\.com/.+$",
+            ["registry.example.com/nginx", "registry.example.com/team/nginx"],
+            ["registryXexample.com/nginx", "evil.example/registry.example.com/nginx", "registry.example.com.evil/x"],
+        ),
+        (
+            "registry.example.com:5000",
+            r"^registry\.example\.com:5000/.+$",
+            ["registry.example.com:5000/nginx"],
+            ["registry.example.com/nginx", "registry.example.com:50001/nginx"],
         ),
         (
             "localhost:5000/apps",

@@ -8,17 +8,26 @@ from typing import Any
 from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.plan_section import PLAN_SCHEMA
 from kargo_fleet.fleet.shards import HEAVIEST
+from kargo_fleet.text.image_references import REGISTRY
 
 #: The name of a shard becomes part of ApplicationSet names, so it is a DNS label, which is stricter than Kargo.
 _SHARD = r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"
 _SHARD_MESSAGE = "the name of a shard: a-z, 0-9 and -, at most 40 characters"
 _FOLDER = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 
+#: What `image.registry` and --image-repository may be.
+REGISTRY_SCHEMA: dict[str, Any] = {
+    "type": ["string", "null"],
+    "pattern": f"^({REGISTRY})?$",
+    "patternErrorMessage": "a registry such as registry.example.com, localhost:5000 or ghcr.io/example",
+    "reference": "registry",
+    "maxLength": 255,
+}
+
 
 def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema of fleet.yaml. `chart_schema` is the schema of the chart's values, which all layers share."""
     values = {key: value for key, value in chart_schema.items() if key not in ("$schema", "definitions", "title")}
-    image = chart_schema["properties"]["image"]["properties"]["repoURL"]
     git = chart_schema["properties"]["git"]["properties"]
 
     def section(description: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +55,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 "Location of the images.",
                 {
                     "registry": {
-                        **image,
+                        **REGISTRY_SCHEMA,
                         "description": "Images are <registry>/<service>, unless a layer sets image.repoURL.",
                     }
                 },
@@ -112,7 +121,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                         },
                         "image": section(
                             "Location of these services' images.",
-                            {"registry": {**image, "description": "Images are <registry>/<service>."}},
+                            {"registry": {**REGISTRY_SCHEMA, "description": "Images are <registry>/<service>."}},
                         ),
                         "values": {"$ref": "#/definitions/values"},
                     },

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.text import image_references
 from kargo_fleet.text.words import closest
 
 # Keys of older Kargo releases or of other tools, and their names in these schemas.
@@ -90,6 +91,10 @@ class Schema:
             )
         elif kind in ("minProperties", "maxProperties"):
             yield Problem("KF103", f"{name}: has the wrong number of keys", _count(subschema), path)
+        elif kind == "pattern" and "reference" in subschema:
+            why, wanted = image_references.explain(instance, subschema["reference"])
+            message = f"{name}: {_shown(instance)} is not allowed" + (why and f"; {why}")
+            yield Problem("KF103", message, _written(path, wanted) or _expected(subschema, instance), path)
         else:
             yield Problem("KF103", f"{name}: {_shown(instance)} is not allowed", _expected(subschema, instance), path)
 
@@ -136,6 +141,13 @@ def _suggest(key: str, allowed: list[str]) -> str:
     if guess in allowed:
         return f"did you mean {guess}?"
     return f"allowed here: {', '.join(allowed)}" if allowed else "remove it"
+
+
+def _written(path: KeyPath, value: str) -> str:
+    """Return the fix that gives a key, or an option of the command line, another value; "" without a value."""
+    key = str(path[-1])
+    separator = " " if key.startswith("--") else ": "
+    return f"write {key}{separator}{value}" if value else ""
 
 
 def _expected(subschema: Mapping[str, Any], value: Any) -> str:
