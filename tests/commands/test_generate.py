@@ -245,10 +245,10 @@ def test_a_registry_is_a_host_with_a_port(tree: Tree, run: Run, registry: str) -
     groups = f"groups: {{api: {{services: [api], image: {{registry: '{registry}/api'}}}}}}\n"
     root = tree({"fleet.yaml": f"image: {{registry: '{registry}'}}\n{GIT}{groups}", **service("api"), **service("web")})
     assert run("generate").status == 0
-    assert f'repoURL: {registry}/web\n' in (root / "values/web.yaml").read_text().replace('"', "")
-    assert f'repoURL: {registry}/api/api\n' in (root / "values/api.yaml").read_text().replace('"', "")
+    assert f"repoURL: {registry}/web\n" in (root / "values/web.yaml").read_text().replace('"', "")
+    assert f"repoURL: {registry}/api/api\n" in (root / "values/api.yaml").read_text().replace('"', "")
     assert run("generate", "web", "--image-repository", f"{registry}/other/").status == 0
-    assert f'repoURL: {registry}/other/web\n' in (root / "values/web.yaml").read_text().replace('"', "")
+    assert f"repoURL: {registry}/other/web\n" in (root / "values/web.yaml").read_text().replace('"', "")
 
 
 def test_a_registry_that_is_not_lowercase(tree: Tree, run: Run) -> None:
