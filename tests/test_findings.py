@@ -249,6 +249,29 @@ CASES = [
         'shard: "eats" is not in shards of fleet.yaml',
         "did you mean east?",
     ),
+    Case(
+        "KF309",
+        kargo("promotion: {path: 'services/<svc>/values-<stage>.yaml'}\n"),
+        "services/nginx/kargo.yaml:1:19",
+        "promotion.path: <svc> is not replaced here; <service> and <stage> are",
+        "did you mean <service>?",
+    ),
+    Case(
+        "KF309",
+        fleet("values: {git: {branch: 'env/<stage>'}}\n"),
+        "fleet.yaml:3:24",
+        "values.git.branch: <stage> is not replaced here",
+        "write the value itself",
+        service="",
+    ),
+    Case(
+        "KF309",
+        workloads(source={"path": "charts/app"}, destination={"namespace": "<svc>-<stage>"}),
+        "fleet.yaml:3:104",
+        "argocd.workloads.destination.namespace: <svc> is not replaced here; <service> and <stage> are",
+        "did you mean <service>?",
+        service="",
+    ),
     # The files that promotions write
     Case(
         "KF401",
@@ -391,6 +414,21 @@ CASES = [
         "services/nginx/kargo.yaml:2:15",
         "is empty, so every version matches",
         'write "*"',
+    ),
+    Case(
+        "KFW309",
+        kargo("promotion: {message: '<service>: <tag>'}\n"),
+        "services/nginx/kargo.yaml:1:22",
+        "promotion.message: <tag> is not replaced here; <service>, <stage> and <version> are",
+        "did you mean <version>?",
+    ),
+    Case(
+        "KFW309",
+        fleet("values: {commonAnnotations: {a: '<service>'}}\n"),
+        "fleet.yaml:3:33",
+        "values.commonAnnotations.a: <service> is not replaced here",
+        "write the value itself",
+        service="",
     ),
     Case(
         "KFW401",

@@ -12,7 +12,7 @@ from typing import Any
 from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place
 from kargo_fleet.fleet.chart import Chart
-from kargo_fleet.fleet.layers import Layer, in_layer
+from kargo_fleet.fleet.layers import Layer, in_layer, layer_problems
 from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.fleet.sections import fleet_schema
 from kargo_fleet.fleet.shards import Shard, shards_of
@@ -117,8 +117,9 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
     """Validate fleet.yaml and return the fleet. It is `broken` when a mistake concerns every service."""
     if file.unusable:
         return broken_fleet(root), list(file.findings)
-    problems = Schema(fleet_schema(chart.schema)).problems(file.data)
+    problems = layer_problems(Schema(fleet_schema(chart.schema)), file.layer)
     findings = [*file.findings, *(in_layer(problem, file.layer) for problem in problems)]
+    problems = [problem for problem in problems if problem.is_error]
     if any(_concerns_everyone(problem.path) for problem in problems):
         return broken_fleet(root), findings
     findings += _shard_findings(file.layer)

@@ -37,7 +37,7 @@ class Schema:
     """A compiled schema."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        self._schema = schema
+        self.data = schema
         self._validator = jsonschema_rs.validator_for(dict(schema))
 
     def is_valid(self, data: Any) -> bool:
@@ -99,7 +99,7 @@ class Schema:
             yield Problem("KF103", f"{name}: {_shown(instance)} is not allowed", _expected(subschema, instance), path)
 
     def _at(self, path: list[str | int]) -> dict[str, Any]:
-        node: Any = self._schema
+        node: Any = self.data
         for part in path:
             while isinstance(node, Mapping) and part not in node and "$ref" in node:
                 node = self._resolve(node["$ref"])
@@ -112,7 +112,7 @@ class Schema:
         return dict(node) if isinstance(node, Mapping) else {}
 
     def _resolve(self, ref: str) -> Any:
-        node: Any = self._schema
+        node: Any = self.data
         for part in ref.removeprefix("#/").split("/"):
             node = node[part]
         return node
