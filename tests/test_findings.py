@@ -272,6 +272,21 @@ CASES = [
         "did you mean <service>?",
         service="",
     ),
+    Case(
+        "KF310",
+        kargo("stages:\n  stagin: null\n"),
+        "services/nginx/kargo.yaml:2:3",
+        "stages.stagin: null removes nothing; no weaker layer has this key",
+        "did you mean staging?",
+    ),
+    Case(
+        "KF310",
+        fleet("groups: {web: {services: [nginx], values: {rbac: {bindings: {teem: null}}}}}\n"),
+        "fleet.yaml:3:62",
+        "groups.web.values.rbac.bindings.teem: null removes nothing",
+        "remove it",
+        service="",
+    ),
     # The files that promotions write
     Case(
         "KF401",
@@ -429,6 +444,13 @@ CASES = [
         "values.commonAnnotations.a: <service> is not replaced here",
         "write the value itself",
         service="",
+    ),
+    Case(
+        "KFW310",
+        kargo("stages: {prod: {requiredSoakTime: null}}\n"),
+        "services/nginx/kargo.yaml:1:17",
+        "stages.prod.requiredSoakTime: null removes nothing",
+        "remove it",
     ),
     Case(
         "KFW401",

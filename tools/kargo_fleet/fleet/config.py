@@ -11,6 +11,7 @@ from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place
+from kargo_fleet.fleet import nulls
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.layers import Layer, in_layer, layer_problems
 from kargo_fleet.fleet.names import FLEET_FILE
@@ -123,7 +124,9 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
     if any(_concerns_everyone(problem.path) for problem in problems):
         return broken_fleet(root), findings
     findings += _shard_findings(file.layer)
-    return _fleet(root, file, frozenset(str(problem.path[1]) for problem in problems)), findings
+    fleet = _fleet(root, file, frozenset(str(problem.path[1]) for problem in problems))
+    idle = nulls.problems(chart.schema, fleet.layer.values, [chart.defaults])
+    return fleet, [*findings, *(in_layer(problem, fleet.layer) for problem in idle)]
 
 
 def broken_fleet(root: Path) -> Fleet:
@@ -174,7 +177,32 @@ def _registry(image: Mapping[str, Any]) -> str:
     return (image.get("registry") or "").rstrip("/")
 
 
-def group_findings(fleet: Fleet, services: list[str]) -> list[Finding]:
+def group_findings(fleet: Fleet, chart: Chart, services: list[str]) -> list[Finding]:
+    """Return the findings about groups that depend on which services there are."""
+    return [*_unmatched(fleet, services), *_idle_in_groups(fleet, chart, services)]
+
+
+def _idle_in_groups(fleet: Fleet, chart: Chart, services: list[str]) -> list[Finding]:
+    """Return a finding for each null of a group that removes nothing from any of the group's services."""
+    findings = []
+    for index, group in enumerate(fleet.groups):
+        if not nulls.problems(chart.schema, group.layer.values, [chart.defaults, fleet.layer.values]):
+            continue
+        members = [service for service in services if group.has(service)]
+        weaker = sorted({tuple(other.has(service) for other in fleet.groups[:index]) for service in members})
+        found = []
+        for choice in weaker:
+            others = [other.layer.values for other, chosen in zip(fleet.groups, choice, strict=False) if chosen]
+            layers = [chart.defaults, fleet.layer.values, *others]
+            found.append(
+                {problem.path: problem for problem in nulls.problems(chart.schema, group.layer.values, layers)}
+            )
+        idle = [problem for path, problem in found[0].items() if all(path in other for other in found)] if found else []
+        findings += [in_layer(problem, group.layer) for problem in idle]
+    return findings
+
+
+def _unmatched(fleet: Fleet, services: list[str]) -> list[Finding]:
     """Return a warning for each pattern of a group that no service matches."""
     findings = []
     for group in fleet.groups:

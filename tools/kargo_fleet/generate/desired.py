@@ -64,7 +64,7 @@ def desired_state(
     else:
         desired.services, found = scan.services(root, fleet.services)
         desired.findings += found
-        desired.findings += group_findings(fleet, desired.services) if desired.services else []
+        desired.findings += group_findings(fleet, chart, desired.services) if desired.services else []
     # One service is evaluated faster than the whole cache is read.
     cache = _cache(chart, fleet) if use_cache and not names else Cache()
     services = _evaluate(Inputs(fleet, chart), cache, desired.services, progress)

@@ -8,10 +8,11 @@ text for people it is a warning, and only if it was probably meant as a placehol
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.text.schema_nodes import Node, child
 from kargo_fleet.text.words import enumerate_words, similar
 
 _WORD = re.compile(r"<([A-Za-z][A-Za-z0-9_-]*)>")
@@ -28,7 +29,7 @@ _SYNONYMS = {
 _CLOSE = 0.75
 
 
-def problems(schema: Mapping[str, Any], data: Any) -> list[Problem]:
+def problems(schema: Node, data: Any) -> list[Problem]:
     """Return a problem for each string of `data` with a placeholder that is not replaced."""
     return list(_problems(schema, schema, data, ()))
 
@@ -38,31 +39,17 @@ def angled(word: str) -> str:
     return "<" + word + ">"
 
 
-def _problems(root: Mapping[str, Any], node: Mapping[str, Any], data: Any, path: KeyPath) -> Iterator[Problem]:
-    node = _resolved(root, node)
-    if isinstance(data, dict):
-        for key, value in data.items():
-            inner = node.get("properties", {}).get(key, node.get("additionalProperties", True))
-            if inner is not False:  # an unknown key is reported as such
-                yield from _problems(root, {} if inner is True else inner, value, (*path, key))
-    elif isinstance(data, list):
-        for index, value in enumerate(data):
-            yield from _problems(root, node.get("items", {}), value, (*path, index))
-    elif isinstance(data, str) and "<" in data:
+def _problems(root: Node, node: Node, data: Any, path: KeyPath) -> Iterator[Problem]:
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        inner = child(root, node, key)
+        if inner is not None:  # an unknown key is reported as such
+            yield from _problems(root, inner, value, (*path, key))
+    if isinstance(data, str) and "<" in data:
         yield from _in_text(node, data, path)
 
 
-def _resolved(root: Mapping[str, Any], node: Mapping[str, Any]) -> Mapping[str, Any]:
-    while "$ref" in node:
-        own = {key: value for key, value in node.items() if key != "$ref"}
-        found: Any = root
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            found = found[part]
-        node = {**found, **own}
-    return node
-
-
-def _in_text(node: Mapping[str, Any], text: str, path: KeyPath) -> Iterator[Problem]:
+def _in_text(node: Node, text: str, path: KeyPath) -> Iterator[Problem]:
     """Yield the problem with the first placeholder of a text that is not replaced."""
     replaced: Sequence[str] = node.get("placeholders", ())
     is_name = node.get("names", False)
