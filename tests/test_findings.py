@@ -366,6 +366,14 @@ CASES = [
         service="",
     ),
     Case(
+        "KFW102",
+        {"fleet.yaml": FLEET.replace("registry.example.com", "your-registry.io")},
+        "fleet.yaml:1:19",
+        "image.registry (your-registry.io) is still an example of the template",
+        "write your own in fleet.yaml:1:19",
+        service="",
+    ),
+    Case(
         "KFW201",
         {"services/nginx/kargo.yml": "shard: a\n"},
         "services/nginx/kargo.yml",

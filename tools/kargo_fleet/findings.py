@@ -150,6 +150,7 @@ CODES = {
     "KF905": "ApplicationSets are too slow",
     "KF906": "quota is too small",
     "KFW101": "group matches no service",
+    "KFW102": "example of the template is not replaced",
     "KFW201": "file is ignored",
     "KFW202": "name is too long for a Helm release",
     "KFW301": "constraint matches one version only",

@@ -53,6 +53,11 @@ class Fleet:
     max_prune_share: float
     broken: bool = False
 
+    @property
+    def file(self) -> Layer:
+        """The whole of fleet.yaml with the options of the command line over it, for places in it."""
+        return Layer(FLEET_FILE, (), self.data, self.text)
+
     def overridden(self, registry: str | None, git_repo_url: str | None) -> Fleet:
         """Return the same fleet with the registry and the Git repository that the command line names instead."""
         fleet = self

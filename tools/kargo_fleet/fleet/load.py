@@ -12,6 +12,7 @@ from kargo_fleet.fleet import chart as charts
 from kargo_fleet.fleet import config
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.sections import REGISTRY_SCHEMA
 from kargo_fleet.text.json_schema import Schema
 
@@ -50,6 +51,14 @@ def load_sound(root: Path) -> Loaded:
     loaded = load(root)
     if loaded.fleet.broken:
         raise _unusable(loaded.findings[0])
+    return loaded
+
+
+def load_own(root: Path) -> Loaded:
+    """Load a fleet for a command that takes it to the cluster. Raises FleetError also while fleet.yaml has the template's examples."""
+    loaded = load_sound(root)
+    for finding in example_findings(loaded.fleet.file):
+        raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
     return loaded
 
 

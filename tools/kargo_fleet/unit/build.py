@@ -16,6 +16,7 @@ from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, has_e
 from kargo_fleet.fleet import nulls, pipeline
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.layers import (
     Layer,
     attributed,
@@ -208,6 +209,7 @@ def _own_layer(
     except yaml_reader.YamlError as error:
         return None, [*findings, error.problem.in_file(file, service)]
     layer = Layer(file, (), values, text)
+    findings += example_findings(layer, service)
     return layer, findings + schema_findings(inputs.chart.validator, layer, service)
 
 
