@@ -23,7 +23,7 @@ FIX = "write your own in fleet.yaml:2:13 and line 4, then run `kargo-fleet gener
 
 
 @pytest.fixture
-def template(tree: Tree, run: Run) -> Path:
+def template(tree: Tree) -> Path:
     """A fleet of two services as it is cloned."""
     return tree({"fleet.yaml": TEMPLATE, **service("api")})
 
@@ -43,7 +43,8 @@ def test_the_template_generates_with_one_warning(template: Path, run: Run) -> No
     assert codes(run, "check") == codes(run, "check", "api") == [("fleet.yaml:2:13", "KFW102")]
 
 
-def test_the_options_replace_the_examples(template: Path, run: Run) -> None:
+@pytest.mark.usefixtures("template")
+def test_the_options_replace_the_examples(run: Run) -> None:
     assert codes(run, "generate", "--image-repository", "registry.example.com") == [("fleet.yaml:4:12", "KFW102")]
     both = ("--image-repository", "registry.example.com", "--git-repo-url", "https://git.example.com/platform.git")
     assert codes(run, "generate", *both) == []
@@ -61,15 +62,15 @@ def test_a_comment_is_no_example(tree: Tree, run: Run) -> None:
     assert codes(run, "generate") == []
 
 
+@pytest.mark.usefixtures("template")
 @pytest.mark.parametrize("arguments", [("deploy",), ("deploy", "--dry-run"), ("deploy", "api", "--yes")])
-def test_nothing_is_deployed(
-    template: Path, run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
-) -> None:
+def test_nothing_is_deployed(run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
     run("generate")
     monkeypatch.setenv("PATH", "/nowhere")  # neither kubectl nor helm is called
     assert run(*arguments) == (2, "", f"kargo-fleet: fleet.yaml:2:13: {MESSAGE}\n{FIX}\n")
 
 
+@pytest.mark.usefixtures("template")
 @pytest.mark.parametrize(
     ("kind", "place", "key"),
     [
@@ -78,7 +79,7 @@ def test_nothing_is_deployed(
     ],
 )
 def test_there_are_no_credentials_for_an_example(
-    template: Path, run: Run, monkeypatch: pytest.MonkeyPatch, kind: str, place: str, key: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, kind: str, place: str, key: str
 ) -> None:
     monkeypatch.setenv("TOKEN", "s3cret")
     for more in ((), ("--from-env", "TOKEN")):

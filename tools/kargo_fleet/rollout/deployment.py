@@ -76,10 +76,16 @@ def prepare(
     services: Sequence[str],
     options: Options,
 ) -> Deployment:
-    """Compare the values files with the releases in the cluster. Raises FleetError without services, or without Kargo."""
-    names = list(services) or scan.services(root, fleet.services)[0]
+    """Compare the values files with the releases in the cluster.
+
+    Raises FleetError without services, for a name that is no service, and without Kargo.
+    """
+    known = scan.services(root, fleet.services)[0]
+    names = list(services) or known
     if not names:
         raise FleetError("there are no services to deploy")
+    if unknown := [name for name in names if name not in known and not (root / values_path(name)).exists()]:
+        raise scan.unknown(unknown, known, f"{fleet.services}/")
     releases, missing = _releases(root, chart.path, names, options)
     if not kube.knows("projects.kargo.akuity.io"):
         raise FleetError(f"context {target.context} ({target.server}) has no Kargo; install Kargo first")
