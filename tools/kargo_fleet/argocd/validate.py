@@ -54,39 +54,42 @@ def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
         message = "git.repoURL is required: Argo CD reads the services from this repository"
         yield _in_fleet(message, "set git.repoURL", "git", "repoURL")
     yield from _shards(fleet)
-    sections = [("units", fleet.units)] + [("workloads", fleet.workloads)] * bool(fleet.workloads["enabled"])
-    for key, settings in sections:
-        chosen = settings["source"]
-        if chosen.get("chart") and not (chosen.get("repoURL") and chosen.get("targetRevision")):
-            yield _in_fleet(
-                f"argocd.{key}.source.chart requires repoURL and targetRevision",
-                f"set argocd.{key}.source.repoURL and argocd.{key}.source.targetRevision",
-            )
     if not fleet.workloads["enabled"]:
         return
-    if not (fleet.workloads["source"].get("path") or fleet.workloads["source"].get("chart")):
+    chosen = fleet.workloads["source"]
+    if chosen.get("chart") and not (chosen.get("repoURL") and chosen.get("targetRevision")):
+        yield _in_fleet(
+            "argocd.workloads.source.chart requires repoURL and targetRevision",
+            "set argocd.workloads.source.repoURL and argocd.workloads.source.targetRevision",
+            *("argocd", "workloads", "source"),
+        )
+    if not (chosen.get("path") or chosen.get("chart")):
         yield _in_fleet(
             "argocd.workloads is enabled, but argocd.workloads.source has no path or chart",
             "set argocd.workloads.source.path to a folder of the repository, or chart, repoURL and targetRevision",
+            *("argocd", "workloads", "source"),
         )
     if fleet.workloads["appProject"]["name"] == fleet.argocd["appProject"]["name"]:
         name = fleet.argocd["appProject"]["name"]
         yield _in_fleet(
             f"argocd.appProject.name and argocd.workloads.appProject.name are both {name!r}",
             "use different names: the units' AppProject allows Kargo's kinds only",
+            *("argocd", "workloads", "appProject", "name"),
         )
 
 
 def _shards(fleet: ArgoFleet) -> Iterator[Finding]:
     names = [shard.name for shard in fleet.shards]
     if fleet.units["splitBy"] == "shard" and not names:
-        yield _in_fleet("argocd.units.splitBy: shard requires shards", "list the shards under shards")
+        message = "argocd.units.splitBy: shard requires shards"
+        yield _in_fleet(message, "list the shards under shards", "argocd", "units", "splitBy")
     for name in fleet.units["shards"] or {}:
         if name not in names:
             fix = f"use {' or '.join(names)}" if names else "list it under shards"
-            yield _in_fleet(f"argocd.units.shards.{name}: unknown shard", fix)
+            yield _in_fleet(f"argocd.units.shards.{name}: unknown shard", fix, "argocd", "units", "shards", name)
     if fleet.units["shards"] and fleet.units["splitBy"] != "shard":
-        yield _in_fleet("argocd.units.shards has no effect without splitBy: shard", "set argocd.units.splitBy: shard")
+        message = "argocd.units.shards has no effect without splitBy: shard"
+        yield _in_fleet(message, "set argocd.units.splitBy: shard", "argocd", "units", "shards")
 
 
 def _applications(fleet: ArgoFleet, services: Services) -> Iterator[Finding]:
@@ -160,4 +163,5 @@ def _sizes(fleet: ArgoFleet, services: Services, shards: Mapping[str, str]) -> I
             yield _in_fleet(
                 f"argocd.{key}.maxApplications is {most}, but even {MOST} sets hold up to {fullest} Applications each",
                 f"raise argocd.{key}.maxApplications",
+                *("argocd", key, "maxApplications"),
             )

@@ -62,6 +62,7 @@ def parser() -> Parser:
     _add_doctor(commands)
     _add_plan(commands)
     _add_schema(commands)
+    _add_chart(commands)
     return root
 
 
@@ -144,11 +145,20 @@ def _add_check(commands: _Commands) -> None:
         from kargo_fleet.commands.check import check
         from kargo_fleet.terminal.reporters import Format
 
-        return check(root, arguments.services, use_cache=not arguments.no_cache, output=Format(arguments.output))
+        return check(
+            root,
+            arguments.services,
+            online=arguments.online,
+            use_cache=not arguments.no_cache,
+            output=Format(arguments.output),
+        )
 
     summary = "validate everything and report errors and outdated files; write nothing"
     parser = _add(commands, "check", summary, "kargo-fleet check --output json", run)
     _add_services(parser)
+    parser.add_argument(
+        "--online", action="store_true", help="also look at the chart in its registry or in another repository"
+    )
     _add_no_cache(parser)
 
 
@@ -396,3 +406,17 @@ def _add_schema(commands: _Commands) -> None:
 
     summary = "write the JSON Schemas of fleet.yaml and kargo.yaml into schemas/, for editors"
     _add(commands, "schema", summary, "kargo-fleet -C ../platform schema", run)
+
+
+def _add_chart(commands: _Commands) -> None:
+    def run(arguments: argparse.Namespace, root: Path) -> int:
+        from kargo_fleet.commands.vendor import vendor
+        from kargo_fleet.terminal.reporters import Format
+
+        return vendor(root, force=arguments.force, dry_run=arguments.dry_run, output=Format(arguments.output))
+
+    summary = "copy the chart that comes with kargo-fleet into the repository, or update the copy"
+    parser = _add(commands, "chart", summary, "kargo-fleet chart vendor", run)
+    parser.add_argument("action", choices=["vendor"], help="vendor: write the folder chart.path of fleet.yaml")
+    parser.add_argument("--force", action="store_true", help="replace a copy that was edited by hand")
+    parser.add_argument("--dry-run", action="store_true", help="report what would be written, and write nothing")

@@ -85,12 +85,12 @@ def _retry() -> dict[str, Any]:
     )
 
 
-def _source(description: str, path: str) -> dict[str, Any]:
+def _source() -> dict[str, Any]:
     return _object(
-        description,
+        "The chart that deploys a service.",
         {
             "repoURL": _text("Repository of the chart. Empty: git.repoURL."),
-            "path": _text(path),
+            "path": _text("Folder of the chart in the repository; `<service>` and `<stage>` are replaced."),
             "chart": _text(
                 "Name of the chart in a Helm or OCI repository (repoURL); set targetRevision to its version."
             ),
@@ -166,7 +166,7 @@ _NAMESPACE = {
 }
 
 _UNITS = _object(
-    "The ApplicationSet of the units: one Application per service, which installs charts/kargo-service.",
+    "The ApplicationSet of the units: one Application per service, which installs the chart (`chart` of fleet.yaml).",
     {
         "name": _name("Name of the ApplicationSet; after a split, the prefix of the names."),
         **_sets("<service>"),
@@ -181,9 +181,6 @@ _UNITS = _object(
                 "One shard's units.", {"destination": _destination("Cluster of the Kargo that has this shard.")}
             ),
         },
-        "source": _source(
-            "Location of the chart, if not in this repository.", "Folder of the chart. Empty: chart.path."
-        ),
     },
 )
 
@@ -205,7 +202,7 @@ _WORKLOADS = _object(
         "name": _name("Prefix of the names of the ApplicationSets, followed by `-<stage>`."),
         **_sets("<service>", "<stage>"),
         "appProject": _app_project(create=_flag("Generate the AppProject. false: it exists already.")),
-        "source": _source("The chart that deploys a service.", "Folder of the chart in the repository."),
+        "source": _source(),
         "valueFiles": _strings(
             "Values files, from the root of the repository, with `<services>`, `<service>`, `<stage>`."
         ),

@@ -12,7 +12,12 @@ from kargo_fleet.fleet.shards import HEAVIEST
 #: The name of a shard becomes part of ApplicationSet names, so it is a DNS label, which is stricter than Kargo.
 _SHARD = r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"
 _SHARD_MESSAGE = "the name of a shard: a-z, 0-9 and -, at most 40 characters"
-_FOLDER = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
+#: An image reference without tag and digest: a host, perhaps with a port, and lowercase parts.
+_OCI_CHART = r"^oci://[A-Za-z0-9.\-\[\]:]+(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$"
+_URL = r"^https?://[^\s/@]+(/\S*)?$"
+_VERSION = r"^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
+#: A path from the root of the repository.
+FOLDER_PATTERN = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 
 
 def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,7 +44,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
             "services": {
                 "description": "Folder with one folder per service. Default: services.",
                 "type": "string",
-                "pattern": _FOLDER,
+                "pattern": FOLDER_PATTERN,
                 "patternErrorMessage": "a path from the root of the repository, such as services",
             },
             "image": section(
@@ -59,14 +64,44 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 },
             ),
             "chart": section(
-                "The chart that templates one unit.",
+                "Location of the chart that templates one unit. Default: the folder charts/kargo-service of this repository.",
                 {
                     "path": {
-                        "description": "Folder of the chart. Default: charts/kargo-service, or the chart that comes with kargo-fleet.",
+                        "description": "Folder of the chart in this repository. With git: in that one. With oci or helm: "
+                        "a copy of the chart, for its defaults and its schema. Default: charts/kargo-service.",
                         "type": "string",
-                        "pattern": _FOLDER,
+                        "pattern": FOLDER_PATTERN,
                         "patternErrorMessage": "a path from the root of the repository, such as charts/kargo-service",
-                    }
+                    },
+                    "oci": {
+                        "description": "The chart in an OCI registry, without a tag. Requires version.",
+                        "type": "string",
+                        "pattern": _OCI_CHART,
+                        "patternErrorMessage": "the chart in an OCI registry, such as oci://registry.example.com/org/kargo-service; "
+                        "its version is chart.version",
+                    },
+                    "helm": {
+                        "description": "URL of a Helm repository with the chart kargo-service. Requires version.",
+                        "type": "string",
+                        "pattern": _URL,
+                        "patternErrorMessage": "the URL of a Helm repository, such as https://charts.example.com; "
+                        "a chart in a registry is chart.oci",
+                    },
+                    "git": {
+                        **git["repoURL"],
+                        "description": "URL of another Git repository that has the chart in path.",
+                    },
+                    "version": {
+                        "description": "Version of the chart, with oci or helm: that of kargo-fleet, or of the copy in path.",
+                        "type": "string",
+                        "pattern": _VERSION,
+                        "patternErrorMessage": "the exact version of the chart, such as 1.2.3",
+                    },
+                    "revision": {
+                        "description": "Branch, tag or commit that Argo CD reads the chart from. Default: argocd.targetRevision.",
+                        "type": "string",
+                        "minLength": 1,
+                    },
                 },
             ),
             "shards": {
