@@ -62,6 +62,7 @@ def parser() -> Parser:
     _add_doctor(commands)
     _add_plan(commands)
     _add_schema(commands)
+    _add_init(commands)
     _add_chart(commands)
     return root
 
@@ -419,4 +420,31 @@ def _add_chart(commands: _Commands) -> None:
     parser = _add(commands, "chart", summary, "kargo-fleet chart vendor", run)
     parser.add_argument("action", choices=["vendor"], help="vendor: write the folder chart.path of fleet.yaml")
     parser.add_argument("--force", action="store_true", help="replace a copy that was edited by hand")
+    parser.add_argument("--dry-run", action="store_true", help="report what would be written, and write nothing")
+
+
+def _add_init(commands: _Commands) -> None:
+    def run(arguments: argparse.Namespace, root: Path) -> int:
+        from kargo_fleet.commands.init import init
+        from kargo_fleet.terminal.reporters import Format
+
+        if arguments.chart == "oci" and not arguments.oci_url:
+            raise FleetError(
+                "--chart oci requires --oci-url, the chart in your registry: oci://registry.example.com/org/kargo-service\n"
+                f"Its version must be {__version__}; `helm push` puts it there."
+            )
+        if arguments.chart == "vendor" and arguments.oci_url:
+            raise FleetError("--chart vendor and --oci-url are mutually exclusive")
+        return init(root, oci=arguments.oci_url, dry_run=arguments.dry_run, output=Format(arguments.output))
+
+    summary = "set up a Git repository that has services: fleet.yaml, the chart, schemas, a hook and a CI job"
+    parser = _add(commands, "init", summary, "kargo-fleet -C ../platform init", run)
+    parser.add_argument(
+        "--chart",
+        choices=["vendor", "oci"],
+        help="vendor: copy the chart into the repository (default); oci: take it from --oci-url",
+    )
+    parser.add_argument(
+        "--oci-url", default="", metavar="URL", help="the chart in an OCI registry: oci://HOST/PATH/kargo-service"
+    )
     parser.add_argument("--dry-run", action="store_true", help="report what would be written, and write nothing")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from kargo_fleet.files import generated
+from kargo_fleet.fleet.editor_schemas import SCHEMAS, schema_texts
 from kargo_fleet.fleet.load import load_chart
-from kargo_fleet.fleet.sections import fleet_schema
 from kargo_fleet.terminal import reporters
 from kargo_fleet.terminal.reporters import Change, Format, Report
-
-FOLDER = "schemas"
 
 
 def schema(root: Path, *, output: Format = Format.TEXT) -> int:
     """Write schemas/fleet.schema.json and schemas/kargo.schema.json to the repository; return 0."""
     changes = []
     for name, content in contents(root).items():
-        path = f"{FOLDER}/{name}"
+        path = f"{SCHEMAS}/{name}"
         current = generated.read(root / path)
         if current != content:
             generated.write(root / path, content)
@@ -29,15 +25,5 @@ def schema(root: Path, *, output: Format = Format.TEXT) -> int:
 
 
 def contents(root: Path) -> dict[str, str]:
-    """Return the content of each schema file, by file name."""
-    chart = load_chart(root)
-    own: dict[str, Any] = {
-        **chart.schema,
-        "title": "kargo.yaml",
-        "description": "What one service's team says about its unit: chart values, every key optional.",
-        "properties": {
-            key: value for key, value in chart.schema["properties"].items() if key not in ("service", "global")
-        },
-    }
-    schemas = {"fleet.schema.json": fleet_schema(chart.schema), "kargo.schema.json": own}
-    return {name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in schemas.items()}
+    """Return the content of each schema file of the repository at `root`, by file name."""
+    return schema_texts(load_chart(root))

@@ -13,7 +13,7 @@ from kargo_fleet.fleet.shards import HEAVIEST
 _SHARD = r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"
 _SHARD_MESSAGE = "the name of a shard: a-z, 0-9 and -, at most 40 characters"
 #: An image reference without tag and digest: a host, perhaps with a port, and lowercase parts.
-_OCI_CHART = r"^oci://[A-Za-z0-9.\-\[\]:]+(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$"
+OCI_PATTERN = r"^oci://[A-Za-z0-9.\-\[\]:]+(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$"
 _URL = r"^https?://[^\s/@]+(/\S*)?$"
 _VERSION = r"^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
 #: A path from the root of the repository.
@@ -76,7 +76,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                     "oci": {
                         "description": "The chart in an OCI registry, without a tag. Requires version.",
                         "type": "string",
-                        "pattern": _OCI_CHART,
+                        "pattern": OCI_PATTERN,
                         "patternErrorMessage": "the chart in an OCI registry, such as oci://registry.example.com/org/kargo-service; "
                         "its version is chart.version",
                     },
