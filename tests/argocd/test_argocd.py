@@ -324,7 +324,7 @@ def test_a_split_is_followed_by_a_handover() -> None:
     assert new == {"argocd/units-0-7.yaml": "kargo-units-0-7", "argocd/units-8-f.yaml": "kargo-units-8-f"}
     assert argocd_files.handover(fleet, set_texts(fleet, before)) == [
         "kubectl -n argocd delete applicationset kargo-units --cascade=orphan",
-        "kubectl apply --server-side -f argocd/",
+        "kubectl apply --server-side --force-conflicts -f argocd/",
     ]
     assert argocd_files.handover(fleet, set_texts(fleet, after))[0].split()[5:7] == [
         "kargo-units-0-7",

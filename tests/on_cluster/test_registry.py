@@ -111,7 +111,7 @@ def test_a_unit_moves_from_the_repository_to_the_registry(
             },
         }
     )
-    cluster.kubectl("apply", "--server-side", "-f", platform.tree / "argocd")
+    argocd.configure(platform.tree)
     argocd.wait_for(lambda: "sources" in argocd.application(UNIT)["spec"], "the set to change the Application")
     argocd.refresh(UNIT, hard=True)
     argocd.wait_until_synced([UNIT])
@@ -162,7 +162,7 @@ def test_a_newer_version_of_the_chart(
     project = project_uid(cluster)
     take_from(platform, {"oci": registry.url, "version": NEWER, "path": "charts/copy"})
     assert findings(platform, "--online") == []
-    cluster.kubectl("apply", "--server-side", "-f", platform.tree / "argocd")
+    argocd.configure(platform.tree)
     argocd.wait_for(
         lambda: argocd.application(UNIT)["status"]["sync"].get("revisions", [""])[0] == NEWER, "the new version"
     )
