@@ -54,6 +54,14 @@ def test_values_are_computed_with_the_packaged_chart(tree: Tree, run: Run) -> No
     assert (root / "values/nginx.yaml").read_bytes() == without
 
 
+@pytest.mark.slow
+def test_other_commands_go_on_with_the_packaged_chart(tree: Tree, run: Run) -> None:
+    tree({"charts": None})
+    run("generate")
+    assert "kind: Warehouse" in run("render").stdout
+    assert run("plan").status == 0
+
+
 def test_one_service_alone_is_not_about_argo_cd(tree: Tree, run: Run) -> None:
     tree({"charts": None})
     assert run("generate", "nginx").status == 0

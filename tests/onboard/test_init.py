@@ -132,7 +132,7 @@ def test_most_services_win_and_then_the_usual_name(repository: Repository, run: 
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ({}, "none of 1 file is a <folder>/<service>/values-<stage>.yaml\n"),
+        ({}, "none of 1 file is <service>/values-<stage>.yaml in some folder\n"),
         (
             {"services/web/dev/values.yaml": "", "web/prod.yaml": ""},
             "files that resemble one: services/web/dev/values.yaml",

@@ -364,7 +364,7 @@ def test_what_a_chart_renders_must_be_yaml(
 
 
 def test_a_chart_that_helm_cannot_read(own_chart: Callable[[Mapping[str, str]], Chart]) -> None:
-    chart = own_chart({"Chart.yaml": "name: [\n"})
+    chart = own_chart({"Chart.yaml": "apiVersion: v2\nname: kargo-service\nversion: none\n"})
     with pytest.raises(FleetError, match="Helm cannot use the chart"):
         next(renderer.render(chart, plain(*MANY)))
 

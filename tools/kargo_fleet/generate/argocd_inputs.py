@@ -166,7 +166,7 @@ class _Workloads:
         for service in services:
             file = expanded(pattern, service, stage)
             if file not in self.seen:
-                self.seen[file] = file in self.reported or os.path.exists(self.root + file)
+                self.seen[file] = file in self.reported or os.access(self.root + file, os.F_OK)
             if not self.seen[file]:
                 self.missing.setdefault((pattern, path), {})[service] = None
 

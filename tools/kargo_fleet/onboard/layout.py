@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kargo_fleet.errors import FleetError
+from kargo_fleet.fleet.sections import FOLDER_PATTERN
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.words import first_of, plural
 
@@ -72,7 +73,8 @@ def layout_of(root: Path, files: Sequence[str]) -> Layout:
     folders: dict[str, dict[str, set[str]]] = {}
     for file in files:
         found = _VALUES.fullmatch(file)
-        if found and not any(part[0] in "._" for part in PurePosixPath(file).parts):
+        hidden = any(part[0] in "._" for part in PurePosixPath(file).parts)
+        if found and not hidden and re.search(FOLDER_PATTERN, found["parent"]):
             folders.setdefault(found["parent"], {}).setdefault(found["service"], set()).add(found["stage"])
     if not folders:
         raise FleetError(_nothing(files))
@@ -93,7 +95,7 @@ def _nothing(files: Sequence[str]) -> str:
     resembling = [file for file in files if _RESEMBLES.fullmatch(file)]
     seen = f"; files that resemble one: {first_of(resembling)}" if resembling else ""
     return (
-        f"no services: none of {plural(len(files), 'file')} is a <folder>/<service>/values-<stage>.yaml{seen}\n"
+        f"no services: none of {plural(len(files), 'file')} is <service>/values-<stage>.yaml in some folder{seen}\n"
         "Every service is a folder with one values file per stage, such as services/nginx/values-dev.yaml."
     )
 
