@@ -148,12 +148,18 @@ def test_every_setting_reaches_its_field() -> None:
     assert template["spec"]["syncPolicy"] == {"syncOptions": ["ServerSideApply=true"], "retry": retry}
 
 
-def test_a_chart_at_another_revision_is_a_source_of_its_own() -> None:
-    """In one source the values files would come from the chart's revision."""
-    template = unit_template({"revision": "v1"})
-    assert [source["targetRevision"] for source in template["spec"]["sources"]] == ["v1", "main"]
-    assert {source["repoURL"] for source in template["spec"]["sources"]} == {REPO}
-    assert refreshed_by(template) == "/charts/kargo-service;/values/{{ .path.basename }}.yaml"
+@pytest.mark.parametrize("url", [REPO, REPO.removesuffix(".git"), REPO.upper()])
+def test_the_chart_and_the_values_files_cannot_be_at_two_revisions_of_one_repository(url: str) -> None:
+    """Argo CD: cannot reference a different revision of the same repository."""
+    (problem,) = validate.findings({**FLEET, "chart": {"git": url, "revision": "v1"}}, SERVICES)
+    assert problem.message == "chart.git is this repository, git.repoURL"
+    ((_, message),) = found_problems({}, source={"path": "charts/app", "repoURL": url, "targetRevision": "v1"})
+    assert message.startswith(
+        "argocd.workloads.source.targetRevision is v1, but the values files of stage dev are read from main"
+    )
+    assert found_problems({}, source={"path": "charts/app", "targetRevision": "main"}) == []
+    other = {"path": "charts/app", "repoURL": "https://git.example.com/other.git", "targetRevision": "v1"}
+    assert found_problems({}, source=other) == []
 
 
 @pytest.mark.parametrize(

@@ -148,8 +148,6 @@ def test_a_missing_values_file_of_a_stage_is_told_once(tree: Tree, run: Run) -> 
             {},
             ["the chart charts/kargo-service in https://git.example.com/charts.git at v1 (add --online)"],
         ),
-        ("chart: {revision: v1}\n", {}, ["the chart charts/kargo-service in this repository at v1 (add --online)"]),
-        ("chart: {revision: main}\n", {}, []),
         (
             "",
             {"source": {"repoURL": "https://charts.example.com", "chart": "app", "targetRevision": "1.0.0"}},

@@ -189,14 +189,6 @@ def test_another_version_in_another_repository(tree: Tree, run: Run, remote: Pat
     assert (code, "has version 9.9.9 of the chart at main" in message) == ("KF106", True)
 
 
-def test_another_revision_of_this_repository(tree: Tree, run: Run, remote: Path) -> None:
-    own = FLEET.replace("https://git.example.com/platform.git", "https://git.example.com/charts.git")
-    tree({"fleet.yaml": f"{own}chart: {{path: charts/kargo-service, revision: v1}}\n"})
-    assert remote.is_dir()
-    run("generate")
-    assert [code for code, _, _ in said(run)] == ["KF602"]
-
-
 def test_what_even_online_is_not_looked_at_is_named(tree: Tree, run: Run) -> None:
     settings = {
         "enabled": True,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -168,6 +172,52 @@ def test_a_newer_version_of_the_chart(
     )
     argocd.wait_until_synced([UNIT])
     assert project_uid(cluster) == project
+
+
+def test_a_helm_repository_and_another_git_repository(
+    argocd: ArgoCD,  # noqa: F811
+    platform: Platform,
+    registry: Registry,
+    cluster: Client,
+    tmp_path: Path,
+) -> None:
+    """Argo CD reads the chart from each, and the unit stays the same one."""
+    project = project_uid(cluster)
+    shutil.copy(registry.folder / f"kargo-service-{__version__}.tgz", tmp_path)
+    cluster.helm("repo", "index", tmp_path)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path))
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        take_from(platform, {"helm": f"http://127.0.0.1:{server.server_port}", "version": __version__})
+        assert findings(platform, "--online") == []
+        argocd.configure(platform.tree)
+        argocd.wait_for(lambda: first_source(argocd)["repoURL"].startswith("http://"), "the Helm repository")
+        argocd.refresh(UNIT, hard=True)
+        argocd.wait_until_synced([UNIT])
+        assert argocd.application(UNIT)["status"]["sync"]["revisions"][0] == __version__
+    finally:
+        server.shutdown()
+        server.server_close()
+    charts = platform.tree.parent / "served" / "charts.git"
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", charts], check=True)
+    shutil.copytree(CHART, platform.tree / "unit", ignore=shutil.ignore_patterns("ci", "tests"))
+    platform.git("add", "unit")
+    platform.git("commit", "-q", "-m", "The chart")
+    platform.git("push", "-q", str(charts), "HEAD:refs/tags/v1")
+    platform.git("reset", "-q", "--hard", "HEAD~1")
+    url = platform.url.replace("platform.git", "charts.git")
+    take_from(platform, {"git": url, "path": "unit", "revision": "v1"})
+    assert findings(platform, "--online") == []
+    argocd.configure(platform.tree)
+    argocd.wait_for(lambda: first_source(argocd).get("path") == "unit", "the folder of Git")
+    argocd.refresh(UNIT, hard=True)
+    argocd.wait_until_synced([UNIT])
+    assert project_uid(cluster) == project
+
+
+def first_source(argocd: ArgoCD) -> dict[str, Any]:  # noqa: F811
+    source: dict[str, Any] = argocd.application(UNIT)["spec"]["sources"][0]
+    return source
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
         message = "git.repoURL is required: Argo CD reads the services from this repository"
         yield _in_fleet(message, "set git.repoURL", "git", "repoURL")
     yield from _shards(fleet)
+    if fleet.chart.url and _is_same(fleet.chart.url, fleet.repo_url):
+        yield _in_fleet("chart.git is this repository, git.repoURL", "remove it; chart.path is enough", "chart", "git")
     if not fleet.workloads["enabled"]:
         return
     chosen = fleet.workloads["source"]
@@ -63,6 +65,7 @@ def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
             "set argocd.workloads.source.repoURL and argocd.workloads.source.targetRevision",
             *("argocd", "workloads", "source"),
         )
+    yield from _revisions(fleet, chosen)
     if not (chosen.get("path") or chosen.get("chart")):
         yield _in_fleet(
             "argocd.workloads is enabled, but argocd.workloads.source has no path or chart",
@@ -76,6 +79,30 @@ def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
             "use different names: the units' AppProject allows Kargo's kinds only",
             *("argocd", "workloads", "appProject", "name"),
         )
+
+
+def _revisions(fleet: ArgoFleet, chosen: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield a finding for a chart and values files at two revisions of one repository, which Argo CD refuses.
+
+    Source: Argo CD v3.5, reposerver/repository/repository.go, "cannot reference a different revision of the same repository".
+    """
+    revision = chosen.get("targetRevision")
+    same = not chosen.get("chart") and _is_same(chosen.get("repoURL") or fleet.repo_url, fleet.repo_url)
+    if not revision or not same or "<" in revision:
+        return
+    stages = [stage for stage in fleet.usual_stages if fleet.workload(stage)["targetRevision"] != revision]
+    if stages:
+        yield _in_fleet(
+            f"argocd.workloads.source.targetRevision is {revision}, but the values files of stage {stages[0]} are read from "
+            f"{fleet.workload(stages[0])['targetRevision']}; Argo CD reads a repository at one revision",
+            "remove argocd.workloads.source.targetRevision, or set argocd.workloads.source.repoURL to another repository",
+            *("argocd", "workloads", "source", "targetRevision"),
+        )
+
+
+def _is_same(url: str, other: str) -> bool:
+    """Return whether two URLs are of one repository, as Argo CD compares them (util/git/git.go, NormalizeGitURL)."""
+    return url.strip().lower().removesuffix(".git") == other.strip().lower().removesuffix(".git")
 
 
 def _shards(fleet: ArgoFleet) -> Iterator[Finding]:

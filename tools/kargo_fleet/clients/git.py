@@ -63,8 +63,13 @@ def asked(folder: Path, *arguments: str, stdin: str = "") -> str:
 
 
 def ignored(folder: Path, paths: Iterable[str]) -> dict[str, IgnoreRule]:
-    """Return those of `paths` in a folder that Git ignores and does not track. Outside of a repository there are none."""
+    """Return those of `paths` in a repository that Git ignores and does not track.
+
+    A folder that is not the root of a repository, such as a copy in a scratch folder, has none.
+    """
     answer = asked(folder, "check-ignore", "--verbose", "-z", "--stdin", stdin="\0".join(paths))
+    if not answer or Path(asked(folder, "rev-parse", "--show-toplevel")).resolve() != folder.resolve():
+        return {}
     fields = answer.split("\0")
     rules = zip(fields[0::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
     return {

@@ -62,7 +62,8 @@ class ChartSource:
             return f"{self.url}:{self.version}"
         if self.origin is Origin.HELM:
             return f"{self.url} {CHART_NAME} {self.version}"
-        return f"{self.path} in {self.url or 'this repository'}" + (f" at {self.revision}" if self.revision else "")
+        at = f" at {self.revision}" if self.revision else ""
+        return f"{self.path} in {self.url or 'this repository'}{at}"
 
 
 def chart_source(fleet: Mapping[str, Any]) -> ChartSource:
@@ -109,6 +110,11 @@ def problems(section: Mapping[str, Any]) -> Iterator[Problem]:
     elif section.get("version"):
         message = "chart.version has no effect without chart.oci or chart.helm"
         yield Problem("KF103", message, "remove it, or set chart.oci", ("chart", "version"), at_key=True)
+    if origin is Origin.REPOSITORY and section.get("revision"):
+        message = (
+            "chart.revision requires chart.git: Argo CD reads a repository's chart and values files at one revision"
+        )
+        yield Problem("KF103", message, "remove it", ("chart", "revision"), at_key=True)
 
 
 def moved(source: object) -> str:
@@ -122,7 +128,5 @@ def moved(source: object) -> str:
         section = {"helm": url, "version": revision}
     elif url:
         section |= {"git": url, "revision": revision}
-    else:
-        section["revision"] = revision
     text = ", ".join(f"{key}: {value}" for key, value in section.items() if value) or f"path: {DEFAULT_PATH}"
     return f"remove it, and set `chart: {{{text}}}` at the top level of fleet.yaml"

@@ -98,7 +98,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                         "patternErrorMessage": "the exact version of the chart, such as 1.2.3",
                     },
                     "revision": {
-                        "description": "Branch, tag or commit that Argo CD reads the chart from. Default: argocd.targetRevision.",
+                        "description": "Branch, tag or commit of git. Default: argocd.targetRevision, else git.branch.",
                         "type": "string",
                         "minLength": 1,
                     },

@@ -12,7 +12,7 @@ from kargo_fleet.argocd.workload_sets import value_files
 from kargo_fleet.clients.git import ignored
 from kargo_fleet.findings import Finding, KeyPath, Place
 from kargo_fleet.fleet.chart import CHART_FILE, packaged, version_of
-from kargo_fleet.fleet.chart_source import ChartSource, Origin
+from kargo_fleet.fleet.chart_source import Origin
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import FLEET_FILE, VALUES, values_path
 from kargo_fleet.fleet.pipeline import expanded
@@ -51,7 +51,7 @@ def argocd_inputs(fleet: Fleet, services: Services, reported: Collection[str] = 
     """
     found = ArgocdInputs()
     argo = argo_fleet(fleet.data)
-    if is_here(argo.chart, argo):
+    if argo.chart.origin is Origin.REPOSITORY:
         found.blocking += _chart(fleet, argo.chart.path)
         found.others += _vendored(fleet, argo.chart.path)
     else:
@@ -66,11 +66,6 @@ def place_in_fleet_file(fleet: Fleet, path: KeyPath) -> Place:
     """Return the place of a key in fleet.yaml, or of the deepest part of its path; the whole file when it has none of it."""
     position, depth = yaml_reader.locate(fleet.text, path)
     return Place(FLEET_FILE, *position) if depth else Place(FLEET_FILE)
-
-
-def is_here(chart: ChartSource, argo: ArgoFleet) -> bool:
-    """Return whether Argo CD reads the chart from the branch that the working tree stands for."""
-    return chart.origin is Origin.REPOSITORY and chart.revision in ("", argo.revision)
 
 
 def _chart(fleet: Fleet, path: str) -> Iterator[Finding]:

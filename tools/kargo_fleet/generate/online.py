@@ -16,7 +16,7 @@ from kargo_fleet.findings import Finding
 from kargo_fleet.fleet.chart import CHART_FILE, Chart, ChartError, read_chart
 from kargo_fleet.fleet.chart_source import CHART_NAME, ChartSource, Origin
 from kargo_fleet.fleet.config import Fleet
-from kargo_fleet.generate.argocd_inputs import is_here, place_in_fleet_file
+from kargo_fleet.generate.argocd_inputs import place_in_fleet_file
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.words import one_line
 
@@ -32,14 +32,13 @@ def online_findings(fleet: Fleet, chart: Chart) -> list[Finding]:
     """Return what is wrong with the chart that Argo CD will read from elsewhere; [] when it is read from this repository."""
     argo = argo_fleet(fleet.data)
     source = argo.chart
-    if is_here(source, argo):
+    if source.origin is Origin.REPOSITORY:
         return []
     with tempfile.TemporaryDirectory() as scratch:
         try:
             if source.is_package:
                 return list(_package(fleet, source, chart, Path(scratch)))
-            url, revision = source.url or argo.repo_url, source.revision or argo.revision
-            return list(_folder(fleet, source, chart, url, revision, Path(scratch)))
+            return list(_folder(fleet, source, chart, source.revision or argo.revision, Path(scratch)))
         except ClientError as error:
             return [_failed(fleet, source, error.message)]
         except FleetError as error:
@@ -48,8 +47,7 @@ def online_findings(fleet: Fleet, chart: Chart) -> list[Finding]:
 
 def _failed(fleet: Fleet, source: ChartSource, message: str) -> Finding:
     """Return the finding for a chart that a client could not read: it is not there, or nobody knows."""
-    key = "path" if source.origin is Origin.REPOSITORY else source.origin.value
-    place = place_in_fleet_file(fleet, ("chart", key))
+    place = place_in_fleet_file(fleet, ("chart", source.origin.value))
     if _ABSENT.search(message):
         fix = "correct chart in fleet.yaml, or publish the chart there"
         return Finding(place, "KF602", f"Argo CD will not find the chart: {one_line(message)}", fix)
@@ -86,11 +84,10 @@ def _package(fleet: Fleet, source: ChartSource, chart: Chart, scratch: Path) -> 
         yield Finding(place, "KF106", message, fix)
 
 
-def _folder(
-    fleet: Fleet, source: ChartSource, chart: Chart, url: str, revision: str, scratch: Path
-) -> Iterator[Finding]:
+def _folder(fleet: Fleet, source: ChartSource, chart: Chart, revision: str, scratch: Path) -> Iterator[Finding]:
     """Yield how a folder of a Git repository differs from the chart that values are computed with."""
     place = place_in_fleet_file(fleet, ("chart", "path"))
+    url = source.url
     text = file_of_remote(url, revision, f"{source.path}/{CHART_FILE}", scratch)
     if text is None:
         message = f"Argo CD will not find the chart: {url} has no {source.path}/{CHART_FILE} at {revision}"
