@@ -51,7 +51,7 @@ def own_chart(tmp_path: Path) -> Callable[[Mapping[str, str]], Chart]:
 
     def build(files: Mapping[str, str]) -> Chart:
         folder = tmp_path / "charts/kargo-service"
-        shutil.copytree(helm.CHART, folder, ignore=shutil.ignore_patterns("ci", "tests"))
+        shutil.copytree(helm.CHART, folder, ignore=shutil.ignore_patterns("ci", "tests"), dirs_exist_ok=True)
         for path, text in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
