@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import argparse
 import random
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+CHART = Path(__file__).parents[1] / "charts" / "kargo-service"
 STAGES = ("dev", "staging", "prod")
 _TEAMS = ("pay", "search", "web", "data", "edge", "mail", "auth", "ship", "stock", "price")
 #: The teams whose group gives their services access rules and a quota.
@@ -108,6 +110,8 @@ def write(root: Path, count: int, seed: int = 1) -> list[Service]:
     """Write a fleet of `count` services to the folder `root`, which is created, and return its services."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "fleet.yaml").write_text(FLEET)
+    chart = CHART.relative_to(CHART.parents[1])
+    shutil.copytree(CHART, root / chart, ignore=shutil.ignore_patterns("ci", "tests"), dirs_exist_ok=True)
     made = list(services(count, seed))
     for service in made:
         folder = root / "services" / service.name

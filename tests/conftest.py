@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ import pytest
 import properties
 from argocd_checkout import appset, checkout  # noqa: F401
 from contract.fixtures import oracle  # noqa: F401
+from helm import CHART, ROOT
 from kargo_fleet.cli.main import main
 
 properties.load()
@@ -65,6 +67,13 @@ def service(name: str, **files: str) -> dict[str, str | bytes | None]:
     return found
 
 
+def add_chart(root: Path) -> None:
+    """Put the chart where a repository has it."""
+    shutil.copytree(
+        CHART, root / CHART.relative_to(ROOT), ignore=shutil.ignore_patterns("ci", "tests"), dirs_exist_ok=True
+    )
+
+
 def texts(root: Path) -> dict[str, bytes]:
     """Return the generated files of a fleet, by path."""
     files = [path for folder in ("values", "argocd") for path in (root / folder).rglob("*") if path.is_file()]
@@ -82,9 +91,14 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    """`tree({path: text})` writes a fleet: the service nginx and a short fleet.yaml, with `files` over it."""
+    """`tree({path: text})` writes a fleet: the service nginx, a short fleet.yaml and the chart, with `files` over it.
+
+    `{"charts": None}` leaves the chart out.
+    """
 
     def build(files: Files) -> Path:
+        if "charts" not in files:
+            add_chart(tmp_path)
         for path, content in {"fleet.yaml": FLEET, **service("nginx"), **files}.items():
             if content is None:
                 continue

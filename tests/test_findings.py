@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,20 @@ def fleet(text: str) -> dict[str, str | bytes | None]:
 
 
 def workloads(**settings: Any) -> dict[str, str | bytes | None]:
-    return fleet(f"argocd: {json.dumps({'workloads': {'enabled': True, **settings}})}\n")
+    found = {"enabled": True, "ignoreMissingValueFiles": True, **settings}
+    return fleet(f"argocd: {json.dumps({'workloads': found})}\n")
+
+
+def ignore_chart(root: Path) -> None:
+    subprocess.run(["git", "init", "-q", root], check=True)
+    (root / ".gitignore").write_text("# Helm's\ncharts/\n")
+
+
+def vendor_an_older(root: Path) -> None:
+    (root / "charts/kargo-service/.vendored").write_text("# kargo-service 0.0.1\n")
+
+
+APP = {"charts/app/Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.0.0\n"}
 
 
 NO_NGINX: dict[str, str | bytes | None] = dict.fromkeys(service("nginx"))
@@ -149,7 +163,23 @@ CASES = [
         fleet("chart: {path: charts/other}\n"),
         "fleet.yaml:3:15",
         "there is no chart in charts/other",
-        "remove it to use the chart",
+        "kargo-fleet chart vendor",
+        service="",
+    ),
+    Case(
+        "KF106",
+        fleet("chart: {oci: oci://registry.example.com/kargo-service, version: 9.9.9}\n"),
+        "fleet.yaml:3:65",
+        "chart.version is 9.9.9, but the chart in charts/kargo-service, which values are computed with, is",
+        "set chart.version to",
+        service="",
+    ),
+    Case(
+        "KF106",
+        {**fleet("chart: {oci: oci://registry.example.com/kargo-service, version: 9.9.9}\n"), "charts": None},
+        "fleet.yaml:3:65",
+        "chart.version is 9.9.9, but the chart of kargo-fleet is",
+        "install kargo-fleet 9.9.9, or set chart.path",
         service="",
     ),
     # Names
@@ -267,7 +297,7 @@ CASES = [
     Case(
         "KF309",
         workloads(source={"path": "charts/app"}, destination={"namespace": "<svc>-<stage>"}),
-        "fleet.yaml:3:104",
+        "fleet.yaml:3:137",
         "argocd.workloads.destination.namespace: <svc> is not replaced here; <service> and <stage> are",
         "did you mean <service>?",
         service="",
@@ -343,18 +373,54 @@ CASES = [
     Case(
         "KF601",
         workloads(),
-        "fleet.yaml",
+        "fleet.yaml:3:10",
         "argocd.workloads.source has no path or chart",
         "argocd.workloads.source.path",
         service="",
     ),
     Case(
         "KF601",
-        workloads(source={"path": "charts/app"}) | service("kube", kargo="stages: {staging: null, prod: null}\n"),
+        workloads(source={"path": "charts/app"}) | APP | service("kube", kargo="stages: {staging: null, prod: null}\n"),
         "services/kube",
         "control plane",
         "rename",
         service="kube",
+    ),
+    Case(
+        "KF602",
+        {"charts": None},
+        "fleet.yaml",
+        "there is no charts/kargo-service/Chart.yaml in this repository",
+        "kargo-fleet chart vendor",
+        service="",
+    ),
+    Case(
+        "KF602",
+        {},
+        "charts/kargo-service/Chart.yaml",
+        "Git ignores it (.gitignore:2: charts/)",
+        "git add --force charts/kargo-service",
+        ("check",),
+        ignore_chart,
+        service="",
+    ),
+    Case(
+        "KF602",
+        workloads(source={"path": "charts/app"}),
+        "fleet.yaml:3:93",
+        "there is no charts/app/Chart.yaml in this repository",
+        "argocd.workloads.source.path",
+        service="",
+    ),
+    Case(
+        "KF602",
+        workloads(source={"path": "charts/app"}, ignoreMissingValueFiles=False)
+        | APP
+        | service("api", **{"base-values": ""}),
+        "fleet.yaml:3:10",
+        "there is no services/<service>/base-values.yaml for 1 of 2 services: nginx",
+        "argocd.workloads.ignoreMissingValueFiles: true",
+        service="",
     ),
     # Legal, but surely not meant
     Case(
@@ -497,6 +563,16 @@ CASES = [
         lambda root: (root / "fleet.yaml").write_text(FLEET) and None,
         service="",
     ),
+    Case(
+        "KFW602",
+        {},
+        "charts/kargo-service/Chart.yaml",
+        "this copy of the chart is of kargo-fleet 0.0.1",
+        "kargo-fleet chart vendor",
+        ("check",),
+        vendor_an_older,
+        service="",
+    ),
     # Capacity
     *(
         Case(code, files, "fleet.yaml", message, fix, ("capacity", "--services", number, *sets), service="")
@@ -547,6 +623,8 @@ CASES = [
 IN_A_CLUSTER = {"KF801", "KF802"}
 #: tests/render/test_render.py brings these about, with Helm.
 RENDERED = {"KF803", "KF804", "KFW801"}
+#: tests/generate/test_online.py brings it about, with programs that answer as registries do.
+ONLINE = {"KF603"}
 #: Beside another finding that is its cause, or follows from it.
 ACCOMPANIED = {"KF205": "KF102", "KF504": "KF203"}
 
@@ -593,7 +671,7 @@ def test_etcd_is_nearly_full(tree: Tree, run: Run) -> None:
 
 
 def test_every_code_is_tested() -> None:
-    assert {case.code for case in CASES} | {"KF504", "KFW904"} | IN_A_CLUSTER | RENDERED == set(CODES)
+    assert {case.code for case in CASES} | {"KF504", "KFW904"} | IN_A_CLUSTER | RENDERED | ONLINE == set(CODES)
     in_a_cluster = (ROOT / "tests/on_cluster/test_deploy.py").read_text()
     assert all(code in in_a_cluster for code in IN_A_CLUSTER)
     rendered = (ROOT / "tests/render/test_render.py").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run
+from conftest import Run, add_chart
 
 CASES = Path(__file__).parent / "cases"
 WRITTEN = ("values", "argocd")
@@ -17,6 +17,7 @@ WRITTEN = ("values", "argocd")
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
 def test_case(tmp_path: Path, run: Run, case: str) -> None:
     shutil.copytree(CASES / case, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("expected"))
+    add_chart(tmp_path)
 
     first = run("generate")
     found = _files(tmp_path) | {"findings.txt": _findings(first.stdout), "status": f"{first.status}\n".encode()}

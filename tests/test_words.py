@@ -72,8 +72,8 @@ PRINTED = {"no value", "none"}
 #: The subcommands in messages. A new one is added once it was tried.
 VERBS = {
     "argocd": {"app"},
-    "git": {"checkout"},
-    "helm": {"install", "list", "rollback", "template", "uninstall", "upgrade"},
+    "git": {"add", "checkout", "commit", "init"},
+    "helm": {"install", "list", "pull", "push", "registry", "rollback", "template", "uninstall", "upgrade"},
     "kargo": {"approve", "create", "get", "promote", "refresh", "verify"},
     "kubectl": set("annotate apply auth config create delete describe edit get label logs patch".split()),
 }

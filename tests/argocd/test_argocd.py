@@ -41,6 +41,8 @@ from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.names import LONGEST_SERVICE, RESERVED_NAMES, release_name
 from kargo_fleet.text import yaml_writer
 
+OCI = {"oci": "oci://registry.example.com/org/kargo-service", "version": "1.2.3"}
+
 
 def names_of(applications: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted(app["metadata"]["name"] for app in applications)
@@ -95,7 +97,7 @@ def test_units_cannot_delete() -> None:
 
 
 def test_every_setting_reaches_its_field() -> None:
-    source = {"repoURL": "https://charts.example", "chart": "kargo-service", "targetRevision": "1.2.3"}
+    source = {"repoURL": "registry.example.com/org", "chart": "kargo-service", "targetRevision": "1.2.3"}
     section = {
         "namespace": "gitops",
         "destination": {"name": "kargo-cluster"},
@@ -111,16 +113,15 @@ def test_every_setting_reaches_its_field() -> None:
             "annotations": {"note": "a {{ b }}"},
             "preservedFields": {"annotations": [], "labels": ["mine"]},
             "ignoreApplicationDifferences": [{"jsonPointers": ["/spec/source/targetRevision"]}],
-            "source": source,
             "automated": {"enabled": False},
             "syncOptions": ["ServerSideApply=true"],
             "retry": {"limit": 3},
             "revisionHistoryLimit": 1,
         },
     }
-    files = parsed(fleet_with(**section), SERVICES)
+    files = parsed(fleet_with(**section) | {"chart": OCI}, SERVICES)
     project, unit = files["argocd/appproject.yaml"], files["argocd/units.yaml"]
-    assert project["spec"]["sourceRepos"] == [REPO, "https://charts.example"]
+    assert project["spec"]["sourceRepos"] == [REPO, "registry.example.com/org"]
     assert project["spec"]["destinations"][0] == {"name": "kargo-cluster", "namespace": "kargo-*"}
     assert project["spec"]["roles"] == [{"name": "ro"}]
     assert project["spec"]["syncWindows"] == [{"kind": "deny"}]
@@ -147,11 +148,84 @@ def test_every_setting_reaches_its_field() -> None:
     assert template["spec"]["syncPolicy"] == {"syncOptions": ["ServerSideApply=true"], "retry": retry}
 
 
-def test_a_chart_at_another_revision_is_a_source_of_its_own() -> None:
-    """In one source the values files would come from the chart's revision."""
-    units = {"source": {"targetRevision": "v1"}}
-    spec = parsed(fleet_with(units=units), SERVICES)["argocd/units.yaml"]["spec"]["template"]["spec"]
-    assert [source["targetRevision"] for source in spec["sources"]] == ["v1", "main"]
+@pytest.mark.parametrize("url", [REPO, REPO.removesuffix(".git"), REPO.upper()])
+def test_the_chart_and_the_values_files_cannot_be_at_two_revisions_of_one_repository(url: str) -> None:
+    """Argo CD: cannot reference a different revision of the same repository."""
+    (problem,) = validate.findings({**FLEET, "chart": {"git": url, "revision": "v1"}}, SERVICES)
+    assert problem.message == "chart.git is this repository, git.repoURL"
+    ((_, message),) = found_problems({}, source={"path": "charts/app", "repoURL": url, "targetRevision": "v1"})
+    assert message.startswith(
+        "argocd.workloads.source.targetRevision is v1, but the values files of stage dev are read from main"
+    )
+    assert found_problems({}, source={"path": "charts/app", "targetRevision": "main"}) == []
+    other = {"path": "charts/app", "repoURL": "https://git.example.com/other.git", "targetRevision": "v1"}
+    assert found_problems({}, source=other) == []
+
+
+@pytest.mark.parametrize(
+    ("chart", "source"),
+    [
+        (OCI, {"repoURL": "registry.example.com/org", "chart": "kargo-service", "targetRevision": "1.2.3"}),
+        (
+            {"oci": "oci://registry.example.com:5000/a/b/units", "version": "v1.2.3-rc.1", "path": "charts/copy"},
+            {"repoURL": "registry.example.com:5000/a/b", "chart": "units", "targetRevision": "v1.2.3-rc.1"},
+        ),
+        (
+            {"helm": "https://charts.example.com/", "version": "1.2.3"},
+            {"repoURL": "https://charts.example.com", "chart": "kargo-service", "targetRevision": "1.2.3"},
+        ),
+        (
+            {"git": "https://git.example.com/charts.git", "path": "unit", "revision": "v1"},
+            {"repoURL": "https://git.example.com/charts.git", "path": "unit", "targetRevision": "v1"},
+        ),
+        (
+            {"git": "https://git.example.com/charts.git"},
+            {"repoURL": "https://git.example.com/charts.git", "path": "charts/kargo-service", "targetRevision": "main"},
+        ),
+    ],
+    ids=lambda value: str(value.get("repoURL", next(iter(value)))),
+)
+def test_a_chart_from_elsewhere_is_a_source_of_its_own(chart: dict[str, str], source: dict[str, str]) -> None:
+    """Its values files come from this repository; only they, or a folder of Git, render a unit again."""
+    template = unit_template(chart)
+    found, values = template["spec"]["sources"]
+    assert found.pop("helm")["valueFiles"] == ["$values/values/{{ .path.basename }}.yaml"]
+    assert found == source
+    assert values == {"repoURL": REPO, "targetRevision": "main", "ref": "values"}
+    folder = [f"/{source['path']}"] if "path" in source else []
+    assert refreshed_by(template) == ";".join([*folder, "/values/{{ .path.basename }}.yaml"])
+    project = parsed({**FLEET, "chart": chart}, SERVICES)["argocd/appproject.yaml"]
+    assert project["spec"]["sourceRepos"] == [REPO, source["repoURL"]]
+
+
+def unit_template(chart: Mapping[str, str]) -> dict[str, Any]:
+    template: dict[str, Any] = parsed({**FLEET, "chart": chart}, SERVICES)["argocd/units.yaml"]["spec"]["template"]
+    return template
+
+
+def refreshed_by(template: Mapping[str, Any]) -> str:
+    paths: str = template["metadata"]["annotations"]["argocd.argoproj.io/manifest-generate-paths"]
+    return paths
+
+
+def test_the_chart_of_workloads_may_be_that_of_the_service() -> None:
+    source = {
+        "repoURL": "https://git.example.com/<service>.git",
+        "path": "deploy/<service>/",
+        "targetRevision": "<stage>",
+    }
+    files = parsed(
+        fleet_with(workloads={"enabled": True, "source": source, "valueFiles": ["a/<stage>.yaml"]}), SERVICES
+    )
+    chart = files["argocd/workloads-dev.yaml"]["spec"]["template"]["spec"]["sources"][0]
+    assert (chart["repoURL"], chart["path"], chart["targetRevision"]) == (
+        "https://git.example.com/{{ .path.basename }}.git",
+        "deploy/{{ .path.basename }}",
+        "dev",
+    )
+    assert chart["helm"]["valueFiles"] == ["$values/a/dev.yaml"]
+    project = files["argocd/appproject-workloads.yaml"]
+    assert project["spec"]["sourceRepos"] == [REPO, "https://git.example.com/*.git"]
 
 
 def test_null_takes_a_default_away() -> None:
@@ -256,7 +330,7 @@ def test_a_split_is_followed_by_a_handover() -> None:
     assert new == {"argocd/units-0-7.yaml": "kargo-units-0-7", "argocd/units-8-f.yaml": "kargo-units-8-f"}
     assert argocd_files.handover(fleet, set_texts(fleet, before)) == [
         "kubectl -n argocd delete applicationset kargo-units --cascade=orphan",
-        "kubectl apply --server-side -f argocd/",
+        "kubectl apply --server-side --force-conflicts -f argocd/",
     ]
     assert argocd_files.handover(fleet, set_texts(fleet, after))[0].split()[5:7] == [
         "kargo-units-0-7",
@@ -416,7 +490,7 @@ def closed(schema: Any) -> Any:
         (WORKLOADS, SERVICES),
         (fleet_with(units={"minSets": 32}, workloads={**WORKLOADS["argocd"]["workloads"], "minSets": 2}), SERVICES),
         (
-            fleet_with(units={"source": {"repoURL": "https://c", "chart": "kargo-service", "targetRevision": "1"}}),
+            {**FLEET, "chart": OCI},
             SERVICES,
         ),
         (fleet_with(destination={"name": "in-cluster"}, units={"automated": {"enabled": False}}), SERVICES),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import add_chart
 from kargo_fleet.cli.main import main
 from kargo_fleet.files import generated
 from kargo_fleet.text import yaml_reader
@@ -28,6 +29,7 @@ stages:
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Path:
+    add_chart(tmp_path)
     (tmp_path / "fleet.yaml").write_text(FLEET)
     folder = tmp_path / "services" / "nginx"
     folder.mkdir(parents=True)

@@ -88,7 +88,7 @@ def test_the_password_comes_from_the_environment(
     assert result.stderr == ""
     assert kargo.problems(secret) == []
     written = [path.relative_to(root).parts[0] for path in root.rglob("*") if path.is_file()]
-    assert set(written) == {"fleet.yaml", "services"}
+    assert set(written) == {"charts", "fleet.yaml", "services"}
 
 
 def test_names_are_configurable(tree: Tree, run: Run) -> None:

@@ -197,7 +197,7 @@ def test_a_dry_run_writes_nothing(tree: Tree, run: Run) -> None:
     result = run("generate", "--dry-run")
     assert result.stdout.count("dry run: would create ") == 5
     assert result.stderr == "dry run: 2 services: 5 files would be created\n"
-    assert sorted(path.name for path in root.iterdir()) == ["fleet.yaml", "services"]
+    assert sorted(path.name for path in root.iterdir()) == ["charts", "fleet.yaml", "services"]
 
 
 def test_a_diff_can_be_applied(fleet: Path, run: Run, tmp_path_factory: pytest.TempPathFactory) -> None:

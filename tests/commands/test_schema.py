@@ -133,7 +133,7 @@ def test_defaults_of_fleet_yaml_are_what_a_fleet_without_one_has(tmp_path: Path)
     assert at(FLEET, "services")["default"] == fleet.services == argocd.services
     assert at(FLEET, "prune.maxShare")["default"] == fleet.max_prune_share
     assert at(FLEET, "git.branch")["default"] == argocd.revision == VALUES["git"]["branch"]
-    assert at(FLEET, "chart.path")["default"] == argocd.chart
+    assert at(FLEET, "chart.path")["default"] == argocd.chart.path
     assert FLEET["properties"]["shards"]["items"]["properties"]["weight"]["default"] == argocd.shards[0].weight
 
 

@@ -142,7 +142,7 @@ class ArgoCD:
         """The two commands of docs/argocd.md, "Install"."""
         patch = folder / "argocd" / "patches" / "argocd-cm.yaml"
         self.cluster.kubectl("-n", NAMESPACE, "patch", "configmap", "argocd-cm", "--type=merge", "--patch-file", patch)
-        self.cluster.kubectl("apply", "--server-side", "-f", folder / "argocd")
+        self.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", folder / "argocd")
 
     def look(self) -> None:
         """Let every ApplicationSet look for services now."""

@@ -18,6 +18,7 @@ from builds import one_at_a_time
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = ROOT / "tests" / "upstream" / "cluster"
+REGISTRY: Final = ROOT / "tests" / "upstream" / "registry"
 HOME: Final = ROOT / ".tools" / "cluster"
 
 KUBERNETES: Final = "k8s.io/kubernetes"
@@ -30,15 +31,16 @@ class BuildError(RuntimeError):
 
 @dataclass(frozen=True)
 class Program:
-    """What is built: a package of the module in SOURCE (`./etcd`) or of one that it requires."""
+    """What is built: a package of the module in `folder` (`./etcd`) or of one that it requires."""
 
     name: str
     package: str
     module: str = ""
+    folder: Path = SOURCE
 
     @property
     def sources(self) -> list[Path]:
-        return sorted((SOURCE / self.package).glob("*.go")) if self.package.startswith("./") else []
+        return sorted((self.folder / self.package).glob("*.go")) if self.package.startswith(".") else []
 
 
 #: The order is that of the builds: the small ones, then Kubernetes, then Argo CD, which has much in common with it.
@@ -52,6 +54,7 @@ PROGRAMS: Final = {
         Program("kube-controller-manager", f"{KUBERNETES}/cmd/kube-controller-manager", KUBERNETES),
         Program("standin", "./standin"),
         Program("redis", "./redis"),
+        Program("registry", ".", folder=REGISTRY),
         # All of Argo CD is one program; how it is called says which part it is.
         Program("argocd", f"{ARGO_CD}/cmd", ARGO_CD),
     )
@@ -73,7 +76,7 @@ def binary(name: str) -> Path:
     program = PROGRAMS[name]
     flags = ["-mod=readonly", f"-ldflags={_linker(program)}"]
     digest = hashlib.sha256("\0".join([program.package, *flags]).encode())
-    for file in (SOURCE / "go.mod", SOURCE / "go.sum", *program.sources):
+    for file in (program.folder / "go.mod", program.folder / "go.sum", *program.sources):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     target = HOME / "bin" / digest.hexdigest()[:16] / name
     if target.exists():
@@ -117,7 +120,7 @@ def _build(program: Program, flags: list[str], target: Path) -> None:
         # Without -trimpath, as the other programs under tests/upstream that need Argo CD: what they share is compiled once.
         done = subprocess.run(
             [go, "build", *flags, "-o", str(built), program.package],
-            cwd=SOURCE,
+            cwd=program.folder,
             env=os.environ | {"GOWORK": "off", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

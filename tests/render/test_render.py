@@ -52,7 +52,7 @@ def own_chart(tmp_path: Path) -> Callable[[Mapping[str, str]], Chart]:
 
     def build(files: Mapping[str, str]) -> Chart:
         folder = tmp_path / "charts/kargo-service"
-        shutil.copytree(helm.CHART, folder, ignore=shutil.ignore_patterns("ci", "tests"))
+        shutil.copytree(helm.CHART, folder, ignore=shutil.ignore_patterns("ci", "tests"), dirs_exist_ok=True)
         for path, text in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
@@ -365,7 +365,7 @@ def test_what_a_chart_renders_must_be_yaml(
 
 
 def test_a_chart_that_helm_cannot_read(own_chart: Callable[[Mapping[str, str]], Chart]) -> None:
-    chart = own_chart({"Chart.yaml": "name: [\n"})
+    chart = own_chart({"Chart.yaml": "apiVersion: v2\nname: kargo-service\nversion: none\n"})
     with pytest.raises(FleetError, match="Helm cannot use the chart"):
         next(renderer.render(chart, plain(*MANY)))
 

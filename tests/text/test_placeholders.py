@@ -127,7 +127,6 @@ def test_what_is_none_of_this_products_business(path: str, value: str) -> None:
         ("argocd.workloads.destination.name", "cluster-<stage>", "<stage>"),
         ("argocd.workloads.stages.prod.destination.server", "https://<stage>", "<stage>"),
         ("argocd.workloads.valueFiles.[]", "/<services>/<service>/<env>.yaml", "<env>"),
-        ("argocd.workloads.source.path", "services/<service>/chart", "<service>"),
         ("argocd.workloads.labels.team", "<service>", "<service>"),
         ("argocd.targetRevision", "<stage>", "<stage>"),
         ("git.branch", "<stage>", "<stage>"),

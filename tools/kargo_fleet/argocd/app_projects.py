@@ -53,7 +53,7 @@ def units_project(fleet: ArgoFleet) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "description": "Kargo's configuration of every service: one unit, kargo-<service>, per folder of "
         f"{fleet.services}/. {_generated()}",
-        "sourceRepos": _repositories(fleet, fleet.units),
+        "sourceRepos": _repositories(fleet, fleet.chart.repo_url),
         "destinations": [*allowed, *deny],
         "clusterResourceWhitelist": Note(_WHY_NAMES, [_named(*kind, f"{PREFIX}*") for kind in own]),
         "clusterResourceBlacklist": [_named(*kind, name) for kind in own for name in reserved],
@@ -77,7 +77,7 @@ def workloads_project(fleet: ArgoFleet, stages: Iterable[str]) -> dict[str, Any]
     namespaces = list(dict.fromkeys(entry["namespace"] for entry in destinations))
     spec = {
         "description": f"The services themselves, one Application per service and stage. {_generated()}",
-        "sourceRepos": _repositories(fleet, fleet.workloads),
+        "sourceRepos": _repositories(fleet, _glob(fleet.workloads["source"].get("repoURL") or "", "*")),
         "destinations": [*destinations, *deny],
         "clusterResourceWhitelist": Note(
             "For CreateNamespace=true; nothing else that is cluster-wide.",
@@ -105,8 +105,7 @@ def _project(fleet: ArgoFleet, settings: Mapping[str, Any], spec: dict[str, Any]
     return {"apiVersion": "argoproj.io/v1alpha1", "kind": "AppProject", "metadata": metadata, "spec": whole}
 
 
-def _repositories(fleet: ArgoFleet, settings: Mapping[str, Any]) -> list[str]:
-    chart = settings["source"].get("repoURL")
+def _repositories(fleet: ArgoFleet, chart: str) -> list[str]:
     return list(dict.fromkeys([fleet.repo_url, *([chart] if chart else [])]))
 
 

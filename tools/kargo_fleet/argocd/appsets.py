@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kargo_fleet.argocd.settings import LABELS, ArgoFleet
 from kargo_fleet.argocd.shares import NO_SHARD, Share
@@ -101,33 +101,34 @@ def git_generator(
     return {"git": {**git, **({"values": own} if own else {})}, **selector}
 
 
+class ChartOrigin(NamedTuple):
+    """The fields of an Argo CD source that say where a chart is: a `path` in a Git repository, or else a `chart` in another."""
+
+    repo_url: str
+    revision: str
+    path: str = ""
+    chart: str = ""
+
+
 def source(
-    fleet: ArgoFleet,
-    settings: Mapping[str, Any],
-    default_path: str,
-    revision: str,
-    value_files: Iterable[str],
-    helm: Mapping[str, Any],
+    fleet: ArgoFleet, origin: ChartOrigin, revision: str, value_files: Iterable[str], helm: Mapping[str, Any]
 ) -> tuple[dict[str, Any], str]:
     """Return `source`, or `sources` when chart and values files are not in one checkout; and manifest-generate-paths.
 
-    Those are the paths that an Application depends on, `.` being the chart's folder.
+    Those are the paths that an Application depends on, `.` being the chart's folder. `revision` is that of the values files.
     """
-    chosen = settings["source"]
     files = list(value_files)
-    repo_url = chosen.get("repoURL") or fleet.repo_url
-    chart_revision = chosen.get("targetRevision") or revision
-    path = "" if chosen.get("chart") else chosen.get("path") or default_path
     chart: dict[str, Any] = {
-        "repoURL": literal(repo_url),
-        "targetRevision": literal(chart_revision),
-        **({"path": literal(path)} if path else {"chart": literal(chosen["chart"])}),
+        "repoURL": origin.repo_url,
+        "targetRevision": origin.revision,
+        **({"path": origin.path} if origin.path else {"chart": origin.chart}),
     }
-    if path and (repo_url, chart_revision) == (fleet.repo_url, revision):
+    here = literal(fleet.repo_url), literal(revision)
+    if origin.path and (origin.repo_url, origin.revision) == here:
         return {"source": {**chart, "helm": {**helm, "valueFiles": files}}}, ";".join([".", *files])
     chart["helm"] = {**helm, "valueFiles": [f"$values{file}" for file in files]}
-    values = {"repoURL": literal(fleet.repo_url), "targetRevision": literal(revision), "ref": "values"}
-    paths = ([f"/{literal(path.strip('/'))}"] if path else []) + files
+    values = {"repoURL": here[0], "targetRevision": here[1], "ref": "values"}
+    paths = ([f"/{origin.path.strip('/')}"] if origin.path else []) + files
     return {"sources": [chart, Note("The values files.", values)]}, ";".join(paths)
 
 

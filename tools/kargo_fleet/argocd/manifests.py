@@ -61,7 +61,7 @@ def handover(fleet: Mapping[str, Any], old_texts: Iterable[str]) -> list[str]:
     namespace = known.argocd["namespace"]
     return [
         f"kubectl -n {namespace} delete applicationset {' '.join(old)} --cascade=orphan",
-        "kubectl apply --server-side -f argocd/",
+        "kubectl apply --server-side --force-conflicts -f argocd/",
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kargo_fleet.fleet.chart import DEFAULT_PATH
+from kargo_fleet.fleet.chart_source import ChartSource, chart_source
 from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import Shard, shards_of
@@ -38,7 +38,6 @@ DEFAULTS: dict[str, Any] = {
         "annotations": {},
         "preservedFields": {"annotations": ["argocd.argoproj.io/skip-reconcile"], "labels": []},
         "ignoreApplicationDifferences": [],
-        "source": {"repoURL": "", "path": "", "chart": "", "targetRevision": ""},
         "automated": {"enabled": True, "prune": True, "selfHeal": True},
         "syncOptions": ["FailOnSharedResource=true", "ApplyOutOfSyncOnly=true"],
         "retry": _RETRY,
@@ -90,7 +89,7 @@ class ArgoFleet:
     repo_url: str
     revision: str
     services: str
-    chart: str
+    chart: ChartSource
     usual_stages: tuple[str, ...]
     shards: tuple[Shard, ...]
     argocd: dict[str, Any]
@@ -136,7 +135,7 @@ def argo_fleet(fleet: Mapping[str, Any]) -> ArgoFleet:
         repo_url=git.get("repoURL") or "",
         revision=argocd["targetRevision"] or git.get("branch") or DEFAULT_BRANCH,
         services=(fleet.get("services") or DEFAULT_SERVICES).strip("/"),
-        chart=((fleet.get("chart") or {}).get("path") or DEFAULT_PATH).strip("/"),
+        chart=chart_source(fleet),
         usual_stages=_usual_stages((fleet.get("values") or {}).get("stages") or {}),
         shards=shards_of(fleet),
         argocd=argocd,

@@ -1,4 +1,4 @@
-"""The ApplicationSet of the units: one Application per service, which installs charts/kargo-service."""
+"""The ApplicationSet of the units: one Application per service, which installs the chart."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from kargo_fleet.argocd.appsets import (
     SERVICE,
+    ChartOrigin,
     app_project_of,
     application_set,
     git_generator,
@@ -63,7 +64,7 @@ def unit_application(fleet: ArgoFleet, service: str) -> str:
 def _template(fleet: ArgoFleet, destination: Mapping[str, Any]) -> dict[str, Any]:
     settings = fleet.units
     values_file = f"/{values_path(SERVICE)}"
-    origin, paths = source(fleet, settings, fleet.chart, fleet.revision, [values_file], _helm())
+    origin, paths = source(fleet, _chart_origin(fleet), fleet.revision, [values_file], _helm())
     spec: dict[str, Any] = {
         "project": app_project_of({**fleet.argocd, **settings}),
         **origin,
@@ -76,6 +77,14 @@ def _template(fleet: ArgoFleet, destination: Mapping[str, Any]) -> dict[str, Any
     spec["syncPolicy"] = policy
     spec["revisionHistoryLimit"] = settings["revisionHistoryLimit"]
     return {"metadata": _metadata(fleet, paths), "spec": spec}
+
+
+def _chart_origin(fleet: ArgoFleet) -> ChartOrigin:
+    chart = fleet.chart
+    if chart.is_package:
+        return ChartOrigin(literal(chart.repo_url), literal(chart.version), chart=literal(chart.chart))
+    revision = chart.revision or fleet.revision
+    return ChartOrigin(literal(chart.repo_url or fleet.repo_url), literal(revision), path=literal(chart.path))
 
 
 def _helm() -> dict[str, Any]:

@@ -54,39 +54,69 @@ def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
         message = "git.repoURL is required: Argo CD reads the services from this repository"
         yield _in_fleet(message, "set git.repoURL", "git", "repoURL")
     yield from _shards(fleet)
-    sections = [("units", fleet.units)] + [("workloads", fleet.workloads)] * bool(fleet.workloads["enabled"])
-    for key, settings in sections:
-        chosen = settings["source"]
-        if chosen.get("chart") and not (chosen.get("repoURL") and chosen.get("targetRevision")):
-            yield _in_fleet(
-                f"argocd.{key}.source.chart requires repoURL and targetRevision",
-                f"set argocd.{key}.source.repoURL and argocd.{key}.source.targetRevision",
-            )
+    if fleet.chart.url and _is_same(fleet.chart.url, fleet.repo_url):
+        yield _in_fleet("chart.git is this repository, git.repoURL", "remove it; chart.path is enough", "chart", "git")
     if not fleet.workloads["enabled"]:
         return
-    if not (fleet.workloads["source"].get("path") or fleet.workloads["source"].get("chart")):
+    chosen = fleet.workloads["source"]
+    if chosen.get("chart") and not (chosen.get("repoURL") and chosen.get("targetRevision")):
+        yield _in_fleet(
+            "argocd.workloads.source.chart requires repoURL and targetRevision",
+            "set argocd.workloads.source.repoURL and argocd.workloads.source.targetRevision",
+            *("argocd", "workloads", "source"),
+        )
+    yield from _revisions(fleet, chosen)
+    if not (chosen.get("path") or chosen.get("chart")):
         yield _in_fleet(
             "argocd.workloads is enabled, but argocd.workloads.source has no path or chart",
             "set argocd.workloads.source.path to a folder of the repository, or chart, repoURL and targetRevision",
+            *("argocd", "workloads", "source"),
         )
     if fleet.workloads["appProject"]["name"] == fleet.argocd["appProject"]["name"]:
         name = fleet.argocd["appProject"]["name"]
         yield _in_fleet(
             f"argocd.appProject.name and argocd.workloads.appProject.name are both {name!r}",
             "use different names: the units' AppProject allows Kargo's kinds only",
+            *("argocd", "workloads", "appProject", "name"),
         )
+
+
+def _revisions(fleet: ArgoFleet, chosen: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield a finding for a chart and values files at two revisions of one repository, which Argo CD refuses.
+
+    Source: Argo CD v3.5, reposerver/repository/repository.go, "cannot reference a different revision of the same repository".
+    """
+    revision = chosen.get("targetRevision")
+    same = not chosen.get("chart") and _is_same(chosen.get("repoURL") or fleet.repo_url, fleet.repo_url)
+    if not revision or not same or "<" in revision:
+        return
+    stages = [stage for stage in fleet.usual_stages if fleet.workload(stage)["targetRevision"] != revision]
+    if stages:
+        yield _in_fleet(
+            f"argocd.workloads.source.targetRevision is {revision}, but the values files of stage {stages[0]} are read from "
+            f"{fleet.workload(stages[0])['targetRevision']}; Argo CD reads a repository at one revision",
+            "remove argocd.workloads.source.targetRevision, or set argocd.workloads.source.repoURL to another repository",
+            *("argocd", "workloads", "source", "targetRevision"),
+        )
+
+
+def _is_same(url: str, other: str) -> bool:
+    """Return whether two URLs are of one repository, as Argo CD compares them (util/git/git.go, NormalizeGitURL)."""
+    return url.strip().lower().removesuffix(".git") == other.strip().lower().removesuffix(".git")
 
 
 def _shards(fleet: ArgoFleet) -> Iterator[Finding]:
     names = [shard.name for shard in fleet.shards]
     if fleet.units["splitBy"] == "shard" and not names:
-        yield _in_fleet("argocd.units.splitBy: shard requires shards", "list the shards under shards")
+        message = "argocd.units.splitBy: shard requires shards"
+        yield _in_fleet(message, "list the shards under shards", "argocd", "units", "splitBy")
     for name in fleet.units["shards"] or {}:
         if name not in names:
             fix = f"use {' or '.join(names)}" if names else "list it under shards"
-            yield _in_fleet(f"argocd.units.shards.{name}: unknown shard", fix)
+            yield _in_fleet(f"argocd.units.shards.{name}: unknown shard", fix, "argocd", "units", "shards", name)
     if fleet.units["shards"] and fleet.units["splitBy"] != "shard":
-        yield _in_fleet("argocd.units.shards has no effect without splitBy: shard", "set argocd.units.splitBy: shard")
+        message = "argocd.units.shards has no effect without splitBy: shard"
+        yield _in_fleet(message, "set argocd.units.splitBy: shard", "argocd", "units", "shards")
 
 
 def _applications(fleet: ArgoFleet, services: Services) -> Iterator[Finding]:
@@ -160,4 +190,5 @@ def _sizes(fleet: ArgoFleet, services: Services, shards: Mapping[str, str]) -> I
             yield _in_fleet(
                 f"argocd.{key}.maxApplications is {most}, but even {MOST} sets hold up to {fullest} Applications each",
                 f"raise argocd.{key}.maxApplications",
+                *("argocd", key, "maxApplications"),
             )

@@ -8,6 +8,7 @@ from typing import Any
 
 from kargo_fleet.argocd.appsets import (
     SERVICE,
+    ChartOrigin,
     app_project_of,
     application_set,
     git_generator,
@@ -72,6 +73,14 @@ def workload_namespace(fleet: ArgoFleet, service: str, stage: str) -> str:
     return _fill(fleet.workload(stage)["destination"]["namespace"], service, stage)
 
 
+def value_files(settings: Mapping[str, Any]) -> list[str]:
+    """Return the values files of the workloads, from the root of the repository, as patterns.
+
+    Argo CD would look for a path without the leading slash in the chart's folder, or not at all.
+    """
+    return [file if file.startswith("/") or "://" in file else f"/{file}" for file in settings["valueFiles"]]
+
+
 def _own_names(fleet: ArgoFleet, services: Services, stage: str, bucket: Bucket) -> dict[str, str]:
     pattern = fleet.workloads["applicationName"]
     return {
@@ -97,9 +106,9 @@ def _names(settings: Mapping[str, Any], stage: str, own: Mapping[str, str]) -> d
 
 
 def _template(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> dict[str, Any]:
-    files = [_fill(file, SERVICE, stage, fleet.services) for file in map(literal, settings["valueFiles"])]
+    files = [_fill(literal(file), SERVICE, stage, fleet.services) for file in value_files(settings)]
     helm = {"releaseName": SERVICE, "ignoreMissingValueFiles": settings["ignoreMissingValueFiles"]}
-    origin, paths = source(fleet, settings, "", settings["targetRevision"], files, helm)
+    origin, paths = source(fleet, _chart_origin(fleet, settings, stage), settings["targetRevision"], files, helm)
     target = settings["destination"]
     own = {NAME_LABEL: SERVICE, COMPONENT_LABEL: f"workload-{stage}"}
     metadata = {
@@ -119,6 +128,19 @@ def _template(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> dict
         "revisionHistoryLimit": settings["revisionHistoryLimit"],
     }
     return {"metadata": metadata, "spec": spec}
+
+
+def _chart_origin(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> ChartOrigin:
+    chosen = settings["source"]
+
+    def filled(text: str) -> str:
+        return _fill(literal(text), SERVICE, stage, fleet.services)
+
+    repo_url = filled(chosen.get("repoURL") or fleet.repo_url)
+    revision = filled(chosen.get("targetRevision") or settings["targetRevision"])
+    if chosen.get("chart"):
+        return ChartOrigin(repo_url, revision, chart=filled(chosen["chart"]))
+    return ChartOrigin(repo_url, revision, path=filled(chosen.get("path") or "").strip("/"))
 
 
 def _fill(pattern: str, service: str, stage: str, services: str = "") -> str:

@@ -88,6 +88,8 @@ def parser() -> Parser:
     _add_doctor(commands)
     _add_capacity(commands)
     _add_schema(commands)
+    _add_init(commands)
+    _add_chart(commands)
     _add_explain(commands)
     _add_completion(commands)
     _add_help(commands, root)
@@ -190,11 +192,20 @@ def _add_check(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, root: Path) -> int:
         from kargo_fleet.commands.check import check
 
-        return check(root, arguments.services, use_cache=not arguments.no_cache, reporter=_reporter(arguments))
+        return check(
+            root,
+            arguments.services,
+            online=arguments.online,
+            use_cache=not arguments.no_cache,
+            reporter=_reporter(arguments),
+        )
 
     summary = "validate everything and report errors and outdated files; write nothing"
     parser = _add(commands, "check", summary, "kargo-fleet check --output json", run, page="docs/findings.md")
     _add_services(parser, _SOME_AND_ARGOCD)
+    parser.add_argument(
+        "--online", action="store_true", help="also look at the chart in its registry or in another repository"
+    )
     _add_no_cache(parser)
 
 
@@ -513,3 +524,42 @@ def repository(directory: str | None) -> Path:
 def _from_here(arguments: argparse.Namespace, root: Path, path: str | None) -> str | None:
     """Return a path of the command line relative to the repository: with -C it is that already, else relative to here."""
     return path if path is None or arguments.directory is not None else os.path.relpath(path, root)
+
+
+def _add_chart(commands: _Commands) -> None:
+    def run(arguments: argparse.Namespace, root: Path) -> int:
+        from kargo_fleet.commands.vendor import vendor
+
+        return vendor(root, force=arguments.force, dry_run=arguments.dry_run, reporter=_reporter(arguments))
+
+    summary = "copy the chart that comes with kargo-fleet into the repository, or update the copy"
+    parser = _add(commands, "chart", summary, "kargo-fleet chart vendor", run, page="docs/upgrading.md")
+    parser.add_argument("action", choices=["vendor"], help="vendor: write the folder chart.path of fleet.yaml")
+    parser.add_argument("--force", action="store_true", help="replace a copy that was edited by hand")
+    parser.add_argument("--dry-run", action="store_true", help="report what would be written, and write nothing")
+
+
+def _add_init(commands: _Commands) -> None:
+    def run(arguments: argparse.Namespace, root: Path) -> int:
+        from kargo_fleet.commands.init import init
+
+        if arguments.chart == "oci" and not arguments.oci_url:
+            raise FleetError(
+                "--chart oci requires --oci-url, the chart in your registry: oci://registry.example.com/org/kargo-service\n"
+                f"Its version must be {__version__}; `helm push` puts it there."
+            )
+        if arguments.chart == "vendor" and arguments.oci_url:
+            raise FleetError("--chart vendor and --oci-url are mutually exclusive")
+        return init(root, oci=arguments.oci_url, dry_run=arguments.dry_run, reporter=_reporter(arguments))
+
+    summary = "set up a Git repository that has services: fleet.yaml, the chart, schemas, a hook and a CI job"
+    parser = _add(commands, "init", summary, "kargo-fleet init", run, page="docs/adopting.md")
+    parser.add_argument(
+        "--chart",
+        choices=["vendor", "oci"],
+        help="vendor: copy the chart into the repository (default); oci: take it from --oci-url",
+    )
+    parser.add_argument(
+        "--oci-url", default="", metavar="URL", help="the chart in an OCI registry: oci://HOST/PATH/kargo-service"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="report what would be written, and write nothing")

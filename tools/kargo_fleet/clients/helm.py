@@ -9,7 +9,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from kargo_fleet.clients.process import ClientError
+from kargo_fleet.clients.process import ClientError, ClientTimeoutError
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files.workers import processors
 
@@ -32,19 +32,26 @@ class Helm:
         self._stopped = False
         self._environment = _MEMORY | dict(os.environ)
 
-    def run(self, *arguments: str, folder: Path) -> bytes:
-        """Run helm in `folder` and return its stdout. Raises ClientError with Helm's message."""
+    def run(self, *arguments: str, folder: Path, timeout: float | None = None) -> bytes:
+        """Run helm in `folder` and return its stdout.
+
+        Raises ClientError with Helm's message, ClientTimeoutError after `timeout` seconds.
+        """
         with self._free:
             if self._stopped:
                 raise ClientError("stopped")
-            result = subprocess.run(
-                ["helm", *arguments],
-                cwd=folder,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-            )
+            try:
+                result = subprocess.run(
+                    ["helm", *arguments],
+                    cwd=folder,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    check=False,
+                    timeout=timeout,
+                )
+            except subprocess.TimeoutExpired:
+                raise ClientTimeoutError(f"helm did not answer within {timeout:.0f} s") from None
         if result.returncode:
             message = result.stderr.decode(errors="replace").strip()
             raise ClientError(clean(message) or f"helm exited with status {result.returncode}")

@@ -11,11 +11,11 @@ from kargo_fleet.capacity.assumptions import Assumptions
 from kargo_fleet.files import generated
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.load import load_chart
+from kargo_fleet.fleet.names import SCHEMAS
 from kargo_fleet.fleet.sections import fleet_schema
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
 from kargo_fleet.text.editor_schema import with_defaults, with_described_defaults, without_defaults
 
-FOLDER = "schemas"
 _OF_CHART = "Default of the chart"
 #: Keys whose default comes from fleet.yaml. An editor that completes `image: {…}` must not write the chart's over it.
 FROM_FLEET = ("service.name", "image.repoURL", "git.repoURL", "git.branch", "promotion.path", "shard")
@@ -25,7 +25,7 @@ def schema(root: Path, *, reporter: Reporter = TEXT) -> int:
     """Write schemas/fleet.schema.json and schemas/kargo.schema.json to the repository; return 0."""
     changes = []
     for name, content in contents(root).items():
-        path = f"{FOLDER}/{name}"
+        path = f"{SCHEMAS}/{name}"
         current = generated.read(root / path)
         if current != content:
             generated.write(root / path, content)
@@ -35,8 +35,12 @@ def schema(root: Path, *, reporter: Reporter = TEXT) -> int:
 
 
 def contents(root: Path) -> dict[str, str]:
-    """Return the content of each schema file, by file name."""
-    chart = load_chart(root)
+    """Return the text of each schema file of the repository at `root`, by file name."""
+    return texts(load_chart(root))
+
+
+def texts(chart: Chart) -> dict[str, str]:
+    """Return the text of each schema file for a chart, by file name."""
     schemas = {"fleet.schema.json": _fleet_schema(chart), "kargo.schema.json": _service_schema(chart)}
     return {name: json.dumps(content, indent=2, ensure_ascii=False) + "\n" for name, content in schemas.items()}
 

@@ -94,16 +94,20 @@ def _retry() -> dict[str, Any]:
     )
 
 
-def _source(description: str, path: str) -> dict[str, Any]:
+def _source() -> dict[str, Any]:
+    replaced = {"placeholders": ["service", "stage"]}
     return _object(
-        description,
+        "The chart that deploys a service; `<service>` and `<stage>` are replaced in every key.",
         {
-            "repoURL": _reference("Repository of the chart. Empty: git.repoURL."),
-            "path": _reference(path),
+            "repoURL": _reference("Repository of the chart. Empty: git.repoURL.", **replaced),
+            "path": _reference("Folder of the chart in the repository.", **replaced),
             "chart": _reference(
-                "Name of the chart in a Helm or OCI repository (repoURL); set targetRevision to its version."
+                "Name of the chart in a Helm or OCI repository (repoURL); set targetRevision to its version.",
+                **replaced,
             ),
-            "targetRevision": _reference("Branch, tag, commit or chart version. Empty: argocd.targetRevision."),
+            "targetRevision": _reference(
+                "Branch, tag, commit or chart version. Empty: argocd.targetRevision.", **replaced
+            ),
         },
     )
 
@@ -178,7 +182,7 @@ _NAMESPACE = _reference(
 )
 
 _UNITS = _object(
-    "The ApplicationSet of the units: one Application per service, which installs charts/kargo-service.",
+    "The ApplicationSet of the units: one Application per service, which installs the chart (`chart` of fleet.yaml).",
     {
         "name": _name("Name of the ApplicationSet; after a split, the prefix of the names."),
         **_sets("service"),
@@ -193,9 +197,6 @@ _UNITS = _object(
                 "One shard's units.", {"destination": _destination("Cluster of the Kargo that has this shard.")}
             ),
         },
-        "source": _source(
-            "Location of the chart, if not in this repository.", "Folder of the chart. Empty: chart.path."
-        ),
     },
 )
 
@@ -217,7 +218,7 @@ _WORKLOADS = _object(
         "name": _name("Prefix of the names of the ApplicationSets, followed by `-<stage>`."),
         **_sets("service", "stage"),
         "appProject": _app_project(create=_flag("Generate the AppProject. false: it exists already.")),
-        "source": _source("The chart that deploys a service.", "Folder of the chart in the repository."),
+        "source": _source(),
         "valueFiles": _strings(
             "Values files, from the root of the repository, with `<services>`, `<service>`, `<stage>`.",
             "services",

@@ -10,23 +10,35 @@ from typing import Any
 
 import kargo_fleet
 from kargo_fleet.errors import FleetError
+from kargo_fleet.fleet.chart_source import DEFAULT_PATH
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.json_schema import Schema
 
-DEFAULT_PATH = "charts/kargo-service"
+#: The file that makes a folder a chart.
+CHART_FILE = "Chart.yaml"
 
 
 class ChartError(FleetError):
-    """`chart.path` of fleet.yaml is not a chart, or not a kargo-service chart."""
+    """A folder is not a chart, or not a kargo-service chart; `reason` is why."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart on disk: `defaults` is its values.yaml, `schema` its values.schema.json."""
+    """A chart on disk: `defaults` is its values.yaml, `schema` its values.schema.json, `version` that of its Chart.yaml."""
 
     path: Path
+    version: str
     defaults: dict[str, Any]
     schema: dict[str, Any]
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether it is the chart that comes with this tool."""
+        return self.path.resolve() == packaged()
 
     @cached_property
     def validator(self) -> Schema:
@@ -47,19 +59,29 @@ def read_chart(root: Path, path: str | None) -> Chart:
     Raises ChartError when there is no chart at `path`, or when it is not a kargo-service chart.
     """
     folder = root / (path or DEFAULT_PATH)
-    if not (folder / "Chart.yaml").is_file():
+    if not (folder / CHART_FILE).is_file():
         if path is not None:
             raise ChartError(f"chart.path: there is no chart in {path}")
         folder = packaged()
     try:
+        version = version_of(folder)
         defaults = yaml_reader.parse((folder / "values.yaml").read_text(encoding="utf-8"))
         schema = json.loads((folder / "values.schema.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml_reader.YamlError) as error:
-        raise ChartError(f"chart.path: {folder} is not a kargo-service chart: {error}") from None
+        raise ChartError(f"chart.path: {folder} is not a kargo-service chart: {error}", str(error)) from None
     for part in (defaults, schema.get("properties") if isinstance(schema, dict) else None):
         if not isinstance(part, dict) or not {"image", "git", "promotion", "stages"} <= part.keys():
-            raise ChartError(f"chart.path: {folder} is not a kargo-service chart: it has other values")
-    return Chart(folder, defaults, schema)
+            reason = "it has other values"
+            raise ChartError(f"chart.path: {folder} is not a kargo-service chart: {reason}", reason)
+    return Chart(folder, version, defaults, schema)
+
+
+def version_of(folder: Path) -> str:
+    """Return the version of the chart in a folder. Raises OSError, ValueError or yaml_reader.YamlError when it has none."""
+    version = yaml_reader.parse((folder / CHART_FILE).read_text(encoding="utf-8")).get("version")
+    if not isinstance(version, str):
+        raise ValueError(f"{CHART_FILE} has no version")
+    return version
 
 
 def packaged() -> Path:

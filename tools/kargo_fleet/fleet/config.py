@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
-from kargo_fleet.findings import Finding, KeyPath, Place
-from kargo_fleet.fleet import nulls
+from kargo_fleet.findings import Finding, KeyPath, Place, Problem
+from kargo_fleet.fleet import chart_source, nulls
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.layers import Layer, in_layer, layer_problems
 from kargo_fleet.fleet.names import FLEET_FILE
@@ -95,10 +95,8 @@ class FleetFile:
 
     @property
     def chart_path(self) -> str | None:
-        """`chart.path`, which must be known before the rest of the file can be checked."""
-        section = self.data.get("chart")
-        path = section.get("path") if isinstance(section, dict) else None
-        return path if isinstance(path, str) and path else None
+        """The folder of the chart that is read, which must be known before the rest of the file can be checked."""
+        return chart_source.local_path(self.data.get("chart"))
 
 
 def read_file(root: Path) -> FleetFile:
@@ -124,14 +122,22 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
     if file.unusable:
         return broken_fleet(root), list(file.findings)
     problems = layer_problems(Schema(fleet_schema(chart.schema)), file.layer)
-    findings = [*file.findings, *(in_layer(problem, file.layer) for problem in problems)]
+    findings = [*file.findings, *(in_layer(_moved(problem, file.data), file.layer) for problem in problems)]
     problems = [problem for problem in problems if problem.is_error]
     if any(_concerns_everyone(problem.path) for problem in problems):
         return broken_fleet(root), findings
     findings += _shard_findings(file.layer)
+    findings += [in_layer(problem, file.layer) for problem in chart_source.problems(file.data.get("chart") or {})]
     fleet = _fleet(root, file, frozenset(str(problem.path[1]) for problem in problems))
     idle = nulls.problems(chart.schema, fleet.layer.values, [chart.defaults])
     return fleet, [*findings, *(in_layer(problem, fleet.layer) for problem in idle)]
+
+
+def _moved(problem: Problem, data: Mapping[str, Any]) -> Problem:
+    """Return the problem, with the new place of a key that an earlier version had elsewhere."""
+    if problem.path != ("argocd", "units", "source"):
+        return problem
+    return problem._replace(fix=chart_source.moved(data["argocd"]["units"]["source"]))
 
 
 def broken_fleet(root: Path) -> Fleet:

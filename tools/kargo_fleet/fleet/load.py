@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kargo_fleet.errors import FleetError
-from kargo_fleet.findings import Finding
+from kargo_fleet.findings import Finding, Problem
 from kargo_fleet.fleet import chart as charts
 from kargo_fleet.fleet import config
 from kargo_fleet.fleet.chart import Chart
+from kargo_fleet.fleet.chart_source import chart_source
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.examples import example_findings
+from kargo_fleet.fleet.layers import in_layer
 from kargo_fleet.fleet.sections import REGISTRY_SCHEMA
 from kargo_fleet.text.json_schema import Schema
 
@@ -37,10 +39,13 @@ def load(root: Path, *, image_repository: str | None = None, git_repo_url: str |
     except charts.ChartError as error:
         if file.chart_path is None:
             raise
-        fix = "correct the path, or remove it to use the chart that comes with kargo-fleet"
+        fix = "correct the path, or run `kargo-fleet chart vendor` to copy the chart there"
         found = Finding(file.layer.place(("chart", "path")), "KF105", str(error), fix)
         return Loaded(charts.read_chart(root, None), config.broken_fleet(root), [found])
     fleet, findings = config.fleet_of(root, file, chart)
+    if not fleet.broken and (problem := _version_problem(chart, fleet)):
+        findings.append(in_layer(problem, file.layer))
+        fleet = config.broken_fleet(root)
     _check_option(REGISTRY_SCHEMA, "--image-repository", image_repository)
     _check_option(chart.schema["properties"]["git"]["properties"]["repoURL"], "--git-repo-url", git_repo_url)
     return Loaded(chart, fleet.overridden(image_repository, git_repo_url), findings)
@@ -69,6 +74,24 @@ def load_chart(root: Path) -> Chart:
         if finding.code == "KF105":
             raise _unusable(finding)
     return loaded.chart
+
+
+def _version_problem(chart: Chart, fleet: Fleet) -> Problem | None:
+    """Return why values that are computed with `chart` are wrong for the package that Argo CD installs, if they may be."""
+    source = chart_source(fleet.data)
+    if (
+        not source.is_package
+        or not source.version
+        or source.version.removeprefix("v") == chart.version.removeprefix("v")
+    ):
+        return None
+    here = f"the chart of kargo-fleet is {chart.version}"
+    fix = f"set chart.version to {chart.version}, or install kargo-fleet {source.version}, or set chart.path to a copy of the chart"
+    if not chart.is_packaged:
+        copy = chart.path.relative_to(fleet.root).as_posix()
+        here = f"the chart in {copy}, which values are computed with, is {chart.version}"
+        fix = f"set chart.version to {chart.version}, or replace {copy} with version {source.version}"
+    return Problem("KF106", f"chart.version is {source.version}, but {here}", fix, ("chart", "version"))
 
 
 def _unusable(finding: Finding) -> FleetError:

@@ -10,6 +10,7 @@ SERVICE_FILE = "kargo.yaml"
 #: The folder of the generated values files.
 VALUES = "values"
 ARGOCD = "argocd"
+SCHEMAS = "schemas"
 
 #: What the names of Projects and their namespaces begin with.
 PREFIX = "kargo-"

@@ -7,7 +7,7 @@ from typing import Any
 
 from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.capacity_section import CAPACITY_SCHEMA
-from kargo_fleet.fleet.chart import DEFAULT_PATH
+from kargo_fleet.fleet.chart_source import DEFAULT_PATH
 from kargo_fleet.fleet.shards import HEAVIEST, Shard
 from kargo_fleet.text.image_references import REGISTRY
 
@@ -19,7 +19,12 @@ DEFAULT_PRUNE_SHARE = 0.1
 #: The name of a shard becomes part of ApplicationSet names, so it is a DNS label, which is stricter than Kargo.
 _SHARD = r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"
 _SHARD_MESSAGE = "the name of a shard: a-z, 0-9 and -, at most 40 characters"
-_FOLDER = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
+#: An image reference without tag and digest: a host, perhaps with a port, and lowercase parts.
+OCI_PATTERN = r"^oci://[A-Za-z0-9.\-\[\]:]+(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$"
+_URL = r"^https?://[^\s/@]+(/\S*)?$"
+_VERSION = r"^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
+#: A path from the root of the repository.
+FOLDER_PATTERN = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 
 #: What `image.registry` and --image-repository may be.
 REGISTRY_SCHEMA: dict[str, Any] = {
@@ -55,7 +60,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 "description": "Folder with one folder per service.",
                 "default": DEFAULT_SERVICES,
                 "type": "string",
-                "pattern": _FOLDER,
+                "pattern": FOLDER_PATTERN,
                 "patternErrorMessage": "a path from the root of the repository, such as services",
             },
             "image": section(
@@ -82,15 +87,45 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 },
             ),
             "chart": section(
-                "The chart that templates one unit.",
+                "Location of the chart that templates one unit. Default: the folder charts/kargo-service of this repository.",
                 {
                     "path": {
-                        "description": "Folder of the chart. Without it, and without the default folder: kargo-fleet's own chart.",
+                        "description": "Folder of the chart in this repository. With git: in that one. With oci or helm: "
+                        "a copy of the chart, for its defaults and its schema.",
                         "default": DEFAULT_PATH,
                         "type": "string",
-                        "pattern": _FOLDER,
+                        "pattern": FOLDER_PATTERN,
                         "patternErrorMessage": "a path from the root of the repository, such as charts/kargo-service",
-                    }
+                    },
+                    "oci": {
+                        "description": "The chart in an OCI registry, without a tag. Requires version.",
+                        "type": "string",
+                        "pattern": OCI_PATTERN,
+                        "patternErrorMessage": "the chart in an OCI registry, such as oci://registry.example.com/org/kargo-service; "
+                        "its version is chart.version",
+                    },
+                    "helm": {
+                        "description": "URL of a Helm repository with the chart kargo-service. Requires version.",
+                        "type": "string",
+                        "pattern": _URL,
+                        "patternErrorMessage": "the URL of a Helm repository, such as https://charts.example.com; "
+                        "a chart in a registry is chart.oci",
+                    },
+                    "git": {
+                        **git["repoURL"],
+                        "description": "URL of another Git repository that has the chart in path.",
+                    },
+                    "version": {
+                        "description": "Version of the chart, with oci or helm: that of kargo-fleet, or of the copy in path.",
+                        "type": "string",
+                        "pattern": _VERSION,
+                        "patternErrorMessage": "the exact version of the chart, such as 1.2.3",
+                    },
+                    "revision": {
+                        "description": "Branch, tag or commit of git. Default: argocd.targetRevision, else git.branch.",
+                        "type": "string",
+                        "minLength": 1,
+                    },
                 },
             ),
             "shards": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kargo_fleet.argocd import manifests, validate
@@ -19,6 +19,7 @@ from kargo_fleet.fleet.config import Fleet, group_findings
 from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.load import load
 from kargo_fleet.fleet.names import ARGOCD, FLEET_FILE, VALUES, is_service_name, values_path
+from kargo_fleet.generate.argocd_inputs import Unchecked, argocd_inputs, place_in_fleet_file
 from kargo_fleet.generate.cache import Cache, open_cache
 from kargo_fleet.generate.evaluate import EvaluatedService, cached, evaluator
 from kargo_fleet.unit.build import Inputs
@@ -29,7 +30,10 @@ _Answers = Iterable[EvaluatedService | None]
 
 @dataclass
 class Desired:
-    """The files that should be in the repository, and the findings about it."""
+    """The files that should be in the repository, and the findings about it.
+
+    `unchecked` names what Argo CD reads from elsewhere, which was not looked at.
+    """
 
     chart: Chart
     fleet: Fleet
@@ -39,6 +43,7 @@ class Desired:
     replaced: list[Output] = field(default_factory=list)
     orphans: list[Output] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    unchecked: list[Unchecked] = field(default_factory=list)
 
 
 def desired_state(
@@ -104,10 +109,14 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     made = {found: [StageApplication(*stage) for stage in found] for found in {one.stages for one in services}}
     stages = {one.service: made[one.stages] for one in services if is_service_name(one.service)}
     shards = {one.service: one.shard for one in services} if fleet.shards else {}
-    found = validate.findings(fleet.data, stages, shards)
+    found = [_placed(finding, fleet) for finding in validate.findings(fleet.data, stages, shards)]
     reported = {finding.path for finding in desired.findings if finding.path and finding.code == "KF104"}
     desired.findings += [finding for finding in found if finding.path not in reported]
-    if any(not finding.service for finding in found):
+    missing = {finding.place.file for finding in desired.findings if finding.code == "KF401"}
+    inputs = argocd_inputs(fleet, stages, missing)
+    desired.findings += [*inputs.blocking, *inputs.others]
+    desired.unchecked = inputs.unchecked
+    if inputs.blocking or any(not finding.service for finding in found):
         return  # the last good files stay
     files = manifests.manifests(fleet.data, stages, shards)
     header = HEADER.format(sources=f"{FLEET_FILE} and {fleet.services}/")
@@ -118,6 +127,13 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
         message = "ApplicationSets are renamed; hand their Applications over, or two sets claim them"
         fix = "after the push: " + " && ".join(commands)
         desired.findings.append(Finding(Place(ARGOCD), "KFW601", message, fix))
+
+
+def _placed(finding: Finding, fleet: Fleet) -> Finding:
+    """Return a finding about a value of fleet.yaml at its place there."""
+    if finding.place != Place(FLEET_FILE) or not finding.path:
+        return finding
+    return replace(finding, place=place_in_fleet_file(fleet, finding.path))
 
 
 def _add_output(desired: Desired, root: Path, path: str, wanted: str) -> None:

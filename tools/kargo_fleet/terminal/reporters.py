@@ -26,6 +26,7 @@ _INFINITIVES = {
     "removed": "remove",
     "deployed": "deploy",
     "deleted": "delete",
+    "kept": "keep",
 }
 
 

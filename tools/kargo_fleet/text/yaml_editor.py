@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kargo_fleet.text import yaml_writer
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
 
 _ABSENT = object()
 
@@ -17,6 +20,18 @@ def rewrite(text: str, wanted: Mapping[str, Any], meaning: Mapping[str, Any]) ->
     `meaning` is the result of merging all layers up to this one: a key of the text that is not in `wanted` is kept where it
     agrees with that result, and removed where it does not.
     """
+    yaml = _editor(text)
+    document = yaml.load(text)
+    if document is None:  # nothing but comments, which ruamel.yaml does not keep
+        return text + ("\n" if text and not text.endswith("\n") else "") + yaml_writer.document(dict(wanted))
+    _update(document, wanted, meaning)
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+def _editor(text: str) -> YAML:
+    """Return an editor that keeps the indentation and the quotes of a text."""
     from ruamel.yaml import YAML
     from ruamel.yaml.util import load_yaml_guess_indent
 
@@ -28,10 +43,26 @@ def rewrite(text: str, wanted: Mapping[str, Any], meaning: Mapping[str, Any]) ->
     yaml.representer.add_representer(
         type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
-    document = yaml.load(text)
-    if document is None:  # nothing but comments, which ruamel.yaml does not keep
-        return text + ("\n" if text and not text.endswith("\n") else "") + yaml_writer.document(dict(wanted))
-    _update(document, wanted, meaning)
+    return yaml
+
+
+def with_item(text: str, key: str, item: Mapping[str, Any]) -> str:
+    """Return the text of a YAML file with an item appended to the list at a key of its root; the list is made when it is missing.
+
+    Raises ValueError when the text is not a mapping with such a list.
+    """
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        yaml = _editor(text)
+        document = yaml.load(text)
+    except YAMLError as error:
+        raise ValueError(str(error)) from None
+    if document is None:
+        return text + ("\n" if text and not text.endswith("\n") else "") + yaml_writer.document({key: [dict(item)]})
+    if not isinstance(document, MutableMapping) or not isinstance(document.setdefault(key, []), list):
+        raise ValueError(f"{key} is not a list")
+    document[key].append(_styled(item))
     stream = io.StringIO()
     yaml.dump(document, stream)
     return stream.getvalue()

@@ -1,0 +1,434 @@
+"""kargo-fleet init: what it sees in a repository, what it writes there, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conftest import STAGES, Run
+from kargo_fleet import __version__
+from kargo_fleet.fleet.chart import packaged, read_chart
+from kargo_fleet.onboard.layout import rank
+from kargo_fleet.onboard.remote import https_url
+from kargo_fleet.onboard.starter import stage_values
+
+IDENTITY = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+ORIGIN = "git@github.com:acme/platform.git"
+DEFAULTS = read_chart(packaged(), ".").defaults["stages"]
+
+Repository = Callable[..., Path]
+
+
+def git(root: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=root, env=os.environ | IDENTITY, check=True, capture_output=True)
+
+
+def values(service: str, *, repository: str = "ghcr.io/acme") -> str:
+    return f"image:\n  repository: {repository}/{service}\n  tag: 1.0.0\n"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """`repository({path: text}, origin=…)` is a Git repository with the services api and nginx, and these files."""
+
+    def build(files: dict[str, str] | None = None, *, origin: str = ORIGIN, folder: str = "services") -> Path:
+        git(tmp_path, "init", "-q", "-b", "main")
+        if origin:
+            git(tmp_path, "remote", "add", "origin", origin)
+        found = {
+            f"{folder}/{service}/values-{stage}.yaml": values(service)
+            for service in ("api", "nginx")
+            for stage in STAGES
+            if folder
+        }
+        for path, text in {**found, **(files or {})}.items():
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_text(text)
+        return tmp_path
+
+    return build
+
+
+def fleet(root: Path) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load((root / "fleet.yaml").read_text())
+    return data
+
+
+def files(root: Path) -> set[str]:
+    listed = subprocess.run(["git", "ls-files", "-co"], cwd=root, text=True, capture_output=True, check=True).stdout
+    return set(listed.splitlines())
+
+
+def test_a_repository_becomes_a_fleet(repository: Repository, run: Run) -> None:
+    root = repository()
+    before = files(root)
+    result = run("init")
+    assert result.status == 0
+    assert fleet(root) == {
+        "image": {"registry": "ghcr.io/acme"},
+        "git": {"repoURL": "https://github.com/acme/platform.git", "branch": "main"},
+        "chart": {"path": "charts/kargo-service"},
+    }
+    assert {path for path in files(root) - before if not path.startswith("charts/")} == {
+        ".github/workflows/kargo-fleet.yaml",
+        ".pre-commit-config.yaml",
+        "fleet.yaml",
+        "schemas/fleet.schema.json",
+        "schemas/kargo.schema.json",
+    }
+    assert (root / "charts/kargo-service/Chart.yaml").exists()
+    assert "created  charts/kargo-service\n" in result.stdout
+    assert "from the remote origin (git@github.com:acme/platform.git)" in result.stderr
+    assert run("generate").status == 0
+    assert run("check") == (0, "", "2 services: 0 errors, 0 warnings\n")
+    assert run("schema").stderr == "the schemas are up to date\n"
+    assert run("chart", "vendor").stderr.endswith("up to date\n")
+
+
+def test_a_second_run_is_refused(repository: Repository, run: Run) -> None:
+    root = repository()
+    run("init")
+    before = {path: (root / path).read_bytes() for path in files(root)}
+    result = run("init")
+    assert (result.status, result.stdout) == (2, "")
+    assert "fleet.yaml exists" in result.stderr
+    assert {path: (root / path).read_bytes() for path in files(root)} == before
+
+
+def test_a_dry_run_writes_nothing(repository: Repository, run: Run) -> None:
+    root = repository()
+    before = files(root)
+    result = run("init", "--dry-run")
+    assert "dry run: would create fleet.yaml\n" in result.stdout
+    assert result.stderr.endswith("dry run: nothing was written\n")
+    assert files(root) == before
+
+
+@pytest.mark.parametrize("folder", ["apps", "deploy/services", "platform/eu/workloads"])
+def test_the_folder_of_the_services_is_found(repository: Repository, run: Run, folder: str) -> None:
+    root = repository({"charts/app/values-dev.yaml": "", "_old/x/values-dev.yaml": ""}, folder=folder)
+    result = run("init")
+    assert fleet(root)["services"] == folder
+    assert f"{folder}/: 2 services (api, nginx)" in result.stderr
+    assert "charts/ (1)" in result.stderr
+    assert run("generate").status == run("check").status == 0
+
+
+def test_most_services_win_and_then_the_usual_name(repository: Repository, run: Run) -> None:
+    root = repository(
+        {f"{folder}/{name}/values-dev.yaml": "" for folder in ("alpha", "services") for name in ("a", "b")}, folder=""
+    )
+    run("init")
+    assert "services" not in fleet(root)  # its default
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({}, "none of 1 file is <service>/values-<stage>.yaml in some folder\n"),
+        (
+            {"services/web/dev/values.yaml": "", "web/prod.yaml": ""},
+            "files that resemble one: services/web/dev/values.yaml",
+        ),
+        ({"services/web/values-dev.yml": ""}, "files that resemble one: services/web/values-dev.yml"),
+    ],
+)
+def test_without_services_the_layout_is_explained(
+    repository: Repository, run: Run, extra: dict[str, str], message: str
+) -> None:
+    root = repository({"README.md": "", **extra}, folder="")
+    result = run("init")
+    assert result.status == 2
+    assert message in result.stderr
+    assert "such as services/nginx/values-dev.yaml" in result.stderr
+    assert not (root / "fleet.yaml").exists()
+
+
+def test_only_a_git_repository_has_a_fleet(tmp_path: Path, run: Run) -> None:
+    result = run("init")
+    assert (result.status, "is not in a Git repository" in result.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_its_root_has_a_fleet(repository: Repository, run: Run, tmp_path: Path) -> None:
+    repository()
+    result = run("-C", str(tmp_path / "services"), "init")
+    assert (result.status, "use kargo-fleet init" in result.stderr) == (2, True)
+
+
+# --- The remote ---
+
+
+@pytest.mark.parametrize(
+    ("remote", "url"),
+    [
+        ("git@github.com:acme/platform.git", "https://github.com/acme/platform.git"),
+        ("github.com:acme/platform", "https://github.com/acme/platform"),
+        ("ssh://git@git.example.com:2222/acme/platform.git", "https://git.example.com/acme/platform.git"),
+        ("ssh://git@ssh.github.com:443/acme/platform.git", "https://github.com/acme/platform.git"),
+        ("https://me:secret@git.example.com:8443/platform.git", "https://git.example.com:8443/platform.git"),
+        ("https://token@github.com/acme/platform", "https://github.com/acme/platform"),
+        ("http://git.example.com/platform.git", "http://git.example.com/platform.git"),
+        ("git://git.example.com/platform.git", "https://git.example.com/platform.git"),
+        ("git@ssh.dev.azure.com:v3/acme/project/platform", "https://dev.azure.com/acme/project/_git/platform"),
+        ("https://acme@dev.azure.com/acme/project/_git/platform", "https://dev.azure.com/acme/project/_git/platform"),
+        ("file:///srv/platform.git", ""),
+        ("/srv/platform.git", ""),
+        ("../platform.git", ""),
+        ("", ""),
+    ],
+)
+def test_a_remote_has_a_url_that_kargo_can_use(remote: str, url: str) -> None:
+    assert https_url(remote) == url
+
+
+def test_a_password_in_a_remote_is_not_shown(repository: Repository, run: Run) -> None:
+    root = repository(origin="https://me:s3cr3t-token@github.com/acme/platform.git")
+    result = run("init")
+    written = "".join((root / path).read_text() for path in files(root))
+    assert "s3cr3t" not in result.stdout + result.stderr + written
+
+
+@pytest.mark.parametrize(
+    ("origin", "why"), [("", "there is no remote origin"), ("/srv/p.git", "/srv/p.git has no https:// form")]
+)
+def test_without_a_usable_remote_the_url_is_to_be_filled_in(
+    repository: Repository, run: Run, origin: str, why: str
+) -> None:
+    root = repository(origin=origin)
+    result = run("init")
+    assert f"fill in git.repoURL: {why}" in result.stderr.replace("the remote ", "")
+    assert "# FILL IN: the URL of this repository.\n" in (root / "fleet.yaml").read_text()
+    assert "git.repoURL: is required" in run("check").stdout
+
+
+def test_the_branch_is_that_of_the_remote(repository: Repository, run: Run) -> None:
+    root = repository()
+    git(root, "checkout", "-q", "-b", "topic")
+    git(root, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")
+    run("init")
+    assert fleet(root)["git"]["branch"] == "trunk"
+
+
+def test_else_it_is_the_present_one(repository: Repository, run: Run) -> None:
+    root = repository()
+    git(root, "checkout", "-q", "-b", "live")
+    run("init")
+    assert fleet(root)["git"]["branch"] == "live"
+
+
+# --- The registry and the tag ---
+
+
+def test_without_images_the_registry_is_to_be_filled_in(repository: Repository, run: Run) -> None:
+    text = {
+        f"services/{name}/values-{stage}.yaml": "image:\n  tag: 1.0.0\n"
+        for name in ("api", "nginx")
+        for stage in STAGES
+    }
+    root = repository(text)
+    result = run("init")
+    assert "fill in image.registry: no values file" in result.stderr
+    assert "# FILL IN: images are <registry>/<service>.\n" in (root / "fleet.yaml").read_text()
+    result = run("check")
+    assert (result.status, "image.repoURL: is required" in result.stdout) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "registry"),
+    [
+        ("image: {repository: localhost:5000/nginx, tag: 1.0.0}\n", "localhost:5000"),
+        ("image: {registry: ghcr.io, repository: acme/nginx, tag: 1.0.0}\n", "ghcr.io/acme"),
+        ("app: {image: {repository: r.example.com/nginx, tag: 1.0.0}}\n", "r.example.com"),
+    ],
+)
+def test_the_registry_stands_before_the_name_of_the_service(
+    repository: Repository, run: Run, text: str, registry: str
+) -> None:
+    root = repository({f"apps/nginx/values-{stage}.yaml": text for stage in STAGES}, folder="")
+    run("init")
+    assert fleet(root)["image"]["registry"] == registry
+
+
+def test_most_services_decide_and_the_others_are_told(repository: Repository, run: Run) -> None:
+    root = repository({"services/web/values-dev.yaml": values("web", repository="other.example.com")})
+    result = run("init")
+    assert fleet(root)["image"]["registry"] == "ghcr.io/acme"
+    assert "other registries, for groups or for a service's kargo.yaml: other.example.com (1)" in result.stderr
+    assert "1 service with other stages: web" in result.stderr
+
+
+def test_a_tag_elsewhere_is_what_promotions_set(repository: Repository, run: Run) -> None:
+    text = "app:\n  image:\n    tag: 1.0.0\n    repository: ghcr.io/acme/nginx\n"
+    root = repository({f"apps/nginx/values-{stage}.yaml": text for stage in STAGES}, folder="")
+    run("init")
+    assert fleet(root)["values"] == {"promotion": {"tagKey": "app.image.tag"}}
+    assert run("generate").status == 0
+
+
+# --- Stages ---
+
+
+def test_stages_have_a_sensible_order() -> None:
+    names = [
+        "dev",
+        "develop",
+        "test",
+        "qa",
+        "int",
+        "stage",
+        "uat",
+        "preprod",
+        "pre-prod",
+        "prod",
+        "production",
+        "prod-eu",
+        "live",
+        "demo",
+    ]
+    assert [rank(name) for name in names] == [0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("stages", "found"),
+    [
+        (["dev", "staging", "prod"], {}),
+        (["dev", "prod"], {"staging": None, "prod": {"upstream": ["dev"]}}),
+        (
+            ["dev", "qa", "prod"],
+            {"staging": None, "qa": {"autoPromotionEnabled": True, "upstream": ["dev"]}, "prod": {"upstream": ["qa"]}},
+        ),
+        (["prod"], {"dev": None, "staging": None, "prod": {"upstream": None}}),
+        (
+            ["dev", "staging", "prod-eu", "prod-us"],
+            {"prod": None, "prod-eu": {"upstream": ["staging"]}, "prod-us": {"upstream": ["staging"]}},
+        ),
+        (["staging", "prod"], {"dev": None, "staging": {"upstream": None}}),
+    ],
+)
+def test_only_other_stages_than_the_charts_are_written(stages: list[str], found: dict[str, Any]) -> None:
+    assert stage_values(stages, DEFAULTS) == found
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [["dev", "test", "prod"], ["prod"], ["uat", "live"], ["dev", "demo", "prod-eu", "prod-us"], ["one", "two"]],
+)
+def test_what_is_written_is_a_pipeline(repository: Repository, run: Run, stages: list[str]) -> None:
+    repository({f"services/web/values-{stage}.yaml": values("web") for stage in stages}, folder="")
+    assert run("init").status == 0
+    result = run("generate")
+    assert (result.status, "error" in result.stdout) == (0, False), result.stdout
+    assert run("check").status == 0
+
+
+# --- The chart ---
+
+
+def test_the_chart_from_a_registry(repository: Repository, run: Run) -> None:
+    root = repository()
+    url = "oci://registry.example.com/org/kargo-service"
+    assert run("init", "--chart", "oci", "--oci-url", url).status == 0
+    assert fleet(root)["chart"] == {"oci": url, "version": __version__}
+    assert not (root / "charts").exists()
+    assert run("generate").status == 0
+    assert f"not checked: the chart {url}:{__version__}" in run("check").stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--chart", "oci"], "--chart oci requires --oci-url"),
+        (["--chart", "vendor", "--oci-url", "oci://r.example.com/c"], "mutually exclusive"),
+        (["--oci-url", "https://r.example.com/c"], "is not a chart in an OCI registry"),
+        (["--oci-url", "oci://r.example.com/c:1.0.0"], "Leave out the version"),
+    ],
+)
+def test_a_registry_must_be_named(repository: Repository, run: Run, options: list[str], message: str) -> None:
+    root = repository()
+    result = run("init", *options)
+    assert (result.status, message in result.stderr) == (2, True), result.stderr
+    assert not (root / "fleet.yaml").exists()
+
+
+# --- Files that are there ---
+
+
+def test_what_is_there_is_kept(repository: Repository, run: Run) -> None:
+    own = {
+        "schemas/fleet.schema.json": "{}\n",
+        ".github/workflows/kargo-fleet.yaml": "name: ours\n",
+        "charts/kargo-service/Chart.yaml": "name: ours\n",
+        ".pre-commit-config.yaml": "repos: [\n",
+    }
+    root = repository(own)
+    result = run("init")
+    assert {path: (root / path).read_text() for path in own} == own
+    assert all(f"kept     {path}\n" in result.stdout for path in own if not path.startswith("charts"))
+    assert "kept charts/kargo-service: was not copied by kargo-fleet and is kept" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "beginning"),
+    [
+        ("", ""),
+        ("# ours\n", "# ours\n"),
+        ("# ours\nrepos:\n- repo: local   # us\n  hooks:\n  - id: x\n", "# ours\nrepos:\n- repo: local   # us\n"),
+        ("fail_fast: true\nrepos: []\n", "fail_fast: true\n"),
+    ],
+)
+def test_the_hook_is_appended(repository: Repository, run: Run, text: str, beginning: str) -> None:
+    root = repository({".pre-commit-config.yaml": text})
+    assert run("init").status == 0
+    written = (root / ".pre-commit-config.yaml").read_text()
+    assert written.startswith(beginning)
+    hooks = [hook["id"] for repo in yaml.safe_load(written)["repos"] for hook in repo["hooks"]]
+    assert hooks[-1] == "kargo-fleet"
+    (root / "fleet.yaml").unlink()
+    run("init")
+    assert (root / ".pre-commit-config.yaml").read_text() == written
+
+
+# --- CI ---
+
+
+def test_the_workflow_of_github(repository: Repository, run: Run) -> None:
+    """A promotion pushes values files of stages, and does not start it."""
+    root = repository()
+    run("init")
+    workflow = yaml.safe_load((root / ".github/workflows/kargo-fleet.yaml").read_text())
+    runs = [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
+    assert runs == [f"pip install kargo-fleet=={__version__}", "kargo-fleet check"]
+    on = workflow[True]  # YAML 1.1
+    assert "services/**" in on["pull_request"]["paths"]
+    assert not any(path in ("services/**", "services/*/**") for path in on["push"]["paths"])
+    assert on["push"]["branches"] == ["main"]
+
+
+def test_the_job_of_gitlab_is_a_file_to_include(repository: Repository, run: Run) -> None:
+    root = repository(origin="git@gitlab.example.com:acme/platform.git")
+    result = run("init")
+    job = yaml.safe_load((root / ".gitlab/kargo-fleet.yml").read_text())["kargo-fleet"]
+    assert job["script"] == [f"pip install kargo-fleet=={__version__}", "kargo-fleet check"]
+    assert "in .gitlab-ci.yml, add: include: [{local: .gitlab/kargo-fleet.yml}]" in result.stderr
+    assert not (root / ".github").exists()
+
+
+def test_elsewhere_the_command_is_told(repository: Repository, run: Run) -> None:
+    root = repository(origin="https://git.example.com/platform.git")
+    result = run("init")
+    assert f"in CI, run: pip install kargo-fleet=={__version__} && kargo-fleet check" in result.stderr
+    assert not (root / ".github").exists()
+
+
+def test_the_report_for_programs(repository: Repository, run: Run) -> None:
+    repository()
+    changes = json.loads(run("init", "--output", "json").stdout)["changes"]
+    assert {"action": "created", "path": "fleet.yaml"} in changes

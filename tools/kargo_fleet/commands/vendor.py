@@ -1,0 +1,40 @@
+"""kargo-fleet chart vendor: copy the chart that comes with the tool into the repository, or update the copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kargo_fleet.errors import FleetError
+from kargo_fleet.findings import has_errors
+from kargo_fleet.fleet.config import read_file
+from kargo_fleet.onboard.vendoring import Vendoring, vendored_path, vendoring
+from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
+from kargo_fleet.text.words import plural
+
+
+def vendor(root: Path, *, force: bool = False, dry_run: bool = False, reporter: Reporter = TEXT) -> int:
+    """Write the chart to `chart.path` of fleet.yaml and report the changes; return 1 when an update was refused, else 0.
+
+    A copy that was edited by hand is kept unless `force`. Raises FleetError when fleet.yaml cannot be read, or when it takes
+    the chart from elsewhere.
+    """
+    file = read_file(root)
+    if file.unusable:
+        raise FleetError(f"{file.findings[0].place}: {file.findings[0].message}\nRun `kargo-fleet check`.")
+    planned = vendoring(root, vendored_path(root, file), force=force)
+    changes = [Change(*change) for change in planned.changes]
+    if not dry_run:
+        planned.carry_out()
+    summary = _summary(planned, len(changes))
+    reporter.show(Report(planned.findings, changes, summary, dry_run=dry_run))
+    return 1 if has_errors(planned.findings) else 0
+
+
+def _summary(planned: Vendoring, changes: int) -> str:
+    if planned.own:
+        return f"{planned.path} is the chart that this kargo-fleet comes with; nothing to do"
+    if changes:
+        return f"{planned.path}: version {planned.version}, {plural(changes, 'file')} changed"
+    if planned.findings:
+        return f"{planned.path}: nothing written"
+    return f"{planned.path}: version {planned.version}, up to date"

@@ -1,0 +1,185 @@
+"""What Argo CD will read of this repository, and whether it is there: the chart, and what the workloads are made of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from kargo_fleet.argocd.settings import ArgoFleet, StageApplication, argo_fleet
+from kargo_fleet.argocd.workload_sets import value_files
+from kargo_fleet.clients.git import ignored
+from kargo_fleet.findings import Finding, KeyPath, Place
+from kargo_fleet.fleet.chart import CHART_FILE, packaged, version_of
+from kargo_fleet.fleet.chart_source import Origin
+from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.names import FLEET_FILE, VALUES, values_path
+from kargo_fleet.fleet.pipeline import expanded
+from kargo_fleet.fleet.vendored import read_record
+from kargo_fleet.text import yaml_reader
+from kargo_fleet.text.words import first_of
+
+Services = Mapping[str, Sequence[StageApplication]]
+
+_VENDOR = "run `kargo-fleet chart vendor` and commit the result, or set chart.oci and chart.version"
+
+
+class Unchecked(NamedTuple):
+    """Something that was not looked at. Whether `check --online` does."""
+
+    what: str
+    online: bool = False
+
+
+@dataclass
+class ArgocdInputs:
+    """What was found. `blocking` are findings about sets that would point nowhere, `others` those about single Applications.
+
+    `unchecked` names what was not looked at, because it is not in this working tree.
+    """
+
+    blocking: list[Finding] = field(default_factory=list)
+    others: list[Finding] = field(default_factory=list)
+    unchecked: list[Unchecked] = field(default_factory=list)
+
+
+def argocd_inputs(fleet: Fleet, services: Services, reported: Collection[str] = ()) -> ArgocdInputs:
+    """Check that the paths in argocd/ lead somewhere. `reported` are files that are known to be missing.
+
+    The working tree stands for the branch that Argo CD follows.
+    """
+    found = ArgocdInputs()
+    argo = argo_fleet(fleet.data)
+    if argo.chart.origin is Origin.REPOSITORY:
+        found.blocking += _chart(fleet, argo.chart.path)
+        found.others += _vendored(fleet, argo.chart.path)
+    else:
+        found.unchecked.append(Unchecked(f"the chart {argo.chart}", online=True))
+    found.others += _ignored_values(fleet, services)
+    if argo.workloads["enabled"]:
+        _Workloads(fleet, argo, services, frozenset(reported), found).check()
+    return found
+
+
+def place_in_fleet_file(fleet: Fleet, path: KeyPath) -> Place:
+    """Return the place of a key in fleet.yaml, or of the deepest part of its path; the whole file when it has none of it."""
+    position, depth = yaml_reader.locate(fleet.text, path)
+    return Place(FLEET_FILE, *position) if depth else Place(FLEET_FILE)
+
+
+def _chart(fleet: Fleet, path: str) -> Iterator[Finding]:
+    """Yield why Argo CD would not find the chart of the units."""
+    place = place_in_fleet_file(fleet, ("chart", "path"))
+    folder = fleet.root / path
+    if not (folder / CHART_FILE).is_file():
+        message = f"Argo CD will not find the chart: there is no {path}/{CHART_FILE} in this repository"
+        yield Finding(place, "KF602", message, _VENDOR, path=("chart", "path"))
+    elif not folder.resolve().is_relative_to(fleet.root.resolve()):
+        message = f"Argo CD will not read the chart: {path} is a link that leads out of this repository"
+        yield Finding(place, "KF602", message, "replace the link with the folder", path=("chart", "path"))
+    else:
+        yield from _ignored_chart(fleet, path)
+
+
+def _ignored_chart(fleet: Fleet, path: str) -> Iterator[Finding]:
+    files = [file.relative_to(fleet.root).as_posix() for file in (fleet.root / path).rglob("*") if file.is_file()]
+    needed = [
+        file for file in files if file.startswith((f"{path}/templates/", f"{path}/{CHART_FILE}", f"{path}/values."))
+    ]
+    for file, rule in ignored(fleet.root, needed).items():
+        message = f"Argo CD will not find {file}: Git ignores it ({rule.place}: {rule.pattern})"
+        yield Finding(Place(file), "KF602", message, f"remove the rule, or run `git add --force {path}`")
+        return
+
+
+def _ignored_values(fleet: Fleet, services: Services) -> Iterator[Finding]:
+    for file, rule in ignored(fleet.root, [values_path(service) for service in sorted(services)[:1]]).items():
+        message = f"Argo CD will not find {file}: Git ignores it ({rule.place}: {rule.pattern})"
+        yield Finding(Place(VALUES), "KF602", message, "remove the rule; the files in values/ are committed")
+
+
+def _vendored(fleet: Fleet, path: str) -> Iterator[Finding]:
+    """Yield a warning when the chart is a copy that another version of this tool has made."""
+    record = read_record(fleet.root / path)
+    own = version_of(packaged())
+    if record is None or record.version == own or not (fleet.root / path / CHART_FILE).is_file():
+        return
+    message = f"this copy of the chart is of kargo-fleet {record.version}, and this is kargo-fleet {own}"
+    fix = f"run `kargo-fleet chart vendor` and commit the result, or install kargo-fleet {record.version}"
+    yield Finding(Place(f"{path}/{CHART_FILE}"), "KFW602", message, fix)
+
+
+class _Workloads:
+    """The charts and the values files of the workloads. What is missing for many services is one finding."""
+
+    def __init__(
+        self, fleet: Fleet, argo: ArgoFleet, services: Services, reported: Collection[str], found: ArgocdInputs
+    ) -> None:
+        self.fleet, self.argo, self.services, self.reported, self.found = fleet, argo, services, reported, found
+        self.root = f"{fleet.root}{os.sep}"
+        self.seen: dict[str, bool] = {}
+        self.missing: dict[tuple[str, KeyPath], dict[str, None]] = {}
+
+    def check(self) -> None:
+        by_stage: dict[str, list[str]] = {}
+        for service, stages in sorted(self.services.items()):
+            for one in stages:
+                by_stage.setdefault(one.name, []).append(service)
+        for stage, services in by_stage.items():
+            settings = self.argo.workload(stage)
+            if settings["targetRevision"] != self.argo.revision:
+                self._leave(f"the values files of stage {stage} on {settings['targetRevision']}")
+            elif not settings["ignoreMissingValueFiles"]:
+                self._value_files(settings, stage, services)
+            self._charts(settings, stage, services)
+        for (pattern, path), lacking in self.missing.items():
+            self._report(pattern, path, list(lacking))
+
+    def _leave(self, what: str) -> None:
+        if (left := Unchecked(what)) not in self.found.unchecked:
+            self.found.unchecked.append(left)
+
+    def _value_files(self, settings: Mapping[str, Any], stage: str, services: Sequence[str]) -> None:
+        for index, pattern in enumerate(value_files(settings)):
+            if "://" in pattern or any(char in pattern for char in "*?["):
+                continue
+            self._look(pattern, ("argocd", "workloads", "valueFiles", index), stage, services)
+
+    def _charts(self, settings: Mapping[str, Any], stage: str, services: Sequence[str]) -> None:
+        chosen = settings["source"]
+        is_here = chosen.get("repoURL") in (None, "", self.argo.repo_url)
+        is_here &= (chosen.get("targetRevision") or settings["targetRevision"]) == self.argo.revision
+        if chosen.get("path") and not chosen.get("chart") and is_here:
+            pattern = f"/{chosen['path'].strip('/')}/{CHART_FILE}"
+            self._look(pattern, ("argocd", "workloads", "source", "path"), stage, services)
+        elif chosen.get("path") or chosen.get("chart"):
+            self._leave("the charts of the workloads")
+
+    def _look(self, pattern: str, path: KeyPath, stage: str, services: Sequence[str]) -> None:
+        pattern = pattern.lstrip("/").replace("<services>", self.argo.services)
+        for service in services:
+            file = expanded(pattern, service, stage)
+            if file not in self.seen:
+                self.seen[file] = file in self.reported or os.access(self.root + file, os.F_OK)
+            if not self.seen[file]:
+                self.missing.setdefault((pattern, path), {})[service] = None
+
+    def _report(self, pattern: str, path: KeyPath, services: list[str]) -> None:
+        place = place_in_fleet_file(self.fleet, path)
+        is_chart = path[2] == "source"
+        fix = (
+            "correct argocd.workloads.source.path, or add the chart"
+            if is_chart
+            else "add the file, or set argocd.workloads.ignoreMissingValueFiles: true"
+        )
+        what = "the chart of the workloads" if is_chart else "a values file of the workloads"
+        if expanded(pattern, "") == pattern and "<stage>" not in pattern:
+            message = f"Argo CD will not find {what}: there is no {pattern} in this repository"
+            self.found.blocking.append(Finding(place, "KF602", message, fix, path=path))
+            return
+        message = (
+            f"Argo CD will not find {what}: there is no {pattern} "
+            f"for {len(services)} of {len(self.services)} services: {first_of(services)}"
+        )
+        self.found.others.append(Finding(place, "KF602", message, fix, path=path))

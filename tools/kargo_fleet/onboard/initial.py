@@ -1,0 +1,149 @@
+"""What `init` would write into a repository, and what it has seen there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kargo_fleet.errors import FleetError
+from kargo_fleet.files import generated
+from kargo_fleet.fleet.chart import Chart, packaged, read_chart
+from kargo_fleet.fleet.chart_source import DEFAULT_PATH
+from kargo_fleet.fleet.names import FLEET_FILE, SCHEMAS
+from kargo_fleet.fleet.sections import OCI_PATTERN
+from kargo_fleet.onboard import starter
+from kargo_fleet.onboard.layout import Layout, layout_of
+from kargo_fleet.onboard.remote import Checkout, GitHost, checkout_of, files_of
+from kargo_fleet.onboard.vendoring import Vendoring, vendoring
+from kargo_fleet.text.words import first_of, plural
+from kargo_fleet.text.yaml_editor import with_item
+
+
+@dataclass
+class Initial:
+    """The texts of new files and of files with something appended, by path, and the files that are kept, each with the reason.
+
+    `seen` says what the files were made of, `missing` what has to be filled in, `notes` what is left to do by hand.
+    """
+
+    root: Path
+    texts: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    chart: Vendoring | None = None
+
+    @property
+    def changes(self) -> list[tuple[str, str]]:
+        """What is done to which file: created, updated, kept."""
+        found = [("updated" if (self.root / path).exists() else "created", path) for path in self.texts]
+        if self.chart and self.chart.changes:
+            found.append(("updated" if (self.root / self.chart.path).exists() else "created", self.chart.path))
+        return found + [("kept", path) for path in self.kept]
+
+    def carry_out(self) -> None:
+        """Write the files, fleet.yaml last: until it is there, the command can be run again. Raises OSError."""
+        if self.chart:
+            self.chart.carry_out()
+        for path in sorted(self.texts, key=lambda path: path == FLEET_FILE):
+            generated.write(self.root / path, self.texts[path])
+
+
+def initial(root: Path, oci: str, schemas: Callable[[Chart], Mapping[str, str]]) -> Initial:
+    """Look at the repository at `root` and plan its first files; the chart is copied, or taken from the registry `oci`.
+
+    `schemas` returns the texts of the files in schemas/ for a chart.
+
+    Raises FleetError when `root` is not the root of a Git repository, has no services, or is a fleet already.
+    """
+    if oci and not re.search(OCI_PATTERN, oci):
+        raise FleetError(
+            f"{oci!r} is not a chart in an OCI registry, such as oci://registry.example.com/org/kargo-service\n"
+            "Leave out the version; it is that of kargo-fleet."
+        )
+    checkout = checkout_of(root)
+    if (root / FLEET_FILE).exists():
+        raise FleetError(f"{FLEET_FILE} exists, so this repository is set up\nRun `kargo-fleet check`.")
+    layout = layout_of(root, files_of(root))
+    chart = read_chart(packaged(), ".")
+    planned = Initial(root)
+    _report(planned, layout, checkout)
+    section = {"oci": oci, "version": chart.version} if oci else {"path": DEFAULT_PATH}
+    _add(planned, {FLEET_FILE: starter.fleet_text(layout, checkout, section, chart.defaults)})
+    _add(planned, {f"{SCHEMAS}/{name}": text for name, text in schemas(chart).items()})
+    if not oci:
+        _add_chart(planned)
+    _add_hook(planned, layout)
+    _add_workflow(planned, layout, checkout)
+    return planned
+
+
+def _report(planned: Initial, layout: Layout, checkout: Checkout) -> None:
+    names = list(layout.services)
+    planned.seen.append(f"{layout.folder}/: {plural(len(names), 'service')} ({first_of(names)})")
+    if layout.others:
+        elsewhere = [f"{folder}/ ({count})" for folder, count in layout.others.items()]
+        planned.seen.append(f"not used, because {layout.folder}/ has most services: {first_of(elsewhere)}")
+    planned.seen.append(f"stages: {', '.join(layout.stages)}, from the names values-<stage>.yaml")
+    if layout.unusual:
+        planned.notes.append(
+            f"{plural(len(layout.unusual), 'service')} with other stages: {first_of(layout.unusual)}; "
+            "`kargo-fleet generate` reports what each of them needs"
+        )
+    if layout.tag_key != "image.tag":
+        planned.seen.append(f"promotion.tagKey: {layout.tag_key}, from the values files")
+    if checkout.url:
+        planned.seen.append(f"git.repoURL: {checkout.url}, from the remote {checkout.remote} ({checkout.written})")
+        planned.seen.append(f"git.branch: {checkout.branch}")
+    else:
+        why = f"the remote {checkout.written} has no https:// form" if checkout.written else "there is no remote origin"
+        planned.missing.append(f"git.repoURL: {why}")
+    if layout.registry:
+        planned.seen.append(f"image.registry: {layout.registry}, from image.repository in the values files")
+        others = [f"{name} ({count})" for name, count in layout.registries.items() if name != layout.registry]
+        if others:
+            planned.notes.append(
+                f"other registries, for groups or for a service's kargo.yaml: {first_of(sorted(others))}"
+            )
+    else:
+        planned.missing.append("image.registry: no values file has an image.repository that ends in /<service>")
+
+
+def _add(planned: Initial, texts: Mapping[str, str]) -> None:
+    """Plan new files; one that is there is kept."""
+    for path, text in texts.items():
+        current = generated.read(planned.root / path)
+        if current is None:
+            planned.texts[path] = text
+        elif current != text:
+            planned.kept[path] = "exists already"
+
+
+def _add_chart(planned: Initial) -> None:
+    planned.chart = vendoring(planned.root, DEFAULT_PATH)
+    if planned.chart.findings:
+        planned.kept[DEFAULT_PATH] = planned.chart.findings[0].message
+
+
+def _add_hook(planned: Initial, layout: Layout) -> None:
+    text = generated.read(planned.root / starter.HOOKS)
+    if text is not None and "id: kargo-fleet" in text:
+        planned.kept[starter.HOOKS] = "has the hook already"
+        return
+    try:
+        planned.texts[starter.HOOKS] = with_item(text or "", "repos", starter.hook(layout.folder))
+    except ValueError:
+        planned.kept[starter.HOOKS] = "cannot be read; add a local hook with `entry: kargo-fleet check`"
+
+
+def _add_workflow(planned: Initial, layout: Layout, checkout: Checkout) -> None:
+    if checkout.host is GitHost.OTHER:
+        planned.notes.append(f"in CI, run: {starter.INSTALL} && kargo-fleet check")
+        return
+    path = starter.WORKFLOWS[checkout.host]
+    _add(planned, {path: starter.workflow(layout, checkout)})
+    if checkout.host is GitHost.GITLAB:
+        planned.notes.append(f"in .gitlab-ci.yml, add: include: [{{local: {path}}}]")

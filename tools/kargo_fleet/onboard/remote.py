@@ -1,0 +1,110 @@
+"""What Git knows of a repository: its root, the URL that others read it from, its branch, its files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kargo_fleet.clients.git import asked
+from kargo_fleet.errors import FleetError
+
+_SCP = re.compile(r"(?:[^@/]+@)?(?P<host>[^:/]+):(?P<path>[^/].*)")
+#: Hosts of SSH whose HTTPS has another name.
+_HTTPS_HOSTS = {
+    "ssh.github.com": "github.com",
+    "altssh.gitlab.com": "gitlab.com",
+    "altssh.bitbucket.org": "bitbucket.org",
+}
+_AZURE = "ssh.dev.azure.com"
+
+
+class GitHost(StrEnum):
+    GITHUB = "GitHub"
+    GITLAB = "GitLab"
+    OTHER = "another host"
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A working tree: `url` is the https:// form of its remote, `written` the remote as Git has it; both may be empty."""
+
+    url: str
+    written: str
+    remote: str
+    branch: str
+    host: GitHost
+
+
+def checkout_of(root: Path) -> Checkout:
+    """Return what Git knows of the working tree at `root`. Raises FleetError when it is not the root of one."""
+    top = asked(root, "rev-parse", "--show-toplevel")
+    if not top:
+        raise FleetError(
+            f"{root.resolve()} is not in a Git repository\n"
+            "Kargo writes to Git and Argo CD reads from it: run `git init`, or pass -C DIR."
+        )
+    if Path(top).resolve() != root.resolve():
+        raise FleetError(f"fleet.yaml belongs into the root of the Git repository: use kargo-fleet -C {top} init")
+    remotes = asked(root, "remote").split()
+    remote = "origin" if "origin" in remotes else remotes[0] if len(remotes) == 1 else ""
+    written = asked(root, "remote", "get-url", remote) if remote else ""
+    url = https_url(written)
+    return Checkout(url, without_password(written), remote, _branch(root, remote), _host(root, url))
+
+
+def files_of(root: Path) -> list[str]:
+    """Return the files of the working tree, without those that Git ignores."""
+    listed = asked(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return sorted({file for file in listed.split("\0") if file})
+
+
+def https_url(url: str) -> str:
+    """Return the https:// form of a remote's URL, without user and password; "" when it has none."""
+    if "://" not in url:
+        found = _SCP.fullmatch(url)
+        return _web(found["host"], found["path"]) if found else ""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        return ""
+    if parts.scheme in ("ssh", "git", "git+ssh"):
+        return _web(parts.hostname, parts.path)
+    if parts.scheme in ("http", "https"):
+        return f"{parts.scheme}://{_address(url)}{parts.path}"
+    return ""
+
+
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
+def _web(host: str, path: str) -> str:
+    path = path.strip("/")
+    if host == _AZURE:  # v3/org/project/repository
+        _, organisation, project, repository = [*path.split("/", 3), "", "", ""][:4]
+        return f"https://dev.azure.com/{organisation}/{project}/_git/{repository}"
+    return f"https://{_HTTPS_HOSTS.get(host, host)}/{path}"
+
+
+def _address(url: str) -> str:
+    """Return host and port of a URL."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _branch(root: Path, remote: str) -> str:
+    """Return the default branch of the remote, else the present one, else main."""
+    default = asked(root, "symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD") if remote else ""
+    return default.removeprefix(f"{remote}/") or asked(root, "symbolic-ref", "--quiet", "--short", "HEAD") or "main"
+
+
+def _host(root: Path, url: str) -> GitHost:
+    name = urlsplit(url).hostname or ""
+    for host in (GitHost.GITHUB, GitHost.GITLAB):
+        if host.value.lower() in name:
+            return host
+    if (root / ".github" / "workflows").is_dir():
+        return GitHost.GITHUB
+    return GitHost.GITLAB if (root / ".gitlab-ci.yml").is_file() else GitHost.OTHER

@@ -1,0 +1,169 @@
+"""The files that a repository starts with: fleet.yaml, a hook of pre-commit, a job of the host's CI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kargo_fleet import __version__
+from kargo_fleet.fleet.chart_source import DEFAULT_PATH
+from kargo_fleet.onboard.layout import Layout, rank
+from kargo_fleet.onboard.remote import Checkout, GitHost
+from kargo_fleet.text.yaml_writer import Note, document, gently_quoted, scalar
+
+HOOKS = ".pre-commit-config.yaml"
+WORKFLOWS = {GitHost.GITHUB: ".github/workflows/kargo-fleet.yaml", GitHost.GITLAB: ".gitlab/kargo-fleet.yml"}
+_IMAGE = {"image": {"registry": "registry.example.com"}}
+_GIT = {"repoURL": "https://git.example.com/platform.git"}
+_PROD = 3
+INSTALL = f"pip install kargo-fleet=={__version__}"
+_WHERE_FROM = (
+    "From pip's package index. If you keep the package elsewhere, install it from there: pip install URL-OF-THE-WHEEL."
+)
+
+
+def fleet_text(layout: Layout, checkout: Checkout, chart: Mapping[str, str], defaults: Mapping[str, Any]) -> str:
+    """Return the text of fleet.yaml. What could not be seen stands there as a comment, to be filled in."""
+    head = [
+        "# yaml-language-server: $schema=schemas/fleet.schema.json",
+        f"# The fleet: every folder of {layout.folder}/ is a service. After a change: kargo-fleet generate.",
+        "# Credentials never stand here, nor anywhere in this repository: kargo-fleet credentials --help",
+    ]
+    parts = ["".join(f"{line}\n" for line in head)]
+    if layout.folder != "services":
+        parts.append(document({"services": layout.folder}))
+    image = {"registry": layout.registry}
+    parts.append(
+        document({"image": image}) if layout.registry else _to_fill_in("images are <registry>/<service>", _IMAGE)
+    )
+    git = {"repoURL": checkout.url, "branch": checkout.branch}
+    parts.append(
+        document({"git": git}) if checkout.url else _to_fill_in("the URL of this repository", {"git": git | _GIT})
+    )
+    parts.append(
+        document({"chart": Note("Where Argo CD takes the chart from that makes a service's unit.", dict(chart))})
+    )
+    if values := _values(layout, defaults):
+        parts.append(document({"values": values}))
+    return "\n".join(parts)
+
+
+def _to_fill_in(what: str, example: Mapping[str, Any]) -> str:
+    lines = document(example).splitlines()
+    return "".join(f"# {line}\n" for line in [f"FILL IN: {what}.", *lines])
+
+
+def _values(layout: Layout, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if layout.tag_key != "image.tag":
+        values["promotion"] = Note("What promotions set in values-<stage>.yaml.", {"tagKey": layout.tag_key})
+    if stages := stage_values(layout.stages, defaults["stages"]):
+        values["stages"] = Note("The pipeline, in the order that the names suggest. Prod is promoted by hand.", stages)
+    return values
+
+
+def stage_values(stages: Sequence[str], defaults: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any] | None]:
+    """Return `values.stages` for stages in order, as far as they differ from the chart's; null removes one of these.
+
+    A stage follows the one before it, and is promoted automatically, but for prod. Several prods follow the same stage.
+    """
+    found: dict[str, dict[str, Any] | None] = {name: None for name in defaults if name not in stages}
+    before: list[str] = []
+    for name in stages:
+        is_prod = rank(name) >= _PROD
+        upstream = [stage for stage in before if rank(stage) < _PROD][-1:] if is_prod else before[-1:]
+        wanted = {"autoPromotionEnabled": not is_prod, **({"upstream": upstream} if upstream else {})}
+        usual = defaults.get(name, {})
+        own = {
+            key: value
+            for key, value in wanted.items()
+            if value != (usual.get(key, False) if key == "autoPromotionEnabled" else usual.get(key))
+        }
+        if usual.get("upstream") and not upstream:
+            own["upstream"] = None
+        if own or name not in defaults:
+            found[name] = own
+        before.append(name)
+    return found
+
+
+def hook(folder: str) -> dict[str, Any]:
+    """Return the entry of .pre-commit-config.yaml."""
+    return {
+        "repo": "local",
+        "hooks": [
+            {
+                "id": "kargo-fleet",
+                "name": "kargo-fleet check",
+                "language": "system",
+                "entry": "kargo-fleet check",
+                "files": f"^({folder}/|values/|argocd/|charts/|fleet\\.yaml$)",
+                "pass_filenames": False,
+            }
+        ],
+    }
+
+
+def workflow(layout: Layout, checkout: Checkout) -> str:
+    """Return the job of the host's CI that checks changes of the fleet; "" when the host is not known."""
+    inputs = ["fleet.yaml", "values/**", "argocd/**", f"{DEFAULT_PATH}/**"]
+    if checkout.host is GitHost.GITHUB:
+        return _GITHUB.format(
+            branch=scalar(checkout.branch),
+            pushed=_list([*inputs, f"{layout.folder}/*/kargo.yaml"], 6),
+            changed=_list([*inputs, f"{layout.folder}/**"], 6),
+            install=INSTALL,
+            where=_WHERE_FROM,
+        )
+    if checkout.host is GitHost.GITLAB:
+        changed = _list([*inputs, f"{layout.folder}/**/*"], 8)
+        return _GITLAB.format(changed=changed, install=INSTALL, where=_WHERE_FROM)
+    return ""
+
+
+def _list(items: Sequence[str], indent: int) -> str:
+    return "\n".join(f"{' ' * indent}- {gently_quoted(item)}" for item in items)
+
+
+_GITHUB = """\
+# Checks what Kargo and Argo CD will read. Promotions change values-<stage>.yaml only, so their pushes do not start it.
+name: kargo-fleet
+on:
+  pull_request:
+    paths:
+{changed}
+  push:
+    branches: [{branch}]
+    paths:
+{pushed}
+
+permissions: {{contents: read}}
+
+jobs:
+  check:
+    runs-on: ubuntu-latest
+    timeout-minutes: 10
+    steps:
+      - uses: actions/checkout@v4
+        with: {{persist-credentials: false}}
+      - uses: actions/setup-python@v5
+        with: {{python-version: "3.13"}}
+      # {where}
+      - run: {install}
+      - run: kargo-fleet check
+"""
+
+_GITLAB = """\
+# Checks what Kargo and Argo CD will read. In .gitlab-ci.yml:
+#   include: [{{local: .gitlab/kargo-fleet.yml}}]
+kargo-fleet:
+  image: python:3.13
+  rules:
+    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
+      changes:
+{changed}
+  script:
+    # {where}
+    - {install}
+    - kargo-fleet check
+"""
