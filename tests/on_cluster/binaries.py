@@ -1,4 +1,4 @@
-"""The programs of a test cluster, built from `tests/upstream/cluster` at the versions that its go.mod pins."""
+"""The programs of a test cluster, built from modules in `tests/upstream` at the versions that their go.mod files pin."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCE: Final = ROOT / "tests" / "upstream" / "cluster"
 HOME: Final = ROOT / ".tools" / "cluster"
 
+OLDEST_HELM: Final = ROOT / "tests" / "upstream" / "helm3"
+
 KUBERNETES: Final = "k8s.io/kubernetes"
 ARGO_CD: Final = "github.com/argoproj/argo-cd/v3"
+HELM_3: Final = "helm.sh/helm/v3"
 
 
 class BuildError(RuntimeError):
@@ -30,15 +33,16 @@ class BuildError(RuntimeError):
 
 @dataclass(frozen=True)
 class Program:
-    """What is built: a package of the module in SOURCE (`./etcd`) or of one that it requires."""
+    """What is built: a package of the module in `folder` (`./etcd`) or of one that it requires."""
 
     name: str
     package: str
     module: str = ""
+    folder: Path = SOURCE
 
     @property
     def sources(self) -> list[Path]:
-        return sorted((SOURCE / self.package).glob("*.go")) if self.package.startswith("./") else []
+        return sorted((self.folder / self.package).glob("*.go")) if self.package.startswith("./") else []
 
 
 #: The order is that of the builds: the small ones, then Kubernetes, then Argo CD, which has much in common with it.
@@ -54,17 +58,18 @@ PROGRAMS: Final = {
         Program("redis", "./redis"),
         # All of Argo CD is one program; how it is called says which part it is.
         Program("argocd", f"{ARGO_CD}/cmd", ARGO_CD),
+        Program("helm3", f"{HELM_3}/cmd/helm", HELM_3, OLDEST_HELM),
     )
 }
 CONTROL_PLANE: Final = ("certs", "etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "standin")
 ARGO: Final = ("redis", "argocd")
 
 
-def version(module: str) -> str:
+def version(module: str, folder: Path = SOURCE) -> str:
     """The version of a module in go.mod."""
-    found = re.search(rf"^\s*{re.escape(module)} (v\S+)", (SOURCE / "go.mod").read_text(), re.MULTILINE)
+    found = re.search(rf"^\s*{re.escape(module)} (v\S+)", (folder / "go.mod").read_text(), re.MULTILINE)
     if found is None:
-        raise BuildError(f"{SOURCE / 'go.mod'} does not require {module}")
+        raise BuildError(f"{folder / 'go.mod'} does not require {module}")
     return found[1]
 
 
@@ -73,7 +78,7 @@ def binary(name: str) -> Path:
     program = PROGRAMS[name]
     flags = ["-mod=readonly", f"-ldflags={_linker(program)}"]
     digest = hashlib.sha256("\0".join([program.package, *flags]).encode())
-    for file in (SOURCE / "go.mod", SOURCE / "go.sum", *program.sources):
+    for file in (program.folder / "go.mod", program.folder / "go.sum", *program.sources):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     target = HOME / "bin" / digest.hexdigest()[:16] / name
     if target.exists():
@@ -100,6 +105,8 @@ def _linker(program: Program) -> str:
             flags += [f"-X={package}.{key}={value}" for key, value in values.items()]
     if program.module == ARGO_CD:
         flags.append(f"-X={ARGO_CD}/common.version={version(ARGO_CD).removeprefix('v')}")
+    if program.module == HELM_3:
+        flags.append(f"-X={HELM_3}/internal/version.version={version(HELM_3, OLDEST_HELM)}")
     return " ".join(flags)
 
 
@@ -110,14 +117,15 @@ def _build(program: Program, flags: list[str], target: Path) -> None:
     folder = HOME / "bin"
     for leftover in folder.glob("building.*"):  # of a build that was killed
         shutil.rmtree(leftover, ignore_errors=True)
-    _say(f"{program.name} {version(program.module) if program.module else ''}".strip() + ": building")
+    number = version(program.module, program.folder) if program.module else ""
+    _say(f"{program.name} {number}".strip() + ": building")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=folder, prefix="building.") as scratch:
         built = Path(scratch) / program.name
         # Without -trimpath, as the other programs under tests/upstream that need Argo CD: what they share is compiled once.
         done = subprocess.run(
             [go, "build", *flags, "-o", str(built), program.package],
-            cwd=SOURCE,
+            cwd=program.folder,
             env=os.environ | {"GOWORK": "off", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
