@@ -92,7 +92,8 @@ def test_all_services_and_again(fleet: Fleet) -> None:
     first = fleet.run("deploy", "--yes")
     assert (first.returncode, fleet.there()) == (0, fleet.services), first
     assert "6 services: 6 deployed, 0 up to date, 0 failed" in first.stderr
-    assert "context kargo-fleet-test (https://127.0.0.1" in first.stderr
+    context, server = fleet.cluster.target
+    assert f"context {context} ({server})" in first.stderr
     again = fleet.run("deploy", "--yes")
     assert "6 services: 0 deployed, 6 up to date, 0 failed" in again.stderr
 
