@@ -75,24 +75,32 @@ def version(module: str, folder: Path = SOURCE) -> str:
 
 def binary(name: str) -> Path:
     """The path of a program, built if it is not there yet: once for each state of its sources."""
-    program = PROGRAMS[name]
-    flags = ["-mod=readonly", f"-ldflags={_linker(program)}"]
-    digest = hashlib.sha256("\0".join([program.package, *flags]).encode())
-    for file in (program.folder / "go.mod", program.folder / "go.sum", *program.sources):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    target = HOME / "bin" / digest.hexdigest()[:16] / name
+    target = path(name)
     if target.exists():
         return target
     with one_at_a_time(HOME / "bin"):
         if not target.exists():
-            _build(program, flags, target)
+            _build(PROGRAMS[name], target)
     return target
+
+
+def path(name: str) -> Path:
+    """The path of a program, whether it is there or not."""
+    program = PROGRAMS[name]
+    digest = hashlib.sha256("\0".join([program.package, *_flags(program)]).encode())
+    for file in (program.folder / "go.mod", program.folder / "go.sum", *program.sources):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return HOME / "bin" / digest.hexdigest()[:16] / name
 
 
 def build(*names: str) -> None:
     """Build what is missing of these programs, or of all."""
     for name in names or PROGRAMS:
         binary(name)
+
+
+def _flags(program: Program) -> list[str]:
+    return ["-mod=readonly", f"-ldflags={_linker(program)}"]
 
 
 def _linker(program: Program) -> str:
@@ -110,7 +118,7 @@ def _linker(program: Program) -> str:
     return " ".join(flags)
 
 
-def _build(program: Program, flags: list[str], target: Path) -> None:
+def _build(program: Program, target: Path) -> None:
     go = shutil.which("go")
     if go is None:
         raise BuildError("go is not on PATH (`make test-cluster` brings its own)")
@@ -124,7 +132,7 @@ def _build(program: Program, flags: list[str], target: Path) -> None:
         built = Path(scratch) / program.name
         # Without -trimpath, as the other programs under tests/upstream that need Argo CD: what they share is compiled once.
         done = subprocess.run(
-            [go, "build", *flags, "-o", str(built), program.package],
+            [go, "build", *_flags(program), "-o", str(built), program.package],
             cwd=program.folder,
             env=os.environ | {"GOWORK": "off", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"},
             stdin=subprocess.DEVNULL,

@@ -271,6 +271,16 @@ func setupStages(manager ctrl.Manager) error {
 			if controllerutil.AddFinalizer(stage, finalizer) {
 				return ctrl.Result{}, client.IgnoreNotFound(api.Patch(ctx, stage, client.MergeFrom(before)))
 			}
+			if summary, _, _ := unstructured.NestedString(stage.Object, "status", "freightSummary"); summary == "" {
+				requested, _, _ := unstructured.NestedSlice(stage.Object, "spec", "requestedFreight")
+				summary = fmt.Sprintf("0/%d Fulfilled", len(requested))
+				if err := unstructured.SetNestedField(stage.Object, summary, "status", "freightSummary"); err != nil {
+					return ctrl.Result{}, err
+				}
+				if err := api.Status().Patch(ctx, stage, client.MergeFrom(before)); err != nil {
+					return ctrl.Result{}, client.IgnoreNotFound(err)
+				}
+			}
 			return ctrl.Result{}, setFirstConditions(ctx, api, stage,
 				metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, Reason: "NoFreight", Message: "Stage has no current Freight"},
 				metav1.Condition{Type: "Healthy", Status: metav1.ConditionUnknown, Reason: "NoFreight", Message: "Stage has no current Freight"},
