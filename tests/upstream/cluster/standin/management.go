@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -324,10 +325,17 @@ func isSharded(object *unstructured.Unstructured) bool {
 	return shard != ""
 }
 
-// setFirstConditions writes the conditions of an object that has none.
+// setFirstConditions writes the conditions of an object that has none, or brings its own up to a changed spec. Those that
+// somebody else has written stay.
 func setFirstConditions(ctx context.Context, api client.Client, object *unstructured.Unstructured, conditions ...metav1.Condition) error {
-	if found, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions"); len(found) > 0 {
-		return nil
+	found, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
+	for _, condition := range found {
+		written, _ := condition.(fields)
+		_, observed := written["observedGeneration"]
+		ours := slices.ContainsFunc(conditions, func(c metav1.Condition) bool { return c.Type == written["type"] && c.Reason == written["reason"] })
+		if !observed || !ours {
+			return nil
+		}
 	}
 	return setConditions(ctx, api, object, conditions...)
 }
