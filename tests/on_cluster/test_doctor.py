@@ -19,7 +19,7 @@ from conftest import FLEET, service
 from kargo_fleet.commands.doctor import doctor
 from kargo_fleet.commands.generate import generate
 from kargo_fleet.errors import FleetError
-from kargo_fleet.terminal.reporters import Format
+from kargo_fleet.terminal.reporters import Format, Reporter
 
 from .control_plane import Client, ControlPlane, Object, tool
 from .units import Units
@@ -88,7 +88,7 @@ class Fleet:
     def doctor(self, *services: str, compare: bool = False) -> list[dict[str, Any]]:
         """What doctor finds of these two services; the cluster may hold others."""
         self.capsys.readouterr()
-        doctor(self.root, services, compare=compare, output=Format.JSON)
+        doctor(self.root, services, compare=compare, reporter=Reporter(Format.JSON))
         found: list[dict[str, Any]] = json.loads(self.capsys.readouterr().out)["findings"]
         return [item for item in found if item["code"] != "KFW761"]
 
