@@ -58,6 +58,23 @@ def test_the_secret_for_the_registry_of_a_group(tree: Tree, run: Run) -> None:
     assert "no group 'web' with image.registry in fleet.yaml; groups with a registry: Team Data" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("git", "--group", "nope"), "there is no group 'nope' in fleet.yaml; its groups: data, web"),
+        (("git", "--group", "dato"), "there is no group 'dato' in fleet.yaml; did you mean data?"),
+        (("image", "--group", "dato"), "there is no group 'dato' in fleet.yaml; did you mean data?"),
+        (("git", "--group", "data"), "--group requires image: groups have registries of their own, but no repository"),
+    ],
+)
+def test_a_group_that_is_not_there_or_has_no_effect(
+    tree: Tree, run: Run, arguments: tuple[str, ...], message: str
+) -> None:
+    groups = "groups: {data: {services: [data-*], image: {registry: eu.example.com}}, web: {services: [web-*]}}\n"
+    tree({"fleet.yaml": f"image: {{registry: registry.example.com}}\n{GIT}{groups}"})
+    assert run("credentials", *arguments) == (2, "", f"kargo-fleet: {message}\n")
+
+
 @pytest.mark.parametrize("kind", ["git", "image"])
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_the_password_comes_from_the_environment(
@@ -90,10 +107,16 @@ def test_names_are_configurable(tree: Tree, run: Run) -> None:
     ("registry", "expression", "matches", "others"),
     [
         (
-            "your-registry.io",
-            r"^your-registry\.io/.+$",
-            ["your-registry.io/nginx", "your-registry.io/team/nginx"],
-            ["your-registryXio/nginx", "evil.example/your-registry.io/nginx", "your-registry.io.evil/x"],
+            "registry.example.com",
+            r"^registry\.example\.com/.+$",
+            ["registry.example.com/nginx", "registry.example.com/team/nginx"],
+            ["registryXexample.com/nginx", "evil.example/registry.example.com/nginx", "registry.example.com.evil/x"],
+        ),
+        (
+            "registry.example.com:5000",
+            r"^registry\.example\.com:5000/.+$",
+            ["registry.example.com:5000/nginx"],
+            ["registry.example.com/nginx", "registry.example.com:50001/nginx"],
         ),
         (
             "localhost:5000/apps",

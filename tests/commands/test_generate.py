@@ -18,6 +18,7 @@ from kargo_fleet.files import generated
 from kargo_fleet.files.generated import State
 
 MANY = 400
+GIT = "git: {repoURL: https://git.example.com/platform.git}\n"
 
 
 @pytest.fixture
@@ -237,7 +238,31 @@ def test_a_repository_that_cannot_be_one(fleet: Path, run: Run, option: str) -> 
     before = texts(fleet)
     result = run("generate", option, "ftp://foo bar")
     assert (result.status, result.stdout, texts(fleet)) == (2, "", before)
-    assert result.stderr.startswith(f'kargo-fleet: {option}: "ftp://foo bar" is not allowed\nwrite ')
+    assert result.stderr.startswith(f'kargo-fleet: {option}: "ftp://foo bar" is not allowed')
+    assert "\nwrite " in result.stderr
+
+
+@pytest.mark.parametrize("registry", ["registry.example.com:5000", "localhost:5000", "127.0.0.1:5000"])
+def test_a_registry_is_a_host_with_a_port(tree: Tree, run: Run, registry: str) -> None:
+    groups = f"groups: {{api: {{services: [api], image: {{registry: '{registry}/api'}}}}}}\n"
+    root = tree({"fleet.yaml": f"image: {{registry: '{registry}'}}\n{GIT}{groups}", **service("api"), **service("web")})
+    assert run("generate").status == 0
+    assert f"repoURL: {registry}/web\n" in (root / "values/web.yaml").read_text().replace('"', "")
+    assert f"repoURL: {registry}/api/api\n" in (root / "values/api.yaml").read_text().replace('"', "")
+    assert run("generate", "web", "--image-repository", f"{registry}/other/").status == 0
+    assert f"repoURL: {registry}/other/web\n" in (root / "values/web.yaml").read_text().replace('"', "")
+
+
+def test_a_registry_that_is_not_lowercase(tree: Tree, run: Run) -> None:
+    tree({"fleet.yaml": f"image:\n  registry: ghcr.io/My-Org\n{GIT}"})
+    lines = run("generate").stdout.splitlines()
+    words = "is not allowed; registries are lowercase: ghcr.io/my-org"
+    assert lines[0] == f'fleet.yaml:2:13: error KF103: image.registry: "ghcr.io/My-Org" {words}'
+    assert lines[1] == "    fix: write registry: ghcr.io/my-org"
+    result = run("generate", "--image-repository", "ghcr.io/My-Org")
+    assert result.stderr == (
+        f'kargo-fleet: --image-repository: "ghcr.io/My-Org" {words}\nwrite --image-repository ghcr.io/my-org\n'
+    )
 
 
 def test_one_service_is_written_alone(tree: Tree, run: Run) -> None:

@@ -499,7 +499,7 @@ def test_wrong_names_and_environments(fleet: Path, run: Run, monkeypatch: pytest
     monkeypatch.setenv("PATH", "/nowhere")
     result = run("render", "nginx")
     assert (result.status, result.stdout) == (2, "")
-    assert "make render" in result.stderr
+    assert "make tools" in result.stderr
 
 
 def test_values_that_are_no_text(fleet: Path, run: Run) -> None:

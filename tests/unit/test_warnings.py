@@ -109,7 +109,7 @@ def test_production_that_asks_a_person_by_pull_request() -> None:
     assert codes(production.format(pull_request.format("true"))) == ["KFW302"]
     assert codes(production.format("promotion: {pullRequest: {enabled: false}}")) == ["KFW302"]
     replaced = "promotion: {pullRequest: {enabled: true}, steps: {replace: [{uses: http}]}}"
-    assert codes(production.format(replaced)) == ["KFW302"]
+    assert sorted(codes(production.format(replaced))) == ["KFW302", "KFW306"]
 
 
 @pytest.mark.parametrize("url", ["git@github.com:a/b.git", "ssh://git@example.com/a/b"])
@@ -163,6 +163,49 @@ def test_a_soak_time_that_has_no_effect() -> None:
     assert codes("stages: {prod: {requiredSoakTime: 1h, direct: true}}") == []
     assert codes("stages: {prod: {requiredSoakTime: 1h, upstream: []}}") == ["KFW306"]
     assert codes("stages: {dev: {requiredSoakTime: ''}}") == []
+
+
+TASK, REPLACE = "task: {name: promote}", "steps: {replace: [{uses: http}]}"
+
+
+@pytest.mark.parametrize(
+    ("beside", "key"),
+    [
+        ("steps: {beforeCommit: [{uses: http}]}", "steps.beforeCommit"),
+        ("tagKey: version", "tagKey"),
+        ("digestKey: digest", "digestKey"),
+        ("message: '<service>'", "message"),
+        ("maxAttempts: 3", "maxAttempts"),
+        ("retry: {git-push: {timeout: 5m}}", "retry"),
+        ("pullRequest: {enabled: true}", "pullRequest.enabled"),
+    ],
+)
+def test_settings_of_steps_that_do_not_run(beside: str, key: str) -> None:
+    (finding,) = find(f"promotion:\n  {TASK}\n  {beside}\n")
+    assert (finding.code, finding.place.line, finding.service) == ("KFW306", 3, "nginx")
+    words = "has no effect with task.name, which runs instead of the default steps"
+    assert finding.message == f"stages.dev.promotion.{key}: {words}"
+    assert finding.fix == "remove it, or task.name"
+    if not beside.startswith("steps"):
+        (finding,) = find(f"promotion:\n  {REPLACE}\n  {beside}\n")
+        assert f"{key}: has no effect with steps.replace" in finding.message
+
+
+def test_steps_around_a_task_run_but_not_beside_replaced_ones() -> None:
+    around = "before: [{uses: http}], after: [{uses: http}]"
+    assert codes(f"promotion: {{task: {{name: promote}}, steps: {{{around}}}}}") == []
+    assert codes(f"promotion: {{steps: {{replace: [{{uses: http}}], {around}}}}}") == ["KFW306", "KFW306"]
+
+
+def test_settings_that_a_task_or_other_stages_use() -> None:
+    assert codes(f"promotion: {{{TASK}, path: a/<stage>.yaml, argocdUpdate: {{enabled: true}}}}") == []
+    assert codes(f"promotion: {{{TASK}, pullRequest: {{enabled: false}}, tagKey: ''}}") == []
+    of_the_fleet = "promotion: {pullRequest: {enabled: true}, message: x, steps: {beforeCommit: [{uses: http}]}}"
+    assert codes(of_the_fleet, f"promotion: {{{TASK}}}") == []
+    assert codes(f"promotion: {{{TASK}}}", of_the_fleet) == ["KFW306"] * 3
+    one_stage = f"stages: {{prod: {{promotion: {{{TASK}}}}}}}"
+    assert codes(f"promotion: {{message: x}}\n{one_stage}") == []
+    assert codes(f"promotion: {{{TASK}}}\nstages: {{prod: {{promotion: {{message: x}}}}}}") == ["KFW306"]
 
 
 def test_several_at_once() -> None:

@@ -71,7 +71,12 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        return Severity.WARNING if self.code.startswith("KFW") else Severity.ERROR
+        return severity_of(self.code)
+
+
+def severity_of(code: str) -> Severity:
+    """Return the severity of a code."""
+    return Severity.WARNING if code.startswith("KFW") else Severity.ERROR
 
 
 class Problem(NamedTuple):
@@ -87,6 +92,10 @@ class Problem(NamedTuple):
     path: KeyPath = ()
     at_key: bool = False
     position: Position | None = None
+
+    @property
+    def is_error(self) -> bool:
+        return severity_of(self.code) is Severity.ERROR
 
     def at(self, place: Place, service: str = "") -> Finding:
         """Return the finding for this problem at `place`. `service` is empty when it does not belong to a single service."""
@@ -121,6 +130,8 @@ CODES = {
     "KF306": "promotion is invalid",
     "KF307": "access rule is invalid",
     "KF308": "unknown shard",
+    "KF309": "placeholder is not replaced",
+    "KF310": "null removes nothing",
     "KF401": "values file of a stage is missing",
     "KF402": "values file of a stage cannot be updated",
     "KF501": "generated file is out of date",
@@ -139,6 +150,7 @@ CODES = {
     "KF905": "ApplicationSets are too slow",
     "KF906": "quota is too small",
     "KFW101": "group matches no service",
+    "KFW102": "example of the template is not replaced",
     "KFW201": "file is ignored",
     "KFW202": "name is too long for a Helm release",
     "KFW301": "constraint matches one version only",
@@ -149,6 +161,8 @@ CODES = {
     "KFW306": "value has no effect",
     "KFW307": "promotion writes another service's file",
     "KFW308": "constraint is empty",
+    "KFW309": "text has a placeholder that is not replaced",
+    "KFW310": "null has no effect",
     "KFW401": "comment will be lost",
     "KFW501": "generated file was edited and is kept",
     "KFW502": "generated file belongs to no service",

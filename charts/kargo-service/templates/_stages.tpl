@@ -54,18 +54,21 @@ analysisTemplates:
     {{- end }}
   {{- end }}
 {{- end }}
-{{- $metadata := $verification.analysisRunMetadata | default dict }}
-{{- if or $metadata.labels $metadata.annotations }}
+{{- $metadata := dict }}
+{{- range $key := list "labels" "annotations" }}
+{{- $entries := dict }}
+{{- range $name, $value := get ($verification.analysisRunMetadata | default dict) $key | default dict }}
+{{- if not (kindIs "invalid" $value) }}{{ $_ := set $entries $name $value }}{{ end }}
+{{- end }}
+{{- with $entries }}{{ $_ := set $metadata $key . }}{{ end }}
+{{- end }}
+{{- with $metadata }}
 analysisRunMetadata:
-  {{- range $key := list "labels" "annotations" }}
-  {{- with get $metadata $key }}
+  {{- range $key, $entries := . }}
   {{ $key }}:
-    {{- range $name, $value := . }}
-    {{- if not (kindIs "invalid" $value) }}
+    {{- range $name, $value := $entries }}
     {{ toYaml $name }}: {{ $value | quote }}
     {{- end }}
-    {{- end }}
-  {{- end }}
   {{- end }}
 {{- end }}
 {{- with $verification.args }}

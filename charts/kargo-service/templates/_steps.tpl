@@ -107,9 +107,9 @@ All steps of a stage. Takes a dict: root, stage, promotion. Returns lines of YAM
 - task:
     name: {{ toYaml .promotion.task.name }}
     kind: {{ .promotion.task.kind | default "PromotionTask" }}
-  {{- with .promotion.task.vars }}
+  {{- with include "kargo-service.vars" .promotion.task.vars | trim }}
   vars:
-    {{- include "kargo-service.vars" . | trim | nindent 4 }}
+    {{- . | nindent 4 }}
   {{- end }}
 {{- else }}
 {{- include "kargo-service.defaultSteps" . }}

@@ -247,3 +247,59 @@ rbac.bindings.{{ $key }}.stages[{{ $index }}]: {{ quote $stage }} is not a stage
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/*
+Placeholders that nothing replaces, in keys that name something: Kargo would take `<svc>` for a part of the name. What the
+schema refuses does not get here. Takes the root context.
+*/}}
+{{- define "kargo-service.validate.placeholders" -}}
+{{- /* Nearly all services have no others than the chart's defaults, so that nothing has to be looked at one by one. */ -}}
+{{- $text := toJson .Values -}}
+{{- range list "services/<service>/values-<stage>.yaml" "<service>: promote <stage> to <version>" "<service>-<stage>" -}}
+  {{- $text = $text | replace (. | replace "<" `\u003c` | replace ">" `\u003e`) "" -}}
+{{- end -}}
+{{- if contains `\u003c` $text }}
+{{- include "kargo-service.validate.names" (dict "path" "" "value" .Values) }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Regular expressions of the keys that name something and whose strings the schema leaves open, and of those in which
+<service> and <stage> are replaced. In the schema they are marked with `names`. Takes anything.
+*/}}
+{{- define "kargo-service.patterned" -}}
+^(stages[.][^.]+[.])?promotion[.](path|argocdUpdate[.]name)$
+{{- end -}}
+{{- define "kargo-service.named" -}}
+^(image[.](allow|ignore)TagsRegexes[[].*|warehouse[.]subscriptions[[].*[.](repoURL|name|(allow|ignore)TagsRegexes[[].*|(include|exclude)Paths[[].*)
+{{- ``}}|git[.](repoURL|branch|author[.].*)|stages[.][^.]+[.]branch
+{{- ``}}|(stages[.][^.]+[.])?promotion[.](tagKey|digestKey|customSteps[[].*|pullRequest[.](labels[[].*|mergeMethod))
+{{- ``}}|rbac[.]bindings[.][^.]+[.](groups[[].*|users[[].*|roleRef[.]name|claims[.].*)|projectConfig[.]webhookReceivers[[].*[.]secretRef[.]name)$
+{{- end -}}
+
+{{/*
+The placeholders in a value and in all that is in it. Takes a dict: path, value.
+*/}}
+{{- define "kargo-service.validate.names" -}}
+{{- $path := .path -}}
+{{- if kindIs "map" .value }}
+{{- range $key, $value := .value }}
+{{- include "kargo-service.validate.names" (dict "path" (ternary $key (printf "%s.%s" $path $key) (eq $path "")) "value" $value) }}
+{{- end }}
+{{- else if kindIs "slice" .value }}
+{{- range $index, $value := .value }}
+{{- include "kargo-service.validate.names" (dict "path" (printf "%s[%d]" $path $index) "value" $value) }}
+{{- end }}
+{{- else if kindIs "string" .value }}
+{{- $patterned := regexMatch (include "kargo-service.patterned" .) $path }}
+{{- if or $patterned (regexMatch (include "kargo-service.named" .) $path) }}
+{{- /* Named groups of regular expressions, and Kargo's expressions, are no placeholders. */}}
+{{- $text := regexReplaceAll `(?s)[(][?]P?<|[$][{][{].*?[}][}]` .value "" }}
+{{- $words := regexFindAll `<[A-Za-z][A-Za-z0-9_-]*>` $text -1 }}
+{{- if $patterned }}{{ $words = without $words "<service>" "<stage>" }}{{ end }}
+{{- with $words }}
+{{ $path }}: {{ first . }} is not replaced here{{ if $patterned }}; <service> and <stage> are{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,6 +13,7 @@ from kargo_fleet.capacity.estimate import Estimate
 from kargo_fleet.capacity.model import Limit
 from kargo_fleet.findings import Finding, Place, has_errors
 from kargo_fleet.fleet.names import FLEET_FILE
+from kargo_fleet.terminal.tables import table
 from kargo_fleet.text import yaml_writer
 from kargo_fleet.text.durations import written
 from kargo_fleet.text.words import plural
@@ -22,18 +24,18 @@ _SOURCES = {"chart": "by the chart", "beside": "by others", "releases": "by rele
 def text(estimate: Estimate, width: int = 110) -> str:
     """Return the estimate in sections; the last has the limit that is reached first, and the settings to change.
 
-    Sentences are wrapped at `width` columns; tables are not.
+    Sentences and tables are wrapped at `width` columns; YAML is not.
     """
     sections = [
-        _objects(estimate, width),
+        _objects(estimate),
         _etcd(estimate),
-        _controllers(estimate),
-        _registries(estimate),
-        _git(estimate),
+        _controllers(estimate, width),
+        _registries(estimate, width),
+        _git(estimate, width),
         _argocd(estimate),
         _last(estimate),
     ]
-    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+    return "\n\n".join("\n".join(_wrapped(section, width)) for section in sections) + "\n"
 
 
 def as_data(estimate: Estimate) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def findings(estimate: Estimate) -> list[Finding]:
 # -- Sections --------------------------------------------------------------------------------------------------------
 
 
-def _objects(estimate: Estimate, width: int) -> list[str]:
+def _objects(estimate: Estimate) -> list[str]:
     total = sum(one.objects for one in estimate.kinds)
     lines = [
         f"Objects: {_number(total)} in {_of(estimate.namespaces, 'namespace')}, {_bytes(estimate.storage.objects)} in etcd"
@@ -112,7 +114,7 @@ def _objects(estimate: Estimate, width: int) -> list[str]:
             continue
         count, stored = sum(one.objects for one in kinds), sum(one.stored for one in kinds)
         names = ", ".join(f"{_number(one.objects)} {one.name}" for one in sorted(kinds, key=lambda one: -one.objects))
-        lines += _wrapped(f"  {label:12}  {_number(count)}, {_bytes(stored)}: {names}", 16, width)
+        lines.append(f"  {label:12}  {_number(count)}, {_bytes(stored)}: {names}")
     return lines
 
 
@@ -131,7 +133,7 @@ def _etcd(estimate: Estimate) -> list[str]:
     return lines
 
 
-def _controllers(estimate: Estimate) -> list[str]:
+def _controllers(estimate: Estimate, width: int) -> list[str]:
     given = estimate.given
     head = ["shard", "services", "discoveries/s", f"workers of {given.max_concurrent_reconciles}"]
     head += [f"API requests/s of {given.kube_api_qps}", "Stage reconciles/s", "smallest interval"]
@@ -147,10 +149,10 @@ def _controllers(estimate: Estimate) -> list[str]:
         ]
         for one in estimate.controllers
     ]
-    return ["Kargo's controllers", *_table(head, rows)]
+    return ["Kargo's controllers", *table(head, rows, width)]
 
 
-def _registries(estimate: Estimate) -> list[str]:
+def _registries(estimate: Estimate, width: int) -> list[str]:
     head = ["registry", "shard", "Warehouses", "discoveries/s", f"requests/s of {estimate.given.rate_limit}"]
     head += ["requests each", "smallest interval"]
     rows = [
@@ -165,16 +167,16 @@ def _registries(estimate: Estimate) -> list[str]:
         ]
         for one in estimate.registries
     ]
-    return ["Registries", *_table(head, rows)]
+    return ["Registries", *table(head, rows, width)]
 
 
-def _git(estimate: Estimate) -> list[str]:
+def _git(estimate: Estimate, width: int) -> list[str]:
     head = ["branch", "promotions/h", "limit/h", "controllers", "attempts"]
     rows = [
         [one.name, _number(one.promotions), _number(one.capacity), _number(one.controllers), _number(one.attempts)]
         for one in estimate.branches
     ]
-    lines = ["Git", *(_table(head, rows) if rows else [])]
+    lines = ["Git", *(table(head, rows, width) if rows else [])]
     if estimate.pull_requests:
         lines.append(f"  {_of(estimate.pull_requests, 'pull request')}/h, each on its own branch")
     kept = estimate.retention
@@ -190,9 +192,9 @@ def _argocd(estimate: Estimate) -> list[str]:
     return [
         (
             f"Argo CD: {plural(len(sets.sets), 'ApplicationSet')} of {_of(max(sets.sets, default=0), 'Application')} at most; "
-            f"first creation {_number(sets.first_creation)} s,"
-        ),
-        f"  then {_number(sets.reconcile)} s every {_number(sets.requeue_after)} s ({_percent(sets.share)} of the time)",
+            f"first creation {_number(sets.first_creation)} s, then {_number(sets.reconcile)} s "
+            f"every {_number(sets.requeue_after)} s ({_percent(sets.share)} of the time)"
+        )
     ]
 
 
@@ -364,25 +366,17 @@ def _camel(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], most: int = 12) -> Iterator[str]:
-    """Yield aligned lines; names to the left, numbers to the right. Only the first `most` rows are shown."""
-    shown = [head, *rows[:most]]
-    widths = [max(len(row[column]) for row in shown) for column in range(len(head))]
-    words = {column for column in range(len(head)) if not rows or not rows[0][column][:1].isdigit()}
-    for row in shown:
-        cells = (
-            cell.ljust(width) if column in words else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield f"  {'  '.join(cells)}".rstrip()
-    if len(rows) > most:
-        yield f"  … and {len(rows) - most} more"
-
-
-def _wrapped(line: str, indent: int, width: int) -> list[str]:
+def _wrapped(lines: Iterable[str], width: int) -> Iterator[str]:
+    """Yield lines of at most `width` columns. Tables are that narrow already; YAML, which is indented, is left alone."""
     import textwrap
 
-    return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)
+    for line in lines:
+        label = re.match(r"  (?:by \w+(?: \w+)? +)?", line)  # what follows the label of a line stands below it
+        if line.startswith("  ") and not (label and len(label[0]) > 2):
+            yield line
+        else:
+            indent = " " * len(label[0]) if label else "  "
+            yield from textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def summary(estimate: Estimate, found: Iterable[Finding], left_out: Sequence[str]) -> str:

@@ -69,7 +69,9 @@ class Helm:
     def __init__(self) -> None:
         """Raise FleetError when helm is not on PATH."""
         if shutil.which("helm") is None:
-            raise FleetError("helm is not on PATH\nInstall Helm 4, or run `make render`, which builds it.")
+            raise FleetError(
+                "helm is not on PATH\nInstall Helm 3.18 or newer, or run `make tools` in a checkout of kargo-fleet, which builds it."
+            )
         self._free = threading.Semaphore(processors())
         self._stopped = False
         self._environment = _MEMORY | environment()

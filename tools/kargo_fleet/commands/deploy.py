@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kargo_fleet.clients.kube import Kube
-from kargo_fleet.fleet.load import load_sound
+from kargo_fleet.fleet.load import load_own
 from kargo_fleet.rollout import deployment
 from kargo_fleet.rollout.deployment import Options
 from kargo_fleet.terminal.confirm import confirm
@@ -32,11 +32,11 @@ def deploy(
     A release that already has this chart and these values is skipped unless `force`, so that an interrupted run
     continues where it stopped. Transient failures are retried with growing pauses; one service's failure does not stop
     the others. `jobs` run at a time, by default two per processor. Raises FleetError when there is nothing to deploy, no
-    cluster, no Kargo in it, or no confirmation.
+    cluster, no Kargo in it, no confirmation, or while fleet.yaml has the template's examples.
     """
+    chart, fleet, _ = load_own(root)
     kube = Kube(context)
     target = kube.target()
-    chart, fleet, _ = load_sound(root)
     options = Options(skip_namespace=skip_namespace, dry_run=dry_run, force=force)
     planned = deployment.prepare(root, kube, target, chart, fleet, services, options)
     what = f"{plural(len(planned.releases), 'service')} to context {target.context} ({target.server})"

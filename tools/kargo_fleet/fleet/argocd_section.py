@@ -6,6 +6,8 @@ from typing import Any
 
 from kargo_fleet.fleet.names import DNS_LABEL, LONGEST_NAMESPACE
 from kargo_fleet.text import durations
+from kargo_fleet.text.placeholders import angled
+from kargo_fleet.text.words import enumerate_words
 
 _NAME = f"^{DNS_LABEL}$"
 
@@ -21,24 +23,31 @@ def _object(description: str, properties: dict[str, Any], **more: Any) -> dict[s
 
 
 def _name(description: str) -> dict[str, Any]:
-    return {"type": "string", "description": description, "pattern": _NAME, "maxLength": LONGEST_NAMESPACE}
+    return {
+        "type": "string",
+        "description": description,
+        "pattern": _NAME,
+        "patternErrorMessage": "a DNS label: a-z, 0-9 and -, starting and ending with a letter or digit",
+        "maxLength": LONGEST_NAMESPACE,
+        "names": True,
+    }
 
 
-def _text(description: str) -> dict[str, Any]:
-    return {"type": "string", "description": description}
+def _reference(description: str, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "description": description, "names": True, **more}
 
 
 def _flag(description: str) -> dict[str, Any]:
     return {"type": "boolean", "description": description}
 
 
-def _strings(description: str) -> dict[str, Any]:
-    items = {"type": "string", "minLength": 1}
+def _strings(description: str, *placeholders: str) -> dict[str, Any]:
+    items = {"type": "string", "minLength": 1, "names": True, "placeholders": list(placeholders)}
     return {"type": "array", "description": description, "items": items, "uniqueItems": True}
 
 
-def _map(description: str) -> dict[str, Any]:
-    return {"type": "object", "description": description, "additionalProperties": {"type": "string"}}
+def _map(description: str, **more: Any) -> dict[str, Any]:
+    return {"type": "object", "description": description, "additionalProperties": {"type": "string", **more}}
 
 
 def _objects(description: str) -> dict[str, Any]:
@@ -47,8 +56,8 @@ def _objects(description: str) -> dict[str, Any]:
 
 def _destination(description: str, namespace: dict[str, Any] | None = None) -> dict[str, Any]:
     properties = {
-        "server": {"type": "string", "description": "API server URL of the cluster in Argo CD.", "minLength": 1},
-        "name": {"type": "string", "description": "Name of the cluster in Argo CD.", "minLength": 1},
+        "server": _reference("API server URL of the cluster in Argo CD.", minLength=1),
+        "name": _reference("Name of the cluster in Argo CD.", minLength=1),
     }
     if namespace:
         properties["namespace"] = namespace
@@ -89,12 +98,12 @@ def _source(description: str, path: str) -> dict[str, Any]:
     return _object(
         description,
         {
-            "repoURL": _text("Repository of the chart. Empty: git.repoURL."),
-            "path": _text(path),
-            "chart": _text(
+            "repoURL": _reference("Repository of the chart. Empty: git.repoURL."),
+            "path": _reference(path),
+            "chart": _reference(
                 "Name of the chart in a Helm or OCI repository (repoURL); set targetRevision to its version."
             ),
-            "targetRevision": _text("Branch, tag, commit or chart version. Empty: argocd.targetRevision."),
+            "targetRevision": _reference("Branch, tag, commit or chart version. Empty: argocd.targetRevision."),
         },
     )
 
@@ -113,15 +122,17 @@ def _app_project(**more: Any) -> dict[str, Any]:
 
 def _sets(*placeholders: str) -> dict[str, Any]:
     """Return the properties that units and workloads share."""
-    needed = [{"pattern": placeholder} for placeholder in placeholders]
-    words = " and ".join(placeholders)
+    required = [*map(angled, placeholders)]
+    needed = [{"pattern": word, "patternErrorMessage": f"a name with {word}"} for word in required]
+    words = enumerate_words(required)
     return {
-        "applicationName": {
-            "type": "string",
-            "description": f"Names of the Applications; must contain {words}.",
-            "pattern": r"^([-a-z0-9]|<service>|<stage>)+$",
-            "allOf": needed,
-        },
+        "applicationName": _reference(
+            f"Names of the Applications; must contain {words}.",
+            pattern=r"^([-a-z0-9]|<service>|<stage>)+$",
+            patternErrorMessage=f"the name of an Application: a-z, 0-9, - and {words}",
+            allOf=needed,
+            placeholders=list(placeholders),
+        ),
         "maxApplications": {
             "type": "integer",
             "description": "Maximum number of Applications in a set; above it, the set is split into 2, 4, 8 … by a hash of the name.",
@@ -141,7 +152,7 @@ def _sets(*placeholders: str) -> dict[str, Any]:
             "description": "Allowed operations of a set. create-delete and sync delete Applications whose folder was removed.",
         },
         "preserveResourcesOnDeletion": _flag("Keep deployed objects when an Application is deleted."),
-        "labels": _map("Additional labels of every Application."),
+        "labels": _map("Additional labels of every Application.", names=True),
         "annotations": _map("Additional annotations of every Application, for example for Argo CD notifications."),
         "preservedFields": _object(
             "Metadata of Applications that the set keeps when people or tools change it.",
@@ -159,17 +170,18 @@ def _sets(*placeholders: str) -> dict[str, Any]:
     }
 
 
-_NAMESPACE = {
-    "type": "string",
-    "description": "Namespace of a workload; `<service>` and `<stage>` are replaced.",
-    "pattern": r"^([-a-z0-9]|<service>|<stage>)+$",
-}
+_NAMESPACE = _reference(
+    "Namespace of a workload; `<service>` and `<stage>` are replaced.",
+    pattern=r"^([-a-z0-9]|<service>|<stage>)+$",
+    patternErrorMessage="the name of a namespace: a-z, 0-9, -, <service> and <stage>",
+    placeholders=["service", "stage"],
+)
 
 _UNITS = _object(
     "The ApplicationSet of the units: one Application per service, which installs charts/kargo-service.",
     {
         "name": _name("Name of the ApplicationSet; after a split, the prefix of the names."),
-        **_sets("<service>"),
+        **_sets("service"),
         "splitBy": {
             "enum": ["size", "shard"],
             "description": "size: one set up to maxApplications. shard: a set for each of `shards`.",
@@ -191,7 +203,7 @@ _STAGE = _object(
     "Overrides for this stage.",
     {
         "project": _name("AppProject of these Applications. Empty: workloads.appProject.name."),
-        "targetRevision": _text("Branch of the values files and, unless source overrides it, of the chart."),
+        "targetRevision": _reference("Branch of the values files and, unless source overrides it, of the chart."),
         "destination": _destination("Cluster and namespace.", _NAMESPACE),
         "automated": _automated("syncPolicy.automated of this stage."),
         "syncOptions": _strings("syncPolicy.syncOptions of this stage."),
@@ -203,11 +215,14 @@ _WORKLOADS = _object(
     {
         "enabled": _flag("Generate them. Keep it false if the platform already has such ApplicationSets."),
         "name": _name("Prefix of the names of the ApplicationSets, followed by `-<stage>`."),
-        **_sets("<service>", "<stage>"),
+        **_sets("service", "stage"),
         "appProject": _app_project(create=_flag("Generate the AppProject. false: it exists already.")),
         "source": _source("The chart that deploys a service.", "Folder of the chart in the repository."),
         "valueFiles": _strings(
-            "Values files, from the root of the repository, with `<services>`, `<service>`, `<stage>`."
+            "Values files, from the root of the repository, with `<services>`, `<service>`, `<stage>`.",
+            "services",
+            "service",
+            "stage",
         ),
         "ignoreMissingValueFiles": _flag("Deploy with the chart's defaults if a values file is missing."),
         "destination": _destination("Cluster and namespace.", _NAMESPACE),
@@ -225,7 +240,7 @@ ARGOCD_SCHEMA: dict[str, Any] = _object(
     {
         "namespace": _name("Namespace of Argo CD, for AppProjects, ApplicationSets and Applications."),
         "destination": _destination("The cluster that Kargo runs in."),
-        "targetRevision": _text("Branch that Argo CD follows. Empty: git.branch."),
+        "targetRevision": _reference("Branch that Argo CD follows. Empty: git.branch."),
         "appProject": _app_project(),
         "units": _UNITS,
         "workloads": _WORKLOADS,

@@ -11,8 +11,9 @@ from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place
+from kargo_fleet.fleet import nulls
 from kargo_fleet.fleet.chart import Chart
-from kargo_fleet.fleet.layers import Layer, in_layer
+from kargo_fleet.fleet.layers import Layer, in_layer, layer_problems
 from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.fleet.sections import DEFAULT_PRUNE_SHARE, DEFAULT_SERVICES, fleet_schema
 from kargo_fleet.fleet.shards import Shard, shards_of
@@ -51,6 +52,11 @@ class Fleet:
     shards: tuple[Shard, ...]
     max_prune_share: float
     broken: bool = False
+
+    @property
+    def file(self) -> Layer:
+        """The whole of fleet.yaml with the options of the command line over it, for places in it."""
+        return Layer(FLEET_FILE, (), self.data, self.text)
 
     def overridden(self, registry: str | None, git_repo_url: str | None) -> Fleet:
         """Return the same fleet with the registry and the Git repository that the command line names instead."""
@@ -117,12 +123,15 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
     """Validate fleet.yaml and return the fleet. It is `broken` when a mistake concerns every service."""
     if file.unusable:
         return broken_fleet(root), list(file.findings)
-    problems = Schema(fleet_schema(chart.schema)).problems(file.data)
+    problems = layer_problems(Schema(fleet_schema(chart.schema)), file.layer)
     findings = [*file.findings, *(in_layer(problem, file.layer) for problem in problems)]
+    problems = [problem for problem in problems if problem.is_error]
     if any(_concerns_everyone(problem.path) for problem in problems):
         return broken_fleet(root), findings
     findings += _shard_findings(file.layer)
-    return _fleet(root, file, frozenset(str(problem.path[1]) for problem in problems)), findings
+    fleet = _fleet(root, file, frozenset(str(problem.path[1]) for problem in problems))
+    idle = nulls.problems(chart.schema, fleet.layer.values, [chart.defaults])
+    return fleet, [*findings, *(in_layer(problem, fleet.layer) for problem in idle)]
 
 
 def broken_fleet(root: Path) -> Fleet:
@@ -173,7 +182,32 @@ def _registry(image: Mapping[str, Any]) -> str:
     return (image.get("registry") or "").rstrip("/")
 
 
-def group_findings(fleet: Fleet, services: list[str]) -> list[Finding]:
+def group_findings(fleet: Fleet, chart: Chart, services: list[str]) -> list[Finding]:
+    """Return the findings about groups that depend on which services there are."""
+    return [*_unmatched(fleet, services), *_idle_in_groups(fleet, chart, services)]
+
+
+def _idle_in_groups(fleet: Fleet, chart: Chart, services: list[str]) -> list[Finding]:
+    """Return a finding for each null of a group that removes nothing from any of the group's services."""
+    findings = []
+    for index, group in enumerate(fleet.groups):
+        if not nulls.problems(chart.schema, group.layer.values, [chart.defaults, fleet.layer.values]):
+            continue
+        members = [service for service in services if group.has(service)]
+        weaker = sorted({tuple(other.has(service) for other in fleet.groups[:index]) for service in members})
+        found = []
+        for choice in weaker:
+            others = [other.layer.values for other, chosen in zip(fleet.groups, choice, strict=False) if chosen]
+            layers = [chart.defaults, fleet.layer.values, *others]
+            found.append(
+                {problem.path: problem for problem in nulls.problems(chart.schema, group.layer.values, layers)}
+            )
+        idle = [problem for path, problem in found[0].items() if all(path in other for other in found)] if found else []
+        findings += [in_layer(problem, group.layer) for problem in idle]
+    return findings
+
+
+def _unmatched(fleet: Fleet, services: list[str]) -> list[Finding]:
     """Return a warning for each pattern of a group that no service matches."""
     findings = []
     for group in fleet.groups:

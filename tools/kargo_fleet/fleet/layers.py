@@ -8,7 +8,7 @@ from typing import Any
 
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted
 from kargo_fleet.fleet.names import FLEET_FILE
-from kargo_fleet.text import yaml_reader
+from kargo_fleet.text import placeholders, yaml_reader
 from kargo_fleet.text.json_schema import Schema
 
 
@@ -29,7 +29,14 @@ class Layer:
 
 def schema_findings(schema: Schema, layer: Layer, service: str = "") -> list[Finding]:
     """Validate a layer by a schema; places are looked up only for an invalid layer."""
-    return [in_layer(problem, layer, service) for problem in schema.problems(layer.values)]
+    return [in_layer(problem, layer, service) for problem in layer_problems(schema, layer)]
+
+
+def layer_problems(schema: Schema, layer: Layer) -> list[Problem]:
+    """Return the problems of a layer by itself: with its shape, and with placeholders that nothing replaces."""
+    literal = placeholders.problems(schema.data, layer.values) if "<" in layer.text else []
+    explained = {problem.path for problem in literal if problem.is_error}
+    return [problem for problem in schema.problems(layer.values) if problem.path not in explained] + literal
 
 
 def in_layer(problem: Problem, layer: Layer, service: str = "") -> Finding:

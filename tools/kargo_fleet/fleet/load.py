@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding
@@ -11,6 +12,8 @@ from kargo_fleet.fleet import chart as charts
 from kargo_fleet.fleet import config
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.examples import example_findings
+from kargo_fleet.fleet.sections import REGISTRY_SCHEMA
 from kargo_fleet.text.json_schema import Schema
 
 
@@ -38,8 +41,8 @@ def load(root: Path, *, image_repository: str | None = None, git_repo_url: str |
         found = Finding(file.layer.place(("chart", "path")), "KF105", str(error), fix)
         return Loaded(charts.read_chart(root, None), config.broken_fleet(root), [found])
     fleet, findings = config.fleet_of(root, file, chart)
-    _check_option(chart, "image", "--image-repository", (image_repository or "").rstrip("/"))
-    _check_option(chart, "git", "--git-repo-url", git_repo_url)
+    _check_option(REGISTRY_SCHEMA, "--image-repository", image_repository)
+    _check_option(chart.schema["properties"]["git"]["properties"]["repoURL"], "--git-repo-url", git_repo_url)
     return Loaded(chart, fleet.overridden(image_repository, git_repo_url), findings)
 
 
@@ -48,6 +51,14 @@ def load_sound(root: Path) -> Loaded:
     loaded = load(root)
     if loaded.fleet.broken:
         raise _unusable(loaded.findings[0])
+    return loaded
+
+
+def load_own(root: Path) -> Loaded:
+    """Load a fleet for a command that takes it to the cluster. Raises FleetError also while fleet.yaml has the template's examples."""
+    loaded = load_sound(root)
+    for finding in example_findings(loaded.fleet.file):
+        raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
     return loaded
 
 
@@ -64,8 +75,7 @@ def _unusable(finding: Finding) -> FleetError:
     return FleetError(f"{finding.place}: {finding.message}\nRun `kargo-fleet check`.")
 
 
-def _check_option(chart: Chart, key: str, option: str, value: str | None) -> None:
-    """Validate an option by the chart's schema of `<key>.repoURL`."""
-    allowed = chart.schema["properties"][key]["properties"]["repoURL"]
+def _check_option(allowed: Mapping[str, Any], option: str, value: str | None) -> None:
+    """Validate the value of an option by the schema of the key that it stands for."""
     if value and (problems := Schema({"properties": {option: allowed}}).problems({option: value})):
         raise FleetError(f"{problems[0].message}\n{problems[0].fix}")

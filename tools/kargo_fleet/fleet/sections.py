@@ -9,6 +9,7 @@ from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.capacity_section import CAPACITY_SCHEMA
 from kargo_fleet.fleet.chart import DEFAULT_PATH
 from kargo_fleet.fleet.shards import HEAVIEST, Shard
+from kargo_fleet.text.image_references import REGISTRY
 
 #: Defaults of fleet.yaml. Those of `argocd` and `capacity` are in argocd/settings.py and capacity/assumptions.py.
 DEFAULT_SERVICES = "services"
@@ -20,11 +21,19 @@ _SHARD = r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"
 _SHARD_MESSAGE = "the name of a shard: a-z, 0-9 and -, at most 40 characters"
 _FOLDER = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 
+#: What `image.registry` and --image-repository may be.
+REGISTRY_SCHEMA: dict[str, Any] = {
+    "type": ["string", "null"],
+    "pattern": f"^({REGISTRY})?$",
+    "patternErrorMessage": "a registry such as registry.example.com, localhost:5000 or ghcr.io/example",
+    "reference": "registry",
+    "maxLength": 255,
+}
+
 
 def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema of fleet.yaml. `chart_schema` is the schema of the chart's values, which all layers share."""
     values = {key: value for key, value in chart_schema.items() if key not in ("$schema", "definitions", "title")}
-    image = _without_default(chart_schema["properties"]["image"]["properties"]["repoURL"])
     git = chart_schema["properties"]["git"]["properties"]
 
     def section(description: str, properties: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +62,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 "Location of the images.",
                 {
                     "registry": {
-                        **image,
+                        **REGISTRY_SCHEMA,
                         "description": "Registry or a path in it; images are `<registry>/<service>` unless image.repoURL is set.",
                     }
                 },
@@ -131,7 +140,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                             "Location of these services' images.",
                             {
                                 "registry": {
-                                    **image,
+                                    **REGISTRY_SCHEMA,
                                     "description": "Registry of these services: images are `<registry>/<service>`.",
                                 }
                             },

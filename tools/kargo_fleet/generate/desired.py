@@ -16,6 +16,7 @@ from kargo_fleet.findings import Finding, Place, merged
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet, group_findings
+from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.load import load
 from kargo_fleet.fleet.names import ARGOCD, FLEET_FILE, VALUES, is_service_name, values_path
 from kargo_fleet.generate.cache import Cache, open_cache
@@ -56,7 +57,7 @@ def desired_state(
     FleetError for a name that is not a service.
     """
     chart, fleet, findings = load(root, image_repository=image_repository, git_repo_url=git_repo_url)
-    desired = Desired(chart, fleet, findings=findings)
+    desired = Desired(chart, fleet, findings=findings + example_findings(fleet.file))
     if fleet.broken:
         return desired
     if names:
@@ -66,7 +67,7 @@ def desired_state(
     else:
         desired.services, found = scan.services(root, fleet.services)
         desired.findings += found
-        desired.findings += group_findings(fleet, desired.services) if desired.services else []
+        desired.findings += group_findings(fleet, chart, desired.services) if desired.services else []
     # One service is evaluated faster than the whole cache is read.
     cache = _cache(chart, fleet) if use_cache and not names else Cache()
     services = _evaluate(Inputs(fleet, chart), cache, desired.services, progress)

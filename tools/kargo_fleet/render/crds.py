@@ -22,7 +22,8 @@ from kargo_fleet.text.yaml_manifests import parse
 FETCHED = ".tools/kargo-crds"  # where `make render VALIDATE=1` puts them
 _GROUP = "kargo.akuity.io"
 _HOW = (
-    "Run `make render VALIDATE=1`, which fetches them; or pass --crds with charts/kargo/resources/crds of a Kargo checkout; "
+    "Run `make render VALIDATE=1` in a checkout of kargo-fleet, which fetches them; or pass --crds with the folder "
+    "charts/kargo/resources/crds of a Kargo checkout; "
     "or choose a cluster with Kargo by `kubectl config use-context`"
 )
 _STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from kargo_fleet.fleet.names import (
     values_path,
 )
 from kargo_fleet.rollout.releases import foreign
+from kargo_fleet.text.words import did_you_mean
 
 _PROJECTS = "projects.kargo.akuity.io"
 _APPLICATIONS = "applications.argoproj.io"
@@ -72,7 +73,7 @@ def prepare(kube: Kube, argocd_namespace: str, choose: Callable[[Collection[str]
         argocd_namespace=argocd_namespace,
         has_argocd=kube.knows(_APPLICATIONS),
         units=tuple(_units(kube, {name: ours[name] for name in wanted if name in ours})),
-        findings=tuple(_not_deleted(name, name in others) for name in wanted if name not in ours),
+        findings=tuple(_not_deleted(name, others, ours) for name in wanted if name not in ours),
     )
 
 
@@ -124,9 +125,10 @@ def _release(obj: Object) -> tuple[str, str] | None:
     return (name, annotation(obj, "meta.helm.sh/release-namespace") or "default") if name else None
 
 
-def _not_deleted(service: str, is_taken: bool) -> Finding:
+def _not_deleted(service: str, others: Iterable[str], ours: Iterable[str]) -> Finding:
+    is_taken = service in others
     reason = "its Project or namespace was not created by the chart" if is_taken else "there is no such unit"
-    fix = "to delete it anyway, use kubectl" if is_taken else ""
+    fix = "to delete it anyway, use kubectl" if is_taken else did_you_mean(service, ours)
     return Finding(Place(project_of(service)), "KF802", f"{service} was not deleted: {reason}", fix, service)
 
 

@@ -20,6 +20,7 @@ from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.examples import has_example
 from kargo_fleet.fleet.names import PROJECT_LABEL, RELEASE_REVISIONS, release_name, values_path
 from kargo_fleet.rollout.releases import foreign
 
@@ -79,7 +80,8 @@ def prepare(
 ) -> Deployment:
     """Compare the values files with the releases in the cluster.
 
-    Raises FleetError without services, without Kargo, or when Helm's version cannot do what `options` ask for.
+    Raises FleetError without services, for a name that is no service, without Kargo, and when Helm's version cannot do
+    what `options` ask for.
     """
     known, _ = scan.services(root, fleet.services)
     if services:
@@ -127,7 +129,7 @@ def install(deployment: Deployment, jobs: int = 0) -> Iterator[tuple[Release, Fi
 
 
 def _releases(root: Path, chart: Path, names: Sequence[str], options: Options) -> tuple[list[Release], list[Finding]]:
-    """Return the releases to deploy, and findings for services without a values file."""
+    """Return the releases to deploy, and findings for services without a values file of their own."""
     releases, findings = [], []
     chart_digest = _chart_digest(chart)
     for name in names:
@@ -136,6 +138,10 @@ def _releases(root: Path, chart: Path, names: Sequence[str], options: Options) -
             content = (root / file).read_bytes()
         except FileNotFoundError:
             message = f"{name} has no values file"
+            findings.append(Finding(Place(file), "KF801", message, "run `kargo-fleet generate`", name))
+            continue
+        if has_example(content.decode("utf-8", "replace")):
+            message = f"{file} still has an example of the template"
             findings.append(Finding(Place(file), "KF801", message, "run `kargo-fleet generate`", name))
             continue
         digest = hashlib.sha256(chart_digest + content + bytes([options.skip_namespace])).hexdigest()[:40]

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.text import image_references
 from kargo_fleet.text.words import closest
 
 # Keys of older Kargo releases or of other tools, and their names in these schemas.
@@ -36,7 +37,7 @@ class Schema:
     """A compiled schema."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        self._schema = schema
+        self.data = schema
         self._validator = jsonschema_rs.validator_for(dict(schema))
 
     def is_valid(self, data: Any) -> bool:
@@ -90,11 +91,15 @@ class Schema:
             )
         elif kind in ("minProperties", "maxProperties"):
             yield Problem("KF103", f"{name}: has the wrong number of keys", _count(subschema), path)
+        elif kind == "pattern" and "reference" in subschema:
+            why, wanted = image_references.explain(instance, subschema["reference"])
+            message = f"{name}: {_shown(instance)} is not allowed" + (why and f"; {why}")
+            yield Problem("KF103", message, _written(path, wanted) or _expected(subschema, instance), path)
         else:
             yield Problem("KF103", f"{name}: {_shown(instance)} is not allowed", _expected(subschema, instance), path)
 
     def _at(self, path: list[str | int]) -> dict[str, Any]:
-        node: Any = self._schema
+        node: Any = self.data
         for part in path:
             while isinstance(node, Mapping) and part not in node and "$ref" in node:
                 node = self._resolve(node["$ref"])
@@ -107,7 +112,7 @@ class Schema:
         return dict(node) if isinstance(node, Mapping) else {}
 
     def _resolve(self, ref: str) -> Any:
-        node: Any = self._schema
+        node: Any = self.data
         for part in ref.removeprefix("#/").split("/"):
             node = node[part]
         return node
@@ -136,6 +141,13 @@ def _suggest(key: str, allowed: list[str]) -> str:
     if guess in allowed:
         return f"did you mean {guess}?"
     return f"allowed here: {', '.join(allowed)}" if allowed else "remove it"
+
+
+def _written(path: KeyPath, value: str) -> str:
+    """Return the fix that gives a key, or an option of the command line, another value; "" without a value."""
+    key = str(path[-1])
+    separator = " " if key.startswith("--") else ": "
+    return f"write {key}{separator}{value}" if value else ""
 
 
 def _expected(subschema: Mapping[str, Any], value: Any) -> str:

@@ -28,7 +28,12 @@ def first_of(words: Sequence[str], most: int = 5) -> str:
 
 def closest(word: str, known: Iterable[str]) -> str:
     """Return the `known` word that is closest to `word`, "" when none is close."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")
+    return similar(word, known, 0.6)
+
+
+def similar(word: str, known: Iterable[str], least: float) -> str:
+    """Return the `known` word that is closest to `word`, "" when none is as close as `least`, a number from 0 to 1."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=least)), "")
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -13,12 +13,14 @@ from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, has_errors
-from kargo_fleet.fleet import pipeline
+from kargo_fleet.fleet import nulls, pipeline
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.layers import (
     Layer,
     attributed,
+    in_layer,
     in_layers,
     once_per_pipeline,
     origin,
@@ -101,6 +103,11 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     values, layers, group_broken = inputs.shared(service)
     own, own_findings = _own_layer(inputs, reader, folder, service)
     findings += own_findings
+    if own is not None and not _stops(own_findings):
+        weaker = [inputs.base, *(layer.values for layer in layers)]
+        findings += [
+            in_layer(problem, own, service) for problem in nulls.problems(inputs.chart.schema, own.values, weaker)
+        ]
     if group_broken:
         findings += _group_findings(inputs.fleet, service)
     if _stops(findings):
@@ -120,8 +127,8 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
 
 
 def _stops(findings: list[Finding]) -> bool:
-    """Return whether further checks are impossible. An unknown key is an error, but hides no other mistake."""
-    return has_errors(finding for finding in findings if finding.code != "KF101")
+    """Return whether further checks are impossible. An unknown key, also one to remove, hides no other mistake."""
+    return has_errors(finding for finding in findings if finding.code not in ("KF101", "KF310"))
 
 
 def inherited(inputs: Inputs, service: str) -> dict[str, Any]:
@@ -203,6 +210,7 @@ def _own_layer(
     except yaml_reader.YamlError as error:
         return None, [*findings, error.problem.in_file(file, service)]
     layer = Layer(file, (), values, text)
+    findings += example_findings(layer, service)
     return layer, findings + schema_findings(inputs.chart.validator, layer, service)
 
 

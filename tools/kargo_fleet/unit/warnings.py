@@ -6,20 +6,32 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from kargo_fleet.findings import Finding, KeyPath, Place, Problem
-from kargo_fleet.fleet.layers import Layer, in_layers, says
-from kargo_fleet.fleet.pipeline import has_default_steps, promotion_of
+from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted
+from kargo_fleet.fleet.layers import Layer, in_layers, once_per_pipeline, says
+from kargo_fleet.fleet.pipeline import has_default_steps, promotion_of, section
 from kargo_fleet.text.durations import seconds
 
 _INTERVAL_FLOOR = 300  # seconds: controller.reconcilers.warehouses.minReconciliationInterval of Kargo's own chart
 _ONLY_ZERO = re.compile(r"\s*\^\s*v?0\.0\.0\s*")
 _PRODUCTION = re.compile(r"pro?d(uction)?(-.*)?|live(-.*)?")
 
+#: What only the default steps use. (Every step and task may use the variables, which `path` and `argocdUpdate` set.)
+_OF_THE_DEFAULT_STEPS: tuple[KeyPath, ...] = (
+    ("steps", "beforeCommit"),
+    ("tagKey",),
+    ("digestKey",),
+    ("message",),
+    ("maxAttempts",),
+    ("retry",),
+    ("pullRequest", "enabled"),
+)
+_BESIDE_REPLACE: tuple[KeyPath, ...] = (("steps", "before"), ("steps", "after"), *_OF_THE_DEFAULT_STEPS)
+
 
 def find(values: dict[str, Any], layers: list[Layer], default: Place, service: str) -> list[Finding]:
     """Return the warnings about a unit's complete and valid values, placed in the layer that causes each."""
-    found = [*_image(values, layers), *_git(values), *_interval(values), *_stages(values)]
-    return [in_layers(problem, layers, default, service) for problem in found]
+    found = [*_image(values, layers), *_git(values), *_interval(values), *_stages(values), *_unused(values, layers)]
+    return once_per_pipeline(in_layers(problem, layers, default, service) for problem in found)
 
 
 def _image(values: dict[str, Any], layers: list[Layer]) -> Iterator[Problem]:
@@ -84,3 +96,37 @@ def _stages(values: dict[str, Any]) -> Iterator[Problem]:
         if stage.get("requiredSoakTime") and not stage.get("upstream"):
             message = f"stages.{name}.requiredSoakTime: has no effect without an upstream stage"
             yield Problem("KFW306", message, "remove it, or set upstream", ("stages", name, "requiredSoakTime"))
+
+
+def _unused(values: dict[str, Any], layers: list[Layer]) -> Iterator[Problem]:
+    """Yield a problem for each setting of a promotion that no step uses, as other steps run instead of the default ones.
+
+    A weaker layer's setting is for the services and stages that run the default steps.
+    """
+    for stage in values["stages"]:
+        promotion = promotion_of(values, stage)
+        if section(promotion, "steps").get("replace"):
+            cause, keys = ("steps", "replace"), _BESIDE_REPLACE
+        elif section(promotion, "task").get("name"):
+            cause, keys = ("task", "name"), _OF_THE_DEFAULT_STEPS
+        else:
+            continue
+        decided = _rank(layers, stage, cause)
+        for key in keys:
+            if _rank(layers, stage, key) >= decided and _is_set(promotion, key):
+                path: KeyPath = ("stages", stage, "promotion", *key)
+                message = f"{dotted(path)}: has no effect with {dotted(cause)}, which runs instead of the default steps"
+                yield Problem("KFW306", message, f"remove it, or {dotted(cause)}", path)
+
+
+def _rank(layers: list[Layer], stage: str, key: KeyPath) -> tuple[int, int]:
+    """Return how strong the layer is that sets a key of a stage's promotion; within one, the stage's own beats that of all."""
+    of_all, own = _last(layers, ("promotion", *key)), _last(layers, ("stages", stage, "promotion", *key))
+    return max((of_all, 0), (own, 1)) if own >= 0 else (of_all, 0)
+
+
+def _is_set(promotion: dict[str, Any], key: KeyPath) -> bool:
+    value: Any = promotion
+    for part in key:
+        value = value.get(part) if isinstance(value, dict) else None
+    return bool(value)

@@ -1,0 +1,80 @@
+"""References to images and to registries: their grammar, and what is wrong with a text that does not obey it.
+
+The grammar is that of https://pkg.go.dev/github.com/distribution/reference without what Kargo refuses: its schema of a
+Warehouse knows no IPv6 address and no `--` (pkg/subscription/schemas/image.json).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+_NAME = r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*"
+#: 1 to 65535.
+_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_COMPONENT = r"[a-z0-9]+((\.|_|__|-)[a-z0-9]+)*"
+_COMPONENTS = f"{_COMPONENT}(/{_COMPONENT})*"
+_HOST = r"[A-Za-z0-9]+([.-][A-Za-z0-9]+)*"
+
+#: An image repository without a tag: registry.example.com:5000/team/nginx. The chart's schema has the same pattern.
+IMAGE = f"({_HOST}(:{_PORT})?/)?{_COMPONENTS}"
+#: What stands before `/<service>`: a host, with or without a port and a path, or an organization of Docker Hub. A slash
+#: at the end is ignored.
+REGISTRY = rf"({_COMPONENTS}|({_HOST}:{_PORT}|{_NAME}(\.{_NAME})+)(/{_COMPONENTS})?)/?"
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_HOST_AND_PORT = re.compile(r"[^/:]+:([^/]*)(/.*)?")
+_TAG = re.compile(r"(.*/[^/:]*):[^/]*")
+_DIGEST = re.compile(r"(.*)@[A-Za-z0-9]+:.*")
+
+
+class Kind(NamedTuple):
+    """The kinds of references: their grammar, and what they are called."""
+
+    pattern: re.Pattern[str]
+    plural: str
+
+
+KINDS = {
+    "image": Kind(re.compile(IMAGE, re.ASCII), "image repositories"),
+    "registry": Kind(re.compile(REGISTRY, re.ASCII), "registries"),
+}
+
+
+def explain(text: str, kind: str) -> tuple[str, str]:
+    """Return why `text` is not a reference of a kind of KINDS, and what was probably meant, each "" if unknown."""
+    pattern, plural = KINDS[kind]
+    reasons = []
+    wanted = text
+    if "<" in wanted:
+        reasons.append("placeholders are not replaced here; images are <image.registry>/<service>")
+        wanted = re.split(r"/?<", wanted)[0] if kind == "registry" else ""
+    if any(character.isspace() for character in wanted):
+        reasons.append(f"{plural} have no spaces")
+        wanted = "".join(wanted.split())
+    if scheme := _SCHEME.match(wanted):
+        reasons.append(f"{plural} have no scheme")
+        wanted = wanted[scheme.end() :]
+    if "[" in wanted:
+        reasons.append("Kargo accepts no IPv6 addresses in image references; use a host name")
+        wanted = wanted.replace("[::1]", "localhost")
+    if digest := _DIGEST.fullmatch(wanted):
+        reasons.append(f"{plural} have no digest")
+        wanted = digest[1]
+    if "@" in wanted:
+        reasons.append(f"{plural} have no user; kargo-fleet credentials prints the Secret for one")
+        wanted = wanted.rpartition("@")[2]
+    if tag := _TAG.fullmatch(wanted if "/" in wanted or kind == "registry" else f"/{wanted}"):
+        reasons.append(f"{plural} have no tag")
+        wanted = tag[1].removeprefix("/")
+    if (port := _HOST_AND_PORT.fullmatch(wanted)) and not re.fullmatch(_PORT, port[1]):
+        reasons.append("ports are numbers from 1 to 65535")
+    if "//" in wanted or wanted.endswith("/"):
+        reasons.append(f"{plural} have no empty parts between slashes")
+        wanted = re.sub("/+", "/", wanted).strip("/")
+    if wanted != wanted.lower() and not pattern.fullmatch(wanted):
+        wanted = wanted.lower()
+        reasons.append(f"{plural} are lowercase" + (f": {wanted}" if pattern.fullmatch(wanted) else ""))
+    if "--" in wanted:
+        reasons.append("Kargo accepts no -- in image references")
+    return reasons[0] if reasons else "", wanted if pattern.fullmatch(wanted) else ""

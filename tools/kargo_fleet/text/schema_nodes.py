@@ -1,0 +1,35 @@
+"""The parts of a JSON Schema that describe the keys and items of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Node = Mapping[str, Any]
+
+
+def resolved(root: Node, node: Node) -> Node:
+    """Return a node of the schema `root` without its `$ref`; what stands beside the reference wins."""
+    while "$ref" in node:
+        own = {key: value for key, value in node.items() if key != "$ref"}
+        found: Any = root
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        node = {**found, **own}
+    return node
+
+
+def child(root: Node, node: Node, key: str | int) -> Node | None:
+    """Return the node for a key or an item, {} where the schema leaves it open, None where it knows no such key."""
+    node = resolved(root, node)
+    if isinstance(key, int):
+        found = node.get("items", {})
+    else:
+        found = node.get("properties", {}).get(key, node.get("additionalProperties", True))
+    return None if found is False else resolved(root, {} if found is True else found)
+
+
+def names_are_free(root: Node, node: Node) -> bool:
+    """Return whether people choose the keys of a mapping: those of `stages`, as opposed to those of `git`."""
+    node = resolved(root, node)
+    return not node.get("properties") and "enum" not in node.get("propertyNames", {})
