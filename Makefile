@@ -107,14 +107,22 @@ test-argocd: venv-dev ## Render the ApplicationSets with Argo CD's own code (min
 	@$(BOOT)/go.sh
 	@$(WITH_TOOLS) pytest -m argocd $(PYTEST_ARGS)
 
-# KUBECONFIG is only used if it is passed to make: an exported KUBECONFIG may be any cluster.
-ON_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),KARGO_FLEET_TEST_KUBECONFIG='$(abspath $(KUBECONFIG))')
+# These are only used if they are passed to make: an exported KUBECONFIG may be any cluster.
+ON_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),KARGO_FLEET_TEST_KUBECONFIG='$(abspath $(KUBECONFIG))' \
+    KARGO_FLEET_TEST_REGISTRY='$(REGISTRY)' KARGO_FLEET_TEST_GIT_REPO_URL='$(GIT_REPO_URL)')
 
 .PHONY: test-cluster
-test-cluster: venv-dev ## Test on a real API server, under Argo CD's controllers (minutes to build the first time) [KUBECONFIG= PYTEST_ARGS=]
+test-cluster: venv-dev ## Test on a real API server, under Argo CD's controllers (minutes to build the first time) [KUBECONFIG= REGISTRY= GIT_REPO_URL= PYTEST_ARGS=]
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm ct
 	@$(ON_CLUSTER) $(WITH_TOOLS) pytest -m cluster $(PYTEST_ARGS)
+
+.PHONY: try
+try: venv-dev ## Try the product on a control plane of its own, without a cluster (minutes to build the first time)
+	@PYTHONPATH=tests .venv/bin/python -m on_cluster announce
+	@$(BOOT)/go.sh
+	@$(BOOT)/tool.sh helm
+	@PYTHONPATH=tests $(WITH_TOOLS) python -m on_cluster try
 
 .PHONY: cluster-up
 cluster-up: venv-dev ## Start a control plane with a stand-in for Kargo, and print its KUBECONFIG

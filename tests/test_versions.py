@@ -19,6 +19,7 @@ UPSTREAM = ROOT / "tests" / "upstream"
 KUBERNETES = "k8s.io/kubernetes"
 ETCD = "go.etcd.io/etcd/server/v3"
 HELM = "helm.sh/helm/v4"
+HELM_3 = "helm.sh/helm/v3"
 METADATA: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text())
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -65,6 +66,13 @@ CLAIMS = [
     ("docs/testing.md", r"kubectl ([\d.]+\d)", _newest(KUBERNETES)),
     ("docs/testing.md", r"kube-controller-manager ([\d.]+\d)", _newest(KUBERNETES)),
     ("docs/testing.md", r"etcd ([\d.]+\d)", _newest(ETCD)),
+    ("docs/testing.md", r"kube-apiserver ([\d.]+\d), no nodes", _newest(KUBERNETES)),
+    ("docs/testing.md", r"\| Helm \| ([\d.]+\d);", _newest(HELM, ROOT / "tools" / "cli")),
+    ("docs/testing.md", r"; ([\d.]+\d) for `test_helm3.py`", _newest(HELM_3)),
+    ("docs/testing.md", r"\| Argo CD \| ([\d.]+\d),", _newest(ARGO_CD)),
+    ("docs/testing.md", r"\| Kargo \| its CRDs, v([\d.]+\d)", _newest(KARGO)),
+    ("README.md", r"work with Helm ([\d.]+\d)", _newest(HELM_3)),
+    ("docs/deploying.md", r"works with Helm ([\d.]+\d) or newer", _newest(HELM_3)),
 ]
 
 

@@ -1,4 +1,4 @@
-"""`python -m on_cluster up|down|build|status`: a control plane that stays until it is stopped. `measure`: one that does not."""
+"""`python -m on_cluster up|down|build|status`: a control plane that stays until it is stopped. `measure`, `try`: one that does not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import binaries, processes
+from . import binaries, processes, trial
 from .control_plane import ControlPlane, clean_up
 
 FOLDER = binaries.HOME / "up"
@@ -16,11 +16,11 @@ FOLDER = binaries.HOME / "up"
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m on_cluster", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "build", "status", "measure"])
+    parser.add_argument("command", choices=list(COMMANDS))
     command = parser.parse_args(argv).command
     try:
-        return {"up": up, "down": down, "build": build, "status": status, "measure": measure}[command]()
-    except (binaries.BuildError, processes.ProcessError) as error:
+        return COMMANDS[command]()
+    except (binaries.BuildError, processes.ProcessError, trial.UnexpectedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -70,6 +70,17 @@ def measure() -> int:
     STORED.write_text(measured())
     _say(f"wrote {STORED.relative_to(binaries.ROOT)}")
     return 0
+
+
+COMMANDS = {
+    "up": up,
+    "down": down,
+    "build": build,
+    "status": status,
+    "measure": measure,
+    "announce": trial.announce,
+    "try": trial.run,
+}
 
 
 def _export(kubeconfig: Path) -> None:

@@ -1,4 +1,4 @@
-"""The programs of a test cluster, built from `tests/upstream/cluster` at the versions that its go.mod pins."""
+"""The programs of a test cluster, built from modules in `tests/upstream` at the versions that their go.mod files pin."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ SOURCE: Final = ROOT / "tests" / "upstream" / "cluster"
 REGISTRY: Final = ROOT / "tests" / "upstream" / "registry"
 HOME: Final = ROOT / ".tools" / "cluster"
 
+OLDEST_HELM: Final = ROOT / "tests" / "upstream" / "helm3"
+
 KUBERNETES: Final = "k8s.io/kubernetes"
 ARGO_CD: Final = "github.com/argoproj/argo-cd/v3"
+HELM_3: Final = "helm.sh/helm/v3"
 
 
 class BuildError(RuntimeError):
@@ -57,40 +60,49 @@ PROGRAMS: Final = {
         Program("registry", ".", folder=REGISTRY),
         # All of Argo CD is one program; how it is called says which part it is.
         Program("argocd", f"{ARGO_CD}/cmd", ARGO_CD),
+        Program("helm3", f"{HELM_3}/cmd/helm", HELM_3, OLDEST_HELM),
     )
 }
 CONTROL_PLANE: Final = ("certs", "etcd", "kube-apiserver", "kubectl", "kube-controller-manager", "standin")
 ARGO: Final = ("redis", "argocd")
 
 
-def version(module: str) -> str:
+def version(module: str, folder: Path = SOURCE) -> str:
     """The version of a module in go.mod."""
-    found = re.search(rf"^\s*{re.escape(module)} (v\S+)", (SOURCE / "go.mod").read_text(), re.MULTILINE)
+    found = re.search(rf"^\s*{re.escape(module)} (v\S+)", (folder / "go.mod").read_text(), re.MULTILINE)
     if found is None:
-        raise BuildError(f"{SOURCE / 'go.mod'} does not require {module}")
+        raise BuildError(f"{folder / 'go.mod'} does not require {module}")
     return found[1]
 
 
 def binary(name: str) -> Path:
     """The path of a program, built if it is not there yet: once for each state of its sources."""
-    program = PROGRAMS[name]
-    flags = ["-mod=readonly", f"-ldflags={_linker(program)}"]
-    digest = hashlib.sha256("\0".join([program.package, *flags]).encode())
-    for file in (program.folder / "go.mod", program.folder / "go.sum", *program.sources):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    target = HOME / "bin" / digest.hexdigest()[:16] / name
+    target = path(name)
     if target.exists():
         return target
     with one_at_a_time(HOME / "bin"):
         if not target.exists():
-            _build(program, flags, target)
+            _build(PROGRAMS[name], target)
     return target
+
+
+def path(name: str) -> Path:
+    """The path of a program, whether it is there or not."""
+    program = PROGRAMS[name]
+    digest = hashlib.sha256("\0".join([program.package, *_flags(program)]).encode())
+    for file in (program.folder / "go.mod", program.folder / "go.sum", *program.sources):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return HOME / "bin" / digest.hexdigest()[:16] / name
 
 
 def build(*names: str) -> None:
     """Build what is missing of these programs, or of all."""
     for name in names or PROGRAMS:
         binary(name)
+
+
+def _flags(program: Program) -> list[str]:
+    return ["-mod=readonly", f"-ldflags={_linker(program)}"]
 
 
 def _linker(program: Program) -> str:
@@ -103,23 +115,26 @@ def _linker(program: Program) -> str:
             flags += [f"-X={package}.{key}={value}" for key, value in values.items()]
     if program.module == ARGO_CD:
         flags.append(f"-X={ARGO_CD}/common.version={version(ARGO_CD).removeprefix('v')}")
+    if program.module == HELM_3:
+        flags.append(f"-X={HELM_3}/internal/version.version={version(HELM_3, OLDEST_HELM)}")
     return " ".join(flags)
 
 
-def _build(program: Program, flags: list[str], target: Path) -> None:
+def _build(program: Program, target: Path) -> None:
     go = shutil.which("go")
     if go is None:
         raise BuildError("go is not on PATH (`make test-cluster` brings its own)")
     folder = HOME / "bin"
     for leftover in folder.glob("building.*"):  # of a build that was killed
         shutil.rmtree(leftover, ignore_errors=True)
-    _say(f"{program.name} {version(program.module) if program.module else ''}".strip() + ": building")
+    number = version(program.module, program.folder) if program.module else ""
+    _say(f"{program.name} {number}".strip() + ": building")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=folder, prefix="building.") as scratch:
         built = Path(scratch) / program.name
         # Without -trimpath, as the other programs under tests/upstream that need Argo CD: what they share is compiled once.
         done = subprocess.run(
-            [go, "build", *flags, "-o", str(built), program.package],
+            [go, "build", *_flags(program), "-o", str(built), program.package],
             cwd=program.folder,
             env=os.environ | {"GOWORK": "off", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"},
             stdin=subprocess.DEVNULL,

@@ -13,9 +13,13 @@ from pathlib import Path
 import pytest
 
 from .control_plane import Client, ControlPlane, control_plane
+from .registry import Registry
 from .units import Units
 
+# The target, as `make test-cluster KUBECONFIG=… REGISTRY=… GIT_REPO_URL=…` hands it on: see docs/testing.md.
 KUBECONFIG = "KARGO_FLEET_TEST_KUBECONFIG"
+REGISTRY = "KARGO_FLEET_TEST_REGISTRY"
+GIT_REPO_URL = "KARGO_FLEET_TEST_GIT_REPO_URL"
 HERE = Path(__file__).parent
 
 
@@ -42,13 +46,32 @@ def cluster() -> Iterator[Client]:
 def own_cluster(cluster: Client) -> ControlPlane:
     """The cluster, if it is one of ours: with the stand-in for Kargo, which can be told to misbehave."""
     if not isinstance(cluster, ControlPlane):
-        pytest.skip(f"needs the stand-in for Kargo, and {KUBECONFIG} names another cluster")
+        pytest.skip("needs the stand-in for Kargo, which can be told to misbehave: KUBECONFIG names another cluster")
     return cluster
 
 
 @pytest.fixture(scope="session")
-def real_kargo(cluster: Client) -> bool:
-    return not isinstance(cluster, ControlPlane)
+def real_kargo(cluster: Client) -> Client:
+    """The cluster, if it is one with Kargo itself: one that promotes."""
+    if isinstance(cluster, ControlPlane):
+        pytest.skip("needs Kargo itself, the stand-in promotes nothing: make test-cluster KUBECONFIG=…")
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def registry() -> Registry:
+    """A registry that this process and Kargo can use."""
+    return Registry(_given(REGISTRY, "a registry that takes images without a password: REGISTRY=localhost:5000"))
+
+
+@pytest.fixture(scope="session")
+def git_repo_url() -> str:
+    """The URL of a Git repository that this process and Kargo can push to."""
+    return _given(GIT_REPO_URL, "a Git repository that takes commits without a password: GIT_REPO_URL=…")
+
+
+def _given(variable: str, what: str) -> str:
+    return os.environ.get(variable) or pytest.skip(f"needs {what}")
 
 
 @pytest.fixture

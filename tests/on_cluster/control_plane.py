@@ -57,6 +57,12 @@ class Client:
     def __init__(self, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
 
+    @property
+    def target(self) -> tuple[str, str]:
+        """The current context and its API server, as commands print them."""
+        view = json.loads(self.kubectl("config", "view", "--minify", "-o", "json").stdout)
+        return view["current-context"], view["clusters"][0]["cluster"]["server"]
+
     def run(
         self,
         *argv: str | Path,
@@ -115,7 +121,9 @@ class Client:
             time.sleep(0.2)
 
     def create(self, *objects: Object, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(list_of(objects)), check=check)
+        # One object as people write it: of a List kubectl validates the items itself, and wants a Promotion to have steps.
+        written = objects[0] if len(objects) == 1 else list_of(objects)
+        return self.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(written), check=check)
 
 
 def list_of(objects: Sequence[Object]) -> Object:

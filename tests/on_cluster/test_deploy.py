@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from .binaries import binary
 from .control_plane import Client, ControlPlane, tool
 from .faults import faulty
 from .units import Units
@@ -92,7 +94,8 @@ def test_all_services_and_again(fleet: Fleet) -> None:
     first = fleet.run("deploy", "--yes")
     assert (first.returncode, fleet.there()) == (0, fleet.services), first
     assert "6 services: 6 deployed, 0 up to date, 0 failed" in first.stderr
-    assert "context kargo-fleet-test (https://127.0.0.1" in first.stderr
+    context, server = fleet.cluster.target
+    assert f"context {context} ({server})" in first.stderr
     again = fleet.run("deploy", "--yes")
     assert "6 services: 0 deployed, 6 up to date, 0 failed" in again.stderr
 
@@ -213,6 +216,19 @@ def test_delete(fleet: Fleet) -> None:
     assert fleet.cluster.find("projects.kargo.akuity.io", "kargo-gone-01") is None
     assert not (fleet.root / "values/gone-00.yaml").exists()
     assert (fleet.root / "values/gone-01.yaml").exists()  # the service has a folder still
+
+
+@of("kuberc", 1)
+def test_delete_for_somebody_whose_kubectl_asks(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kubectl takes defaults of its options from a file; what the tool passes wins."""
+    options = [{"name": "interactive", "default": "true"}, {"name": "wait", "default": "false"}]
+    preferences = {"kind": "Preference", "defaults": [{"command": "delete", "options": options}]}
+    (tmp_path / "kuberc").write_text(json.dumps({"apiVersion": "kubectl.config.k8s.io/v1beta1", **preferences}))
+    monkeypatch.setenv("KUBERC", str(tmp_path / "kuberc"))
+    monkeypatch.setenv("PATH", f"{binary('kubectl').parent}{os.pathsep}{os.environ['PATH']}")
+    assert fleet.run("deploy").returncode == 0
+    assert fleet.run("delete", "kuberc-00", "--yes").returncode == 0
+    assert fleet.cluster.find("namespace", "kargo-kuberc-00") is None
 
 
 @of("foreign", 2)

@@ -22,6 +22,13 @@ def stages(cluster: Client, project: str) -> list[str]:
     return cluster.names("stages.kargo.akuity.io", "-n", project)
 
 
+def gone(cluster: Client, project: str) -> None:
+    """Wait until deleted Stages are gone: Kargo takes its finalizer off them."""
+    cluster.kubectl(
+        "wait", "--for=delete", "stages.kargo.akuity.io", "--all", "-n", project, "--timeout=60s", check=False
+    )
+
+
 def policies(cluster: Client, project: str) -> dict[str, bool]:
     config = cluster.get("projectconfigs.kargo.akuity.io", project, "-n", project)
     return {p["stageSelector"]["name"]: p["autoPromotionEnabled"] for p in config["spec"]["promotionPolicies"]}
@@ -55,6 +62,7 @@ def test_a_release_is_installed_upgraded_rolled_back_and_uninstalled(units: Unit
 
     uninstalled = cluster.helm("uninstall", "nginx")
     assert [line for line in (uninstalled.stdout + uninstalled.stderr).splitlines() if line.startswith("[")] == KEPT
+    gone(cluster, "kargo-nginx")
     assert cluster.names(KARGO_KINDS, "-n", "kargo-nginx") == []
     assert cluster.get("namespace", "kargo-nginx")["metadata"]["uid"] == first["Namespace/kargo-nginx"]
     assert cluster.get("projects.kargo.akuity.io", "kargo-nginx")["metadata"]["uid"] == first["Project/kargo-nginx"]
@@ -110,6 +118,25 @@ def test_deleting_the_namespace_takes_the_project_along(units: Units, cluster: C
     units.wait_until_ready("kargo-nginx")
     cluster.kubectl("delete", "namespace", "kargo-nginx", "--timeout=60s")
     cluster.kubectl("wait", "--for=delete", "projects.kargo.akuity.io/kargo-nginx", "--timeout=60s")
+
+
+def test_waiting_for_a_new_unit_fails_and_a_rollback_takes_it_away(units: Units, cluster: Client) -> None:
+    """Warehouse and Stages are Ready with Freight only: docs/deploying.md, "Helm's --wait"."""
+    units.install("nginx", NGINX)
+    no_freight = "jsonpath={.status.conditions[?(@.type=='Ready')].reason}=NoFreight"
+    cluster.kubectl("wait", f"--for={no_freight}", "stages.kargo.akuity.io/dev", "-n", "kargo-nginx", "--timeout=30s")
+    waited = units.upgrade("nginx", NGINX, more=["--wait", "--timeout=5s"], check=False)
+    assert waited.returncode == 1
+    assert "resource Stage/kargo-nginx/dev not ready. status: InProgress" in waited.stderr
+    for _ in range(5):  # Helm takes a Stage that Kargo has not seen yet for ready, if it looks that early
+        cluster.helm("uninstall", "nginx", "--ignore-not-found")
+        gone(cluster, "kargo-nginx")
+        tried = units.install("nginx", NGINX, more=["--rollback-on-failure", "--timeout=5s"], check=False)
+        if tried.returncode:
+            break
+    assert "has been uninstalled due to rollback-on-failure being set" in tried.stderr
+    gone(cluster, "kargo-nginx")
+    assert cluster.names(KARGO_KINDS, "-n", "kargo-nginx") == []
 
 
 def test_installing_twice_is_refused(units: Units) -> None:
@@ -223,10 +250,13 @@ def test_reset_then_reuse_values_takes_the_new_defaults(units: Units, cluster: C
 # -- What Kargo does to a release ------------------------------------------------------------------------------------
 
 
-def test_kargos_race_with_a_new_namespace_goes_away_with_a_retry(units: Units, own_cluster: ControlPlane) -> None:
+def test_kargos_race_with_a_new_namespace_goes_away_with_a_retry(
+    units: Units, cluster: Client, own_cluster: ControlPlane
+) -> None:
     own_cluster.restart_standin(race=1)
     try:
-        first = units.install("nginx", NGINX, check=False)
+        units.expect("nginx", "kargo-nginx")
+        first = cluster.helm("install", "nginx", CHART, f"--values={NGINX}", check=False)
         assert first.returncode == 1
         assert 'Internal error occurred: error creating namespace "kargo-nginx"' in first.stderr
         assert 'namespaces "kargo-nginx" already exists' in first.stderr

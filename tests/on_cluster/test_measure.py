@@ -14,6 +14,7 @@ TOLERANCE = 0.1
 
 
 @pytest.mark.parametrize("way", ["argocd", "helm"])
+@pytest.mark.usefixtures("own_cluster")  # reads etcd, which it must have started
 def test_stored_sizes_are_current(way: str) -> None:
     committed = json.loads(STORED.read_text())[way]
     again = measure(8, way)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
+import samples
+
 from .binaries import ROOT
-from .control_plane import Client, Object
+from .control_plane import Client, CommandError, Object
 
 CHART = ROOT / "charts" / "kargo-service"
-NGINX = ROOT / "values" / "nginx.yaml"
+NGINX = samples.EXPECTED / "values" / "nginx.yaml"
 KARGO_KINDS = "warehouses.kargo.akuity.io,stages.kargo.akuity.io,projectconfigs.kargo.akuity.io"
+
+#: What Kargo's webhook says when it has not heard of a new namespace yet. The same request a moment later succeeds.
+RACE = re.compile(r'error creating namespace "[^"]+": namespaces "[^"]+" already exists')
 
 Done = subprocess.CompletedProcess[str]
 
@@ -62,8 +68,14 @@ class Units:
         chart: Path = CHART,
     ) -> Done:
         self.expect(release, project or f"kargo-{release}")
-        arguments = [f"--values={file}" for file in values] + [f"--set={item}" for item in sets]
-        return self.cluster.helm(command, release, chart, *arguments, *more, check=check)
+        arguments = [*(f"--values={file}" for file in values), *(f"--set={item}" for item in sets), *more]
+        done = self.cluster.helm(command, release, chart, *arguments, check=False)
+        if RACE.search(done.stderr):  # Kargo's own, some in a hundred installations: as docs/troubleshooting.md says
+            arguments += ["--install"] if "--install" not in arguments else []
+            done = self.cluster.helm("upgrade", release, chart, *arguments, check=False)
+        if check and done.returncode:
+            raise CommandError(done)
+        return done
 
     def expect(self, release: str, project: str) -> None:
         """Take these away at the end, whoever makes them."""

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from kargo_fleet.clients.helm import Version, environment
 from kargo_fleet.clients.process import ClientError, run
 from kargo_fleet.errors import FleetError
 
@@ -43,9 +44,13 @@ class Kube:
         return run(["kubectl", *context, *arguments], stdin=stdin, timeout=timeout)
 
     def helm(self, *arguments: str, stdin: str | None = None, timeout: float | None = 600) -> str:
-        """Run helm and return its stdout, as `kubectl` does."""
+        """Run helm on the cluster that kubectl uses and return its stdout, as `kubectl` does."""
         context = ["--kube-context", self.context] if self.context else []
-        return run(["helm", *context, *arguments], stdin=stdin, timeout=timeout)
+        return run(["helm", *context, *arguments], stdin=stdin, timeout=timeout, environment=environment())
+
+    def helm_version(self) -> Version:
+        """Return Helm's version. Raises FleetError when that is not supported."""
+        return Version.parse(self.helm("version", "--template", "{{.Version}}"))
 
     def get(self, resource: str, *arguments: str) -> list[dict[str, Any]]:
         """Return the objects of one kind, such as `get("stages.kargo.akuity.io", "--all-namespaces")`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kargo_fleet.errors import FleetError
 
@@ -25,15 +25,23 @@ class ClientTimeoutError(TransientError):
     """A client did not answer in time."""
 
 
-def run(command: Sequence[str], *, stdin: str | None = None, timeout: float | None = None) -> str:
-    """Run a program and return its stdout; `timeout` is in seconds.
+def run(
+    command: Sequence[str],
+    *,
+    stdin: str | None = None,
+    timeout: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Run a program and return its stdout; `timeout` is in seconds, `environment` replaces that of this process.
 
     Raises ClientError when it fails or does not answer in time, FleetError when it is not installed.
     """
     if shutil.which(command[0]) is None:
         raise FleetError(f"{command[0]} is not on PATH\nInstall it, or add it to PATH.")
     try:
-        result = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
+        result = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout, env=environment
+        )
     except subprocess.TimeoutExpired:
         raise ClientTimeoutError(f"{command[0]} did not answer within {timeout:.0f} s") from None
     if result.returncode:

@@ -38,7 +38,7 @@ def retry_transient(action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_is_transient),
         stop=tenacity.stop_after_delay(_LONGEST),
-        wait=tenacity.wait_exponential_jitter(initial=0.5, max=10, jitter=0.5),
+        wait=tenacity.wait_exponential(multiplier=0.5, max=10) + tenacity.wait_random(0, 0.5),
         reraise=True,
     )
     return retrying(action, *args, **kwargs)

@@ -161,7 +161,8 @@ def _delete(deletion: Deletion, unit: InstalledUnit) -> Finding | None:
 
 
 def _kubectl_delete(kube: Kube, resource: str, which: str, *more: str) -> None:
-    options = ("--ignore-not-found", f"--timeout={_WAIT}s")
+    # A kuberc file may set --interactive or --wait=false; the order of the steps relies on waiting.
+    options = ("--ignore-not-found", "--interactive=false", "--wait", f"--timeout={_WAIT}s")
     retry_transient(kube.kubectl, "delete", resource, which, *more, *options, timeout=_WAIT + 30)
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from kargo_fleet.clients.helm import Version
 from kargo_fleet.clients.kube import ClusterTarget, Kube
 from kargo_fleet.clients.process import ClientError, TransientError
 from kargo_fleet.clients.retrying import retry_transient
@@ -60,6 +61,7 @@ class Deployment:
     kube: Kube
     chart: Path
     namespace: str
+    helm: Version
     options: Options
     releases: tuple[Release, ...]
     up_to_date: int
@@ -78,7 +80,8 @@ def prepare(
 ) -> Deployment:
     """Compare the values files with the releases in the cluster.
 
-    Raises FleetError without services, for a name that is no service, and without Kargo.
+    Raises FleetError without services, for a name that is no service, without Kargo, and when Helm's version cannot do
+    what `options` ask for.
     """
     known, _ = scan.services(root, fleet.services)
     if services:
@@ -87,6 +90,9 @@ def prepare(
         )
     if not known:
         raise FleetError("there are no services to deploy")
+    helm = kube.helm_version()
+    if options.force and helm.major == 3:
+        raise FleetError("--force requires Helm 4: Helm 3 does not overwrite fields that were changed by hand")
     releases, missing = _releases(root, chart.path, known, options)
     if not kube.knows("projects.kargo.akuity.io"):
         raise FleetError(f"context {target.context} ({target.server}) has no Kargo; install Kargo first")
@@ -101,6 +107,7 @@ def prepare(
         kube=kube,
         chart=chart.path,
         namespace=target.namespace,
+        helm=helm,
         options=options,
         releases=todo,
         up_to_date=len(ours) - len(todo),
@@ -190,6 +197,7 @@ def _install(deployment: Deployment, release: Release) -> Finding | None:
 def _attempt(deployment: Deployment, release: Release) -> None:
     options = deployment.options
     arguments = ["upgrade", "--install", release.name, str(deployment.chart), "--namespace", deployment.namespace]
+    arguments += deployment.helm.without_waiting
     arguments += ["--values", str(deployment.root / release.file), "--set-string", f"service.name={release.service}"]
     arguments += [
         "--timeout",
@@ -230,7 +238,8 @@ def _remove_stale_lock(deployment: Deployment, release: Release) -> None:
         labels = secret["metadata"]["labels"]
         since = int(labels.get("modifiedAt") or labels.get("createdAt") or 0)
         if time.time() - since > _HELM_TIMEOUT:
-            deployment.kube.kubectl("delete", "secret", secret["metadata"]["name"], "--namespace", deployment.namespace)
+            name, options = secret["metadata"]["name"], ("--interactive=false", "--namespace", deployment.namespace)
+            deployment.kube.kubectl("delete", "secret", name, *options)
 
 
 def _fix(problem: str) -> str:

@@ -1,8 +1,9 @@
 // Command standin is a stand-in for Kargo's webhooks and management controller, for a test cluster without Kargo.
 //
 // Kargo itself cannot be built from the Go module proxy. What a chart and Argo CD notice of it is little: what its webhooks
-// refuse, what they rewrite, and what a Project's namespace is given. That is written here a second time, from Kargo's rules
-// (v1.11.2; the functions name the file where each rule is). It promotes nothing and asks no registry.
+// refuse, what they rewrite, what a Project's namespace is given, and what Stages and Warehouses say before any Freight. That
+// is written here a second time, from Kargo's rules (v1.11.2; the functions name the file where each rule is). It promotes
+// nothing and asks no registry.
 //
 // The tests run against a cluster with the real Kargo as well; then this is not used. See tests/on_cluster.
 package main
@@ -96,14 +97,10 @@ func run(ctx context.Context, o options) error {
 	for _, hook := range hooks {
 		manager.GetWebhookServer().Register(hook.path(), &webhook.Admission{Handler: hook.handler})
 	}
-	if err := setupProjects(manager); err != nil {
-		return err
-	}
-	if err := setupNamespaces(manager); err != nil {
-		return err
-	}
-	if err := setupProjectConfigs(manager); err != nil {
-		return err
+	for _, setup := range []func(ctrl.Manager) error{setupProjects, setupNamespaces, setupProjectConfigs, setupStages, setupWarehouses} {
+		if err := setup(manager); err != nil {
+			return err
+		}
 	}
 	authority, err := os.ReadFile(filepath.Join(o.certificates, "ca.crt"))
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,7 +51,7 @@ func (p *projects) reconcile(ctx context.Context, request ctrl.Request) (ctrl.Re
 	if err != nil {
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, reason, err.Error()
 	}
-	if statusErr := setCondition(ctx, p.api, project, ready); err == nil {
+	if statusErr := setConditions(ctx, p.api, project, ready); err == nil {
 		err = statusErr
 	}
 	return ctrl.Result{RequeueAfter: 5 * time.Minute}, err
@@ -245,10 +246,98 @@ func setupProjectConfigs(manager ctrl.Manager) error {
 			if err := api.Get(ctx, request.NamespacedName, config); err != nil {
 				return ctrl.Result{}, client.IgnoreNotFound(err)
 			}
-			return ctrl.Result{}, setCondition(ctx, api, config, metav1.Condition{
+			return ctrl.Result{}, setConditions(ctx, api, config, metav1.Condition{
 				Type: "Ready", Status: metav1.ConditionTrue, Reason: "Synced", Message: "ProjectConfig is synced and ready for use",
 			})
 		}))
+}
+
+// setupStages gives Stages what they have before any Freight: pkg/controller/stages/regular_stages.go. They stay so, because
+// nothing is promoted here. A status that somebody has written is left as it is.
+func setupStages(manager ctrl.Manager) error {
+	api := manager.GetClient()
+	return ctrl.NewControllerManagedBy(manager).Named("stages").For(object("Stage")).Complete(reconcile.Func(
+		func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+			stage := object("Stage")
+			if err := api.Get(ctx, request.NamespacedName, stage); err != nil {
+				return ctrl.Result{}, client.IgnoreNotFound(err)
+			}
+			if stage.GetDeletionTimestamp() != nil {
+				return ctrl.Result{}, letGo(ctx, api, stage)
+			}
+			if isSharded(stage) {
+				return ctrl.Result{}, nil
+			}
+			before := stage.DeepCopy()
+			if controllerutil.AddFinalizer(stage, finalizer) {
+				return ctrl.Result{}, client.IgnoreNotFound(api.Patch(ctx, stage, client.MergeFrom(before)))
+			}
+			if summary, _, _ := unstructured.NestedString(stage.Object, "status", "freightSummary"); summary == "" {
+				requested, _, _ := unstructured.NestedSlice(stage.Object, "spec", "requestedFreight")
+				summary = fmt.Sprintf("0/%d Fulfilled", len(requested))
+				if err := unstructured.SetNestedField(stage.Object, summary, "status", "freightSummary"); err != nil {
+					return ctrl.Result{}, err
+				}
+				if err := api.Status().Patch(ctx, stage, client.MergeFrom(before)); err != nil {
+					return ctrl.Result{}, client.IgnoreNotFound(err)
+				}
+			}
+			return ctrl.Result{}, setFirstConditions(ctx, api, stage,
+				metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, Reason: "NoFreight", Message: "Stage has no current Freight"},
+				metav1.Condition{Type: "Healthy", Status: metav1.ConditionUnknown, Reason: "NoFreight", Message: "Stage has no current Freight"},
+				metav1.Condition{
+					Type: "Verified", Status: metav1.ConditionUnknown, Reason: "NoFreight", Message: "Stage has no current Freight to verify",
+				})
+		}))
+}
+
+// setupWarehouses gives Warehouses what they have while no registry answers: pkg/controller/warehouses/warehouses.go.
+func setupWarehouses(manager ctrl.Manager) error {
+	api := manager.GetClient()
+	return ctrl.NewControllerManagedBy(manager).Named("warehouses").For(object("Warehouse")).Complete(reconcile.Func(
+		func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+			warehouse := object("Warehouse")
+			if err := api.Get(ctx, request.NamespacedName, warehouse); err != nil {
+				return ctrl.Result{}, client.IgnoreNotFound(err)
+			}
+			if warehouse.GetDeletionTimestamp() != nil || isSharded(warehouse) {
+				return ctrl.Result{}, nil
+			}
+			subscriptions, _, _ := unstructured.NestedSlice(warehouse.Object, "spec", "subscriptions")
+			const problem = "error discovering artifacts: the stand-in for Kargo asks no registry"
+			return ctrl.Result{}, setFirstConditions(ctx, api, warehouse,
+				metav1.Condition{
+					Type: "Reconciling", Status: metav1.ConditionTrue, Reason: "ScheduledDiscovery",
+					Message: fmt.Sprintf("Discovering artifacts for %d subscriptions", len(subscriptions)),
+				},
+				metav1.Condition{
+					Type: "Ready", Status: metav1.ConditionFalse, Reason: "DiscoveryFailure", Message: "Artifact discovery failed: " + problem,
+				},
+				metav1.Condition{
+					Type: "Healthy", Status: metav1.ConditionFalse, Reason: "DiscoveryFailed", Message: "Unable to discover artifacts: " + problem,
+				})
+		}))
+}
+
+// isSharded says whether an object is left to the controller of a shard, which does not run here.
+func isSharded(object *unstructured.Unstructured) bool {
+	shard, _, _ := unstructured.NestedString(object.Object, "spec", "shard")
+	return shard != ""
+}
+
+// setFirstConditions writes the conditions of an object that has none, or brings its own up to a changed spec. Those that
+// somebody else has written stay.
+func setFirstConditions(ctx context.Context, api client.Client, object *unstructured.Unstructured, conditions ...metav1.Condition) error {
+	found, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
+	for _, condition := range found {
+		written, _ := condition.(fields)
+		_, observed := written["observedGeneration"]
+		ours := slices.ContainsFunc(conditions, func(c metav1.Condition) bool { return c.Type == written["type"] && c.Reason == written["reason"] })
+		if !observed || !ours {
+			return nil
+		}
+	}
+	return setConditions(ctx, api, object, conditions...)
 }
 
 // letGo takes Kargo's finalizer off an object.
@@ -260,8 +349,8 @@ func letGo(ctx context.Context, api client.Client, object client.Object) error {
 	return client.IgnoreNotFound(api.Patch(ctx, object, client.MergeFrom(before)))
 }
 
-// setCondition writes a condition to an object's status, if it is news.
-func setCondition(ctx context.Context, api client.Client, object *unstructured.Unstructured, condition metav1.Condition) error {
+// setConditions writes conditions to an object's status, if they are news.
+func setConditions(ctx context.Context, api client.Client, object *unstructured.Unstructured, conditions ...metav1.Condition) error {
 	before := object.DeepCopy()
 	var status struct {
 		Conditions []metav1.Condition `json:"conditions"`
@@ -273,8 +362,12 @@ func setCondition(ctx context.Context, api client.Client, object *unstructured.U
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(current, &status); err != nil {
 		return err
 	}
-	condition.ObservedGeneration = object.GetGeneration()
-	if !meta.SetStatusCondition(&status.Conditions, condition) {
+	news := false
+	for _, condition := range conditions {
+		condition.ObservedGeneration = object.GetGeneration()
+		news = meta.SetStatusCondition(&status.Conditions, condition) || news
+	}
+	if !news {
 		return nil
 	}
 	written, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&status)
@@ -284,5 +377,7 @@ func setCondition(ctx context.Context, api client.Client, object *unstructured.U
 	if err := unstructured.SetNestedField(object.Object, written["conditions"], "status", "conditions"); err != nil {
 		return err
 	}
-	return client.IgnoreNotFound(api.Status().Patch(ctx, object, client.MergeFrom(before)))
+	// Not over a status that was written meanwhile.
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	return client.IgnoreNotFound(api.Status().Patch(ctx, object, patch))
 }
