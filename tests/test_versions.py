@@ -60,6 +60,15 @@ CLAIMS = [
     ("README.md", r"tested against Kargo v([\d.]+\d)", _newest(KARGO)),
     ("README.md", r"tested against Kargo .*?Argo CD v([\d.]+\d)", _newest(ARGO_CD)),
     ("README.md", r"tested against Kargo .*? Helm ([\d.]*\d)", _newest(HELM, ROOT / "tools" / "cli")),
+    ("docs/versions.md", r"^\| Kargo ([\d.]+) \| Rendered objects", _newest(KARGO)),
+    ("docs/versions.md", r"^\| Argo CD (\d+\.\d+\.\d+) \|", _newest(ARGO_CD)),
+    ("docs/versions.md", r"^\| Kubernetes (\d+\.\d+\.\d+) \|", _newest(KUBERNETES)),
+    ("docs/versions.md", r"^\| Helm (4[\d.]+) \|", _newest(HELM, ROOT / "tools" / "cli")),
+    (
+        "docs/versions.md",
+        r"^\| Kubernetes \| ([\d.]+) or newer",
+        METADATA["kubeVersion"].removeprefix(">=").removesuffix("-0"),
+    ),
     ("docs/testing.md", r"Kargo's module, v([\d.]+\d)", _newest(KARGO)),
     ("docs/testing.md", r"Argo CD v([\d.]+\d)", _newest(ARGO_CD)),
     ("docs/testing.md", r"kubectl ([\d.]+\d)", _newest(KUBERNETES)),
@@ -70,7 +79,7 @@ CLAIMS = [
 
 @pytest.mark.parametrize(("page", "claim", "pinned"), CLAIMS, ids=lambda value: str(value)[:40])
 def test_what_a_page_calls_tested_is(page: str, claim: str, pinned: str) -> None:
-    said = re.findall(claim, (ROOT / page).read_text(), re.DOTALL)
+    said = re.findall(claim, (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
     assert said, f"{page} says it in other words now: change the pattern"
     assert {version for version in said if not f"{pinned}.".startswith(f"{version}.")} == set()
 
@@ -81,11 +90,15 @@ def test_the_kargo_that_pages_install_is_the_tested_one() -> None:
     assert {(page, version) for page, version in said if version != _newest(KARGO)} == set()
 
 
+def _pages_of_docs() -> Iterator[str]:
+    return (page.relative_to(ROOT).as_posix() for page in PAGES if page.parent != ROOT)
+
+
 def _pythons() -> Iterator[tuple[str, str]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     yield "pyproject.toml, tool.mypy", project["tool"]["mypy"]["python_version"]
     yield "pyproject.toml, tool.ruff", project["tool"]["ruff"]["target-version"].replace("py3", "3.")
-    for name in ("README.md", "CONTRIBUTING.md", "Makefile", "tools/bootstrap/lib.sh"):
+    for name in ("README.md", "CONTRIBUTING.md", "Makefile", "tools/bootstrap/lib.sh", *_pages_of_docs()):
         for version in re.findall(r"Python (3\.\d+) or newer", (ROOT / name).read_text()):
             yield name, version
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yaml").read_text())
