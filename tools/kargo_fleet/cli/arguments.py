@@ -171,7 +171,9 @@ def _add_generate(commands: _Commands) -> None:
         )
 
     summary = "write values/<service>.yaml for every service in services/, and argocd/"
-    parser = _add(commands, "generate", summary, "kargo-fleet generate nginx --diff --dry-run", run, page="docs/repository.md")
+    parser = _add(
+        commands, "generate", summary, "kargo-fleet generate nginx --diff --dry-run", run, page="docs/repository.md"
+    )
     _add_services(parser, _SOME_AND_ARGOCD)
     parser.add_argument(
         "--image-repository", metavar="REPO", help="use images REPO/<service> (default: image.registry of fleet.yaml)"
