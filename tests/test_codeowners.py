@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from product import needs
+
 EXAMPLE = Path(__file__).parents[1] / ".github" / "CODEOWNERS.example"
 PLATFORM, WEB, PAYMENTS, RELEASES = (
     f"@example/{team}" for team in ("platform", "team-web", "team-payments", "release-managers")
@@ -27,6 +29,7 @@ def owners(path: str) -> set[str]:
     return next((set(teams) for pattern, *teams in reversed(lines) if _matches(pattern, path)), set())
 
 
+@needs(".github/CODEOWNERS.example")
 @pytest.mark.parametrize(
     ("path", "expected"),
     [

@@ -19,6 +19,7 @@ from kargo_fleet.cluster import collect
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.fleet.sections import DEFAULT_PRUNE_SHARE
 from kargo_fleet.rollout import deletion
+from product import need, needs
 
 ROOT = Path(__file__).parents[1]
 CHART_DEFAULTS = yaml.safe_load((helm.CHART / "values.yaml").read_text())
@@ -92,6 +93,7 @@ SAID = [
 
 @pytest.mark.parametrize(("page", "claim", "numbers"), CLAIMS, ids=lambda value: str(value)[:50])
 def test_a_number_is_that_of_its_source(page: str, claim: str, numbers: tuple[str, ...]) -> None:
+    need(page)
     found = re.findall(claim, (ROOT / page).read_text())
     assert found, f"{page} has other words now: change the pattern"
     assert {match if isinstance(match, tuple) else (match,) for match in found} == {numbers}
@@ -99,11 +101,13 @@ def test_a_number_is_that_of_its_source(page: str, claim: str, numbers: tuple[st
 
 @pytest.mark.parametrize(("page", "claim", "number"), SAID, ids=lambda value: str(value)[:50])
 def test_a_number_in_words_is_that_of_its_source(page: str, claim: str, number: float) -> None:
+    need(page)
     found = re.findall(claim, (ROOT / page).read_text())
     assert found, f"{page} has other words now: change the pattern"
     assert {WORDS[words] for words in found} == {number}
 
 
+@needs("README.md")
 def test_objects_per_service_are_those_of_the_table() -> None:
     """README.md compares ways to own Kargo by objects per service; docs/scaling.md has the objects of 1,000."""
     table = dict(
@@ -114,6 +118,7 @@ def test_objects_per_service_are_those_of_the_table() -> None:
     assert (int(total), int(added)) == (round((chart + others) / 1000), round(others / 1000))
 
 
+@needs("README.md")
 def test_the_readme_counts_the_objects_of_a_unit() -> None:
     objects = helm.render("nginx", helm.CHART, samples.EXPECTED / "values" / "nginx.yaml")
     assert len(objects) == 7
