@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from product import needs
+
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 
@@ -65,6 +67,7 @@ def _targets(text: str) -> set[str]:
     return {target for line in re.findall(r"make ([a-z -]+)$", text, re.MULTILINE) for target in line.split()}
 
 
+@needs(".github/workflows/ci.yaml", ".ci/run")
 def test_ci_runs_what_the_script_runs() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yaml").read_text())
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
@@ -95,12 +98,14 @@ def _runs_for(workflow: str, event: str, path: str) -> bool:
     return event in triggers and any(fnmatch.fnmatch(path, pattern) for pattern in triggers[event]["paths"])
 
 
+@needs(".github/workflows/ci.yaml")
 def test_a_promotion_does_not_run_the_product_s_own_jobs() -> None:
     for event in ("push", "pull_request"):
         assert [path for path in FLEET if _runs_for("ci.yaml", event, path)] == []
         assert [path for path in PRODUCT if not _runs_for("ci.yaml", event, path)] == []
 
 
+@needs(".github/workflows/fleet.yaml")
 def test_a_pull_request_that_changes_the_fleet_is_checked() -> None:
     assert [path for path in FLEET if not _runs_for("fleet.yaml", "pull_request", path)] == []
     assert [path for path in FLEET if _runs_for("fleet.yaml", "push", path)] == []

@@ -67,7 +67,10 @@ def test_the_brackets_name_the_variables_that_a_recipe_uses() -> None:
     ):
         known = set(re.findall(r"([A-Z_]+)=", re.sub(r'"[^"]*"', "", brackets)))
         used = set(
-            re.findall(r"\$\(([A-Z_]+)\)|(?:option|on),([A-Z_]+)", recipe.replace("$(ON_CLUSTER)", "$(KUBECONFIG)"))
+            re.findall(
+                r"\$\(([A-Z_]+)\)|(?:option|on),([A-Z_]+)",
+                recipe.replace("$(ON_CLUSTER)", "$(KUBECONFIG) $(REGISTRY) $(GIT_REPO_URL)"),
+            )
         )
         names = {name for pair in used for name in pair if name} - own
         assert names <= known, target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,37 @@ def test_the_example_in_the_documentation_is_what_it_prints(capsys: pytest.Captu
     shown = page.partition("$ kargo-fleet capacity --services 10000\n")[2].partition("```")[0]
     assert main(["-C", str(samples.FLEET), "capacity", "--services", "10000", "--output", "text"]) == 1
     assert capsys.readouterr().out == shown, "put what it prints into docs/scaling.md"
+
+
+#: The rows of the table in docs/scaling.md, and where the command prints their cells.
+ROWS = {
+    "Namespaces, Projects": r"in ([\d,]+) namespaces",
+    "Objects that the chart installs": r"by the chart +([\d,]+),",
+    "Objects that Kargo, Kubernetes and Argo CD create for them": r"by others +([\d,]+),",
+    "Promotions and Freight that are kept": r"by releases +([\d,]+),",
+    "Database of etcd": r"etcd: database of ([\d.]+ \w+)",
+    "Discoveries per second": r"\(default\) +[\d,]+ +([\d.]+)",
+    "Requests per second to the registry, of 20": r"registry\.example\.com +\(default\) +[\d,]+ +[\d.]+ +([\d,]+)",
+    "Promotions per hour on one branch, of 1,200": r"platform@main +([\d.,]+) +1,200",
+    "ApplicationSets": r"Argo CD: (\d+) ApplicationSet",
+    "First creation of the fullest": r"first creation ([\d.]+ s)",
+    "A look at the fullest, every 600 s": r"then ([\d.]+ s) every 600 s",
+}
+
+
+@pytest.mark.parametrize(("column", "services"), [(1, 100), (2, 1000), (3, 10000)])
+def test_the_table_of_fleet_sizes_is_what_it_prints(
+    column: int, services: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kargo_fleet.cli.main import main
+
+    page = (ROOT / "docs/scaling.md").read_text()
+    table = page.partition("| The sample fleet, enlarged")[2].partition("\n\n")[0]
+    cells = {row.split(" | ")[0][2:]: row.strip(" |").split(" | ")[column] for row in table.splitlines()[2:]}
+    main(["-C", str(samples.FLEET), "capacity", "--services", str(services), "--output", "text"])
+    printed = capsys.readouterr().out
+    found = {name: match[1] for name, pattern in ROWS.items() if (match := re.search(pattern, printed))}
+    assert found == {name: cell for name, cell in cells.items() if name != "What to set"}
 
 
 def _with(files: Files, text: str) -> Files:

@@ -173,7 +173,9 @@ def _add_generate(commands: _Commands) -> None:
         )
 
     summary = "write values/<service>.yaml for every service in services/, and argocd/"
-    parser = _add(commands, "generate", summary, "kargo-fleet generate nginx --diff --dry-run", run, page="README.md")
+    parser = _add(
+        commands, "generate", summary, "kargo-fleet generate nginx --diff --dry-run", run, page="docs/repository.md"
+    )
     _add_services(parser, _SOME_AND_ARGOCD)
     parser.add_argument(
         "--image-repository", metavar="REPO", help="use images REPO/<service> (default: image.registry of fleet.yaml)"
@@ -216,7 +218,7 @@ def _add_adopt(commands: _Commands) -> None:
         return adopt(root, arguments.services, reporter=_reporter(arguments))
 
     summary = "move manual edits of values/<service>.yaml into the service's kargo.yaml"
-    parser = _add(commands, "adopt", summary, "kargo-fleet adopt nginx", run, page="README.md")
+    parser = _add(commands, "adopt", summary, "kargo-fleet adopt nginx", run, page="docs/repository.md")
     _add_services(parser, "services whose values files were edited", nargs="+")
 
 
@@ -452,7 +454,7 @@ def _add_schema(commands: _Commands) -> None:
         return schema(root, reporter=_reporter(arguments))
 
     summary = "write the JSON Schemas of fleet.yaml and kargo.yaml into schemas/, for editors"
-    _add(commands, "schema", summary, "kargo-fleet -C ../platform schema", run, page="README.md")
+    _add(commands, "schema", summary, "kargo-fleet -C ../platform schema", run, page="docs/configuration.md")
 
 
 def _add_explain(commands: _Commands) -> None:
