@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from conftest import add_chart
+
 from .binaries import binary
 from .control_plane import Client, ControlPlane, tool
 from .faults import faulty
@@ -31,6 +33,7 @@ class Fleet:
         self.root, self.cluster, self.prefix = root, cluster, prefix
         self.services = [f"{prefix}-{number:02}" for number in range(count)]
         (root / "fleet.yaml").write_text(FLEET)
+        add_chart(root)
         for service in self.services:
             folder = root / "services" / service
             folder.mkdir(parents=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from conftest import FLEET, service
+from conftest import FLEET, add_chart, service
 from kargo_fleet.commands.doctor import doctor
 from kargo_fleet.commands.generate import generate
 from kargo_fleet.errors import FleetError
@@ -103,6 +103,7 @@ def installed(lasting_units: Units, tmp_path_factory: pytest.TempPathFactory) ->
     for path, text in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
+    add_chart(root)
     assert generate(root, []) == 0
     for name in SERVICES:
         lasting_units.install(name, root / f"values/{name}.yaml")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import samples
-from conftest import COMMAND, FLEET, service
+from conftest import COMMAND, FLEET, add_chart, service
 
 from .binaries import HELM_3, OLDEST_HELM, binary, version
 from .control_plane import Client, tool
@@ -71,6 +71,7 @@ def fleet(cluster: Client, tmp_path: Path) -> Iterator[Path]:
     for path, text in {"fleet.yaml": FLEET, **service("old-helm")}.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(str(text))
+    add_chart(tmp_path)
     yield tmp_path
     units = Units(cluster)
     units.expect("old-helm", "kargo-old-helm")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import COMMAND
+from conftest import COMMAND, add_chart
 
 from .binaries import binary
 from .control_plane import Client, Object, tool
@@ -71,6 +71,7 @@ class Platform:
                 )
             if kargo:
                 self.write(f"services/{name}/kargo.yaml", kargo)
+        add_chart(self.root)
         self.fleet("generate")
         self.git("init", "-q", "-b", self.branch)
         self.git("add", "-A")

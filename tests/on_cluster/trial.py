@@ -83,6 +83,7 @@ class Trial:
     def installs(self) -> None:
         say("1. Two services become two isolated units")
         self.run("ls services/*")
+        self.run("kargo-fleet chart vendor --quiet")
         self.run("kargo-fleet generate")
         self.run("kargo-fleet deploy --yes")
         self.run("kubectl get projects.kargo.akuity.io")
