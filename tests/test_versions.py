@@ -72,6 +72,8 @@ CLAIMS = [
         r"^\| Kubernetes \| ([\d.]+) or newer",
         METADATA["kubeVersion"].removeprefix(">=").removesuffix("-0"),
     ),
+    ("docs/adopting.md", r"kargo-service-([\d.]+)\.tgz", kargo_fleet.__version__),
+    ("docs/adopting.md", r"^  version: ([\d.]+)$", kargo_fleet.__version__),
     ("docs/testing.md", r"Kargo's module, v([\d.]+\d)", _newest(KARGO)),
     ("docs/testing.md", r"Argo CD v([\d.]+\d)", _newest(ARGO_CD)),
     ("docs/testing.md", r"kubectl ([\d.]+\d)", _newest(KUBERNETES)),
