@@ -50,7 +50,7 @@ def test_failures_are_told(repository: Path, monkeypatch: pytest.MonkeyPatch) ->
         git(repository, "log", "nowhere")
     with pytest.raises(ClientTimeoutError, match="did not answer"):
         git(repository, "-c", "alias.sleep=!sleep 5", "sleep", timeout=0.2)
-    monkeypatch.setattr("kargo_fleet.clients.git.shutil.which", lambda _: None)
+    monkeypatch.setattr("kargo_fleet.clients.process.shutil.which", lambda _: None)
     with pytest.raises(FleetError, match="git is not on PATH"):
         git(repository, "status")
     assert asked(repository, "status") == ""

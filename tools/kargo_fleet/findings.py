@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 #: A path into a document: keys and list indices from the root.
 KeyPath = tuple[str | int, ...]
@@ -23,6 +23,13 @@ def dotted(path: KeyPath) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def value_at(values: Any, path: KeyPath) -> Any:
+    """Return the value that a path of keys leads to in nested mappings, None when there is none."""
+    for part in path:
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
 
 
 class Severity(StrEnum):

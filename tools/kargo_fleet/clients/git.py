@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from kargo_fleet.clients.process import ClientError, ClientTimeoutError
+from kargo_fleet.clients.process import ClientError, ClientTimeoutError, run
 from kargo_fleet.errors import FleetError
 
 #: No question for a password, no editor, no lock for what is only read, messages in English.
@@ -33,25 +31,20 @@ def git(folder: Path, *arguments: str, stdin: str = "", timeout: float = 60) -> 
 
     Raises ClientError when it fails, ClientTimeoutError after `timeout` seconds, FleetError when git is not installed.
     """
-    if shutil.which("git") is None:
-        raise FleetError("git is not on PATH\nInstall it, or add it to PATH.")
+    environment = _ENVIRONMENT | dict(os.environ)
     try:
-        result = subprocess.run(
+        return run(
             ["git", *arguments],
-            cwd=folder,
-            env=_ENVIRONMENT | dict(os.environ),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            check=False,
+            stdin=stdin,
             timeout=timeout,
+            environment=environment,
+            folder=folder,
+            errors="surrogateescape",
         )
-    except subprocess.TimeoutExpired:
-        raise ClientTimeoutError(f"git did not answer within {timeout:.0f} s") from None
-    if result.returncode:
-        raise ClientError(result.stderr.strip().removeprefix("fatal: ") or f"exit status {result.returncode}")
-    return result.stdout
+    except ClientTimeoutError:
+        raise
+    except ClientError as error:
+        raise ClientError(error.message.removeprefix("fatal: ")) from None
 
 
 def asked(folder: Path, *arguments: str, stdin: str = "") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from kargo_fleet.errors import FleetError
 
@@ -31,8 +32,12 @@ def run(
     stdin: str | None = None,
     timeout: float | None = None,
     environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    errors: str = "strict",
 ) -> str:
-    """Run a program and return its stdout; `timeout` is in seconds, `environment` replaces that of this process.
+    """Run a program, in `folder`, and return its stdout.
+
+    `timeout` is in seconds, `environment` replaces that of this process, `errors` is what happens to bytes that are not UTF-8.
 
     Raises ClientError when it fails or does not answer in time, FleetError when it is not installed.
     """
@@ -40,7 +45,15 @@ def run(
         raise FleetError(f"{command[0]} is not on PATH\nInstall it, or add it to PATH.")
     try:
         result = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout, env=environment
+            command,
+            cwd=folder,
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors=errors,
+            check=False,
+            timeout=timeout,
         )
     except subprocess.TimeoutExpired:
         raise ClientTimeoutError(f"{command[0]} did not answer within {timeout:.0f} s") from None

@@ -36,12 +36,11 @@ def delete(
     _, fleet, _ = load_sound(root)
 
     def choose(known: Collection[str]) -> list[str]:
-        return (
-            sorted(known)
-            if everything
-            else scan.chosen(
-                root, fleet.services, services, known, where="the cluster", also=lambda name: not scan.is_glob(name)
-            )
+        if everything:
+            return sorted(known)
+        # A name without a unit is a finding; a pattern that matches none is wrong usage.
+        return scan.chosen(
+            root, fleet.services, services, known, where="the cluster", also=lambda name: not scan.is_glob(name)
         )
 
     planned = deletion.prepare(kube, argo_fleet(fleet.data).argocd["namespace"], choose)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
-import kargo_fleet
 from kargo_fleet.errors import FleetError
+from kargo_fleet.files.packaged import packaged_folder
 from kargo_fleet.text.words import did_you_mean
 
 _PAGES = ("findings.md", "doctor.md")
@@ -45,12 +44,6 @@ def titles() -> dict[str, str]:
 
 def _sections() -> list[tuple[str, str, str]]:
     """Return code, title and text of every section about a code."""
-    text = "\n".join((_folder() / page).read_text(encoding="utf-8") for page in _PAGES)
+    folder = packaged_folder("pages", "docs")
+    text = "\n".join((folder / page).read_text(encoding="utf-8") for page in _PAGES)
     return _SECTION.findall(text)
-
-
-def _folder() -> Path:
-    """Return the folder of the pages: in the package, or in a checkout docs/."""
-    here = Path(kargo_fleet.__file__).resolve().parent
-    inside = here / "pages"
-    return inside if inside.is_dir() else here.parents[1] / "docs"

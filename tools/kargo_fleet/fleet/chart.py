@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import kargo_fleet
 from kargo_fleet.errors import FleetError
+from kargo_fleet.files.packaged import packaged_folder
 from kargo_fleet.fleet.chart_source import DEFAULT_PATH
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.json_schema import Schema
@@ -86,6 +86,4 @@ def version_of(folder: Path) -> str:
 
 def packaged() -> Path:
     """Return the folder of the chart that comes with this tool: in the package, or beside it in a checkout."""
-    here = Path(kargo_fleet.__file__).resolve().parent
-    inside = here / "chart"
-    return inside if inside.is_dir() else here.parents[1] / DEFAULT_PATH
+    return packaged_folder("chart", DEFAULT_PATH)

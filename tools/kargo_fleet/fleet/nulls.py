@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.findings import KeyPath, Problem, dotted, value_at
 from kargo_fleet.text.schema_nodes import Node, child, names_are_free
 from kargo_fleet.text.words import did_you_mean
 
@@ -34,7 +34,7 @@ def _idle(values: _Values, weaker: Sequence[_Values]) -> Iterator[KeyPath]:
 def _problem(schema: Node, values: _Values, weaker: Sequence[_Values], path: KeyPath) -> Problem:
     if path[:1] == ("stages",) and path[2:3] == ("promotion",) and len(path) > 3:
         of_all: KeyPath = ("promotion", *path[3:])
-        if any(_value(layer, of_all) is not None for layer in (*weaker, values)):
+        if any(value_at(layer, of_all) is not None for layer in (*weaker, values)):
             message = f"{dotted(path)}: null removes nothing; {dotted(of_all)} still applies to this stage"
             return Problem("KF310", message, "write the value that this stage should have", path, at_key=True)
     message = f"{dotted(path)}: null removes nothing; no weaker layer has this key"
@@ -53,17 +53,11 @@ def _node(schema: Node, path: KeyPath) -> Node:
     return node
 
 
-def _value(values: Any, path: KeyPath) -> Any:
-    for part in path:
-        values = values.get(part) if isinstance(values, dict) else None
-    return values
-
-
 def _siblings(weaker: Sequence[_Values], path: KeyPath) -> list[str]:
     """Return the keys beside the one at `path` that the weaker layers have."""
     found: dict[str, bool] = {}
     for layer in weaker:
-        beside = _value(layer, path[:-1])
+        beside = value_at(layer, path[:-1])
         for key, value in beside.items() if isinstance(beside, dict) else ():
             found[key] = value is not None
     return [key for key, there in found.items() if there]

@@ -70,16 +70,17 @@ def place_in_fleet_file(fleet: Fleet, path: KeyPath) -> Place:
 
 def _chart(fleet: Fleet, path: str) -> Iterator[Finding]:
     """Yield why Argo CD would not find the chart of the units."""
-    place = place_in_fleet_file(fleet, ("chart", "path"))
     folder = fleet.root / path
     if not (folder / CHART_FILE).is_file():
-        message = f"Argo CD will not find the chart: there is no {path}/{CHART_FILE} in this repository"
-        yield Finding(place, "KF602", message, _VENDOR, path=("chart", "path"))
+        message, fix = f"Argo CD will not find the chart: there is no {path}/{CHART_FILE} in this repository", _VENDOR
     elif not folder.resolve().is_relative_to(fleet.root.resolve()):
         message = f"Argo CD will not read the chart: {path} is a link that leads out of this repository"
-        yield Finding(place, "KF602", message, "replace the link with the folder", path=("chart", "path"))
+        fix = "replace the link with the folder"
     else:
         yield from _ignored_chart(fleet, path)
+        return
+    key = ("chart", "path")
+    yield Finding(place_in_fleet_file(fleet, key), "KF602", message, fix, path=key)
 
 
 def _ignored_chart(fleet: Fleet, path: str) -> Iterator[Finding]:
@@ -102,8 +103,9 @@ def _ignored_values(fleet: Fleet, services: Services) -> Iterator[Finding]:
 def _vendored(fleet: Fleet, path: str) -> Iterator[Finding]:
     """Yield a warning when the chart is a copy that another version of this tool has made."""
     record = read_record(fleet.root / path)
-    own = version_of(packaged())
-    if record is None or record.version == own or not (fleet.root / path / CHART_FILE).is_file():
+    if record is None or not (fleet.root / path / CHART_FILE).is_file():
+        return
+    if record.version == (own := version_of(packaged())):
         return
     message = f"this copy of the chart is of kargo-fleet {record.version}, and this is kargo-fleet {own}"
     fix = f"run `kargo-fleet chart vendor` and commit the result, or install kargo-fleet {record.version}"

@@ -25,7 +25,8 @@ _ORDER = (
     ("staging", "stage", "stg", "uat", "acceptance", "acc", "preprod", "pre"),
     ("prod", "production", "prd", "live"),
 )
-_PROD = len(_ORDER) - 1
+#: The rank of prod.
+PROD = len(_ORDER) - 1
 _MOST_FILES = 300  # that are read: enough to see what is usual
 
 
@@ -58,7 +59,7 @@ def rank(stage: str) -> int:
     words = stage.split("-")
     for number, names in reversed(list(enumerate(_ORDER))):
         if any(word.rstrip("0123456789") in names for word in words):
-            return number if number != _PROD or "pre" not in words else _PROD - 1
+            return number if number != PROD or "pre" not in words else PROD - 1
     return len(_ORDER)
 
 

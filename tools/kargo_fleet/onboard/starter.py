@@ -7,7 +7,7 @@ from typing import Any
 
 from kargo_fleet import __version__
 from kargo_fleet.fleet.chart_source import DEFAULT_PATH
-from kargo_fleet.onboard.layout import Layout, rank
+from kargo_fleet.onboard.layout import PROD, Layout, rank
 from kargo_fleet.onboard.remote import Checkout, GitHost
 from kargo_fleet.text.yaml_writer import Note, document, gently_quoted, scalar
 
@@ -15,7 +15,6 @@ HOOKS = ".pre-commit-config.yaml"
 WORKFLOWS = {GitHost.GITHUB: ".github/workflows/kargo-fleet.yaml", GitHost.GITLAB: ".gitlab/kargo-fleet.yml"}
 _IMAGE = {"image": {"registry": "registry.example.com"}}
 _GIT = {"repoURL": "https://git.example.com/platform.git"}
-_PROD = 3
 INSTALL = f"pip install kargo-fleet=={__version__}"
 _WHERE_FROM = (
     "From pip's package index. If you keep the package elsewhere, install it from there: pip install URL-OF-THE-WHEEL."
@@ -70,8 +69,8 @@ def stage_values(stages: Sequence[str], defaults: Mapping[str, Mapping[str, Any]
     found: dict[str, dict[str, Any] | None] = {name: None for name in defaults if name not in stages}
     before: list[str] = []
     for name in stages:
-        is_prod = rank(name) >= _PROD
-        upstream = [stage for stage in before if rank(stage) < _PROD][-1:] if is_prod else before[-1:]
+        is_prod = rank(name) >= PROD
+        upstream = [stage for stage in before if rank(stage) < PROD][-1:] if is_prod else before[-1:]
         wanted = {"autoPromotionEnabled": not is_prod, **({"upstream": upstream} if upstream else {})}
         usual = defaults.get(name, {})
         own = {

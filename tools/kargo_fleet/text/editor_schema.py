@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kargo_fleet.text.schema_nodes import referred
+
 
 def with_defaults(schema: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of `schema` in which every key of `values` has its value there as `default`.
@@ -60,7 +62,7 @@ def properties_of(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def resolved(root: Mapping[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     """Return the definition in `root` that a node refers to, or the node itself."""
     while "$ref" in node:
-        node = root["definitions"][node["$ref"].rpartition("/")[2]]
+        node = referred(root, node["$ref"])
     return node
 
 

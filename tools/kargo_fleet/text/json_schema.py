@@ -10,6 +10,7 @@ import jsonschema_rs
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
 from kargo_fleet.text import image_references
+from kargo_fleet.text.schema_nodes import referred
 from kargo_fleet.text.words import closest
 
 # Keys of older Kargo releases or of other tools, and their names in these schemas.
@@ -102,20 +103,14 @@ class Schema:
         node: Any = self.data
         for part in path:
             while isinstance(node, Mapping) and part not in node and "$ref" in node:
-                node = self._resolve(node["$ref"])
+                node = referred(self.data, node["$ref"])
             if part == "$ref":
-                node = self._resolve(node["$ref"])
+                node = referred(self.data, node["$ref"])
             else:
                 node = node[part]
         while isinstance(node, Mapping) and "$ref" in node:
-            node = self._resolve(node["$ref"])
+            node = referred(self.data, node["$ref"])
         return dict(node) if isinstance(node, Mapping) else {}
-
-    def _resolve(self, ref: str) -> Any:
-        node: Any = self.data
-        for part in ref.removeprefix("#/").split("/"):
-            node = node[part]
-        return node
 
 
 def _types(subschema: Mapping[str, Any]) -> list[str]:

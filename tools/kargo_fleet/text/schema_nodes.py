@@ -8,14 +8,19 @@ from typing import Any
 Node = Mapping[str, Any]
 
 
+def referred(root: Node, reference: str) -> Any:
+    """Return what a `$ref` within the schema `root`, such as #/definitions/stage, leads to."""
+    found: Any = root
+    for part in reference.removeprefix("#/").split("/"):
+        found = found[part]
+    return found
+
+
 def resolved(root: Node, node: Node) -> Node:
     """Return a node of the schema `root` without its `$ref`; what stands beside the reference wins."""
     while "$ref" in node:
         own = {key: value for key, value in node.items() if key != "$ref"}
-        found: Any = root
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            found = found[part]
-        node = {**found, **own}
+        node = {**referred(root, node["$ref"]), **own}
     return node
 
 

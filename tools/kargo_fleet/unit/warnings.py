@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted
+from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, value_at
 from kargo_fleet.fleet.layers import Layer, in_layers, once_per_pipeline, says
 from kargo_fleet.fleet.pipeline import has_default_steps, promotion_of, section
 from kargo_fleet.text.durations import seconds
@@ -113,7 +113,7 @@ def _unused(values: dict[str, Any], layers: list[Layer]) -> Iterator[Problem]:
             continue
         decided = _rank(layers, stage, cause)
         for key in keys:
-            if _rank(layers, stage, key) >= decided and _is_set(promotion, key):
+            if _rank(layers, stage, key) >= decided and value_at(promotion, key):
                 path: KeyPath = ("stages", stage, "promotion", *key)
                 message = f"{dotted(path)}: has no effect with {dotted(cause)}, which runs instead of the default steps"
                 yield Problem("KFW306", message, f"remove it, or {dotted(cause)}", path)
@@ -123,10 +123,3 @@ def _rank(layers: list[Layer], stage: str, key: KeyPath) -> tuple[int, int]:
     """Return how strong the layer is that sets a key of a stage's promotion; within one, the stage's own beats that of all."""
     of_all, own = _last(layers, ("promotion", *key)), _last(layers, ("stages", stage, "promotion", *key))
     return max((of_all, 0), (own, 1)) if own >= 0 else (of_all, 0)
-
-
-def _is_set(promotion: dict[str, Any], key: KeyPath) -> bool:
-    value: Any = promotion
-    for part in key:
-        value = value.get(part) if isinstance(value, dict) else None
-    return bool(value)
