@@ -670,8 +670,22 @@ def test_etcd_is_nearly_full(tree: Tree, run: Run) -> None:
     assert "(80 %)" in warning["message"]
 
 
+def test_a_fleet_below_the_root_of_its_repository(tree: Tree, run: Run) -> None:
+    root = tree({})
+    below = root / "gitops"
+    below.mkdir()
+    for name in ("fleet.yaml", "services", "charts"):
+        (root / name).rename(below / name)
+    (root / ".git").mkdir()
+    (warning,) = _findings(run, "-C", str(below), "generate")
+    assert (warning["code"], warning["file"]) == ("KFW603", "fleet.yaml")
+    assert "this fleet is in gitops/ of its Git repository" in warning["message"]
+    (below / ".git").write_text("gitdir: elsewhere\n")  # a working tree of its own
+    assert _findings(run, "-C", str(below), "check") == []
+
+
 def test_every_code_is_tested() -> None:
-    assert {case.code for case in CASES} | {"KF504", "KFW904"} | IN_A_CLUSTER | RENDERED | ONLINE == set(CODES)
+    assert {case.code for case in CASES} | {"KF504", "KFW603", "KFW904"} | IN_A_CLUSTER | RENDERED | ONLINE == set(CODES)
     in_a_cluster = (ROOT / "tests/on_cluster/test_deploy.py").read_text()
     assert all(code in in_a_cluster for code in IN_A_CLUSTER)
     rendered = (ROOT / "tests/render/test_render.py").read_text()

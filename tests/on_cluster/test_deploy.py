@@ -192,6 +192,23 @@ def test_an_api_server_that_fails_some_writes(fleet: Fleet, own_cluster: Control
     assert fleet.released() == fleet.services
 
 
+@of("left", 2)
+def test_a_namespace_that_kargo_made_for_the_project(fleet: Fleet) -> None:
+    """Helm has made the Project, but not its Namespace, which the API server refused for a moment."""
+    owner = {"meta.helm.sh/release-name": "left-00", "meta.helm.sh/release-namespace": "default"}
+    labels = {"app.kubernetes.io/managed-by": "Helm"}
+    for service, annotations in (("left-00", owner), ("left-01", {})):
+        metadata = {"name": f"kargo-{service}", "labels": labels, "annotations": annotations}
+        fleet.cluster.create({"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Project", "metadata": metadata})
+        for _ in range(50):
+            if fleet.cluster.find("namespace", f"kargo-{service}"):
+                break
+            time.sleep(0.2)
+    result = fleet.run("deploy", "--yes")
+    assert fleet.released() == ["left-00"], result.stdout
+    assert "left-01 was not deployed" in result.stdout  # somebody else's Project stays somebody else's
+
+
 @of("race", 12)
 def test_kargos_race_with_new_namespaces(fleet: Fleet, own_cluster: ControlPlane) -> None:
     own_cluster.restart_standin(race=3)

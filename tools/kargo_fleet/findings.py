@@ -179,6 +179,7 @@ CODES = {
     "KFW503": "file was not generated",
     "KFW601": "ApplicationSets are renamed",
     "KFW602": "vendored chart is of another version",
+    "KFW603": "fleet is not in the root of its Git repository",
     "KFW801": "rendered file belongs to no service",
     "KFW901": "registry limit is nearly reached",
     "KFW902": "controller is nearly overloaded",

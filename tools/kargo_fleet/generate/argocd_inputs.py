@@ -49,7 +49,7 @@ def argocd_inputs(fleet: Fleet, services: Services, reported: Collection[str] = 
 
     The working tree stands for the branch that Argo CD follows.
     """
-    found = ArgocdInputs()
+    found = ArgocdInputs(others=list(_below_the_root(fleet)))
     argo = argo_fleet(fleet.data)
     if argo.chart.origin is Origin.REPOSITORY:
         found.blocking += _chart(fleet, argo.chart.path)
@@ -66,6 +66,17 @@ def place_in_fleet_file(fleet: Fleet, path: KeyPath) -> Place:
     """Return the place of a key in fleet.yaml, or of the deepest part of its path; the whole file when it has none of it."""
     position, depth = yaml_reader.locate(fleet.text, path)
     return Place(FLEET_FILE, *position) if depth else Place(FLEET_FILE)
+
+
+def _below_the_root(fleet: Fleet) -> Iterator[Finding]:
+    """Yield a warning when another folder than the fleet's is the root of its Git repository."""
+    folders = [fleet.root.resolve(), *fleet.root.resolve().parents]
+    top = next((folder for folder in folders if (folder / ".git").exists()), folders[0])
+    if top == folders[0]:
+        return
+    below = folders[0].relative_to(top).as_posix()
+    message = f"this fleet is in {below}/ of its Git repository, but Argo CD and promotions look for its files in the repository's root"
+    yield Finding(Place(FLEET_FILE), "KFW603", message, "move the fleet to the root, or give it a repository of its own")
 
 
 def _chart(fleet: Fleet, path: str) -> Iterator[Finding]:

@@ -21,13 +21,14 @@ from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.examples import has_example
-from kargo_fleet.fleet.names import PROJECT_LABEL, RELEASE_REVISIONS, release_name, values_path
+from kargo_fleet.fleet.names import PROJECT_LABEL, RELEASE_REVISIONS, project_of, release_name, values_path
 from kargo_fleet.rollout.releases import foreign
 
 #: Helm refuses a release that another run left as pending. After this time the other run has ended.
 _HELM_TIMEOUT = 60
 _DIGEST = "kargo-fleet.digest"
 _IN_PROGRESS = "another operation"
+_UNOWNED = 'missing key "meta.helm.sh/release-name"'
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,8 @@ def _attempt(deployment: Deployment, release: Release) -> None:
         if _IN_PROGRESS in error.message and not options.dry_run:
             _remove_stale_lock(deployment, release)
             raise TransientError(error.message) from None
+        if _UNOWNED in error.message and not options.dry_run and _take_namespace(deployment, release):
+            raise TransientError(error.message) from None
         raise
     # Helm reports success even when its last write fails, which records the release as deployed.
     if not options.dry_run and (release.name, release.digest) not in _deployed(
@@ -242,12 +245,32 @@ def _remove_stale_lock(deployment: Deployment, release: Release) -> None:
             deployment.kube.kubectl("delete", "secret", name, *options)
 
 
+def _take_namespace(deployment: Deployment, release: Release) -> bool:
+    """Give the release the namespace that Kargo made for its Project; return whether there is one.
+
+    Helm goes on with the Project after the API server has failed to make the Namespace, and Kargo makes the namespace of a
+    Project that has none. Helm refuses to import what is not marked as the release's, so that no later attempt would pass.
+    """
+    name = project_of(release.service)
+    owner = {"meta.helm.sh/release-name": release.name, "meta.helm.sh/release-namespace": deployment.namespace}
+    projects = deployment.kube.get("projects.kargo.akuity.io", name)
+    namespaces = deployment.kube.get("namespaces", name)
+    if not projects or not namespaces:
+        return False
+    of_project, of_namespace = ((found[0]["metadata"].get("annotations") or {}) for found in (projects, namespaces))
+    if not owner.items() <= of_project.items() or owner.keys() & of_namespace.keys():
+        return False
+    deployment.kube.kubectl("annotate", "namespace", name, *(f"{key}={value}" for key, value in owner.items()))
+    deployment.kube.kubectl("label", "--overwrite", "namespace", name, "app.kubernetes.io/managed-by=Helm")
+    return True
+
+
 def _fix(problem: str) -> str:
     if "is not labeled as a Project namespace" in problem:
         return f"if the namespace is meant for Kargo: kubectl label namespace kargo-<service> {PROJECT_LABEL}=true"
     if "Apply failed with" in problem:
         return "the field was changed by hand: move the change into kargo.yaml, or overwrite it with --force"
-    if 'missing key "meta.helm.sh/release-name"' in problem:
+    if _UNOWNED in problem:
         return "the object was created without Helm, by Argo CD or by hand: docs/deploying.md#helm-or-argo-cd"
     if "invalid ownership metadata" in problem:
         return "another release owns the object: use a context with the namespace that it was installed from"
