@@ -197,8 +197,8 @@ def test_a_namespace_that_kargo_made_for_the_project(fleet: Fleet) -> None:
     """Helm has made the Project, but not its Namespace, which the API server refused for a moment."""
     owner = {"meta.helm.sh/release-name": "left-00", "meta.helm.sh/release-namespace": "default"}
     labels = {"app.kubernetes.io/managed-by": "Helm"}
-    for service, annotations in (("left-00", owner), ("left-01", {})):
-        metadata = {"name": f"kargo-{service}", "labels": labels, "annotations": annotations}
+    for service, annotated in (("left-00", owner), ("left-01", {})):
+        metadata = {"name": f"kargo-{service}", "labels": labels, "annotations": annotated}
         fleet.cluster.create({"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Project", "metadata": metadata})
         for _ in range(50):
             if fleet.cluster.find("namespace", f"kargo-{service}"):
