@@ -685,7 +685,9 @@ def test_a_fleet_below_the_root_of_its_repository(tree: Tree, run: Run) -> None:
 
 
 def test_every_code_is_tested() -> None:
-    assert {case.code for case in CASES} | {"KF504", "KFW603", "KFW904"} | IN_A_CLUSTER | RENDERED | ONLINE == set(CODES)
+    assert {case.code for case in CASES} | {"KF504", "KFW603", "KFW904"} | IN_A_CLUSTER | RENDERED | ONLINE == set(
+        CODES
+    )
     in_a_cluster = (ROOT / "tests/on_cluster/test_deploy.py").read_text()
     assert all(code in in_a_cluster for code in IN_A_CLUSTER)
     rendered = (ROOT / "tests/render/test_render.py").read_text()

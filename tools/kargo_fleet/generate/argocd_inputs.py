@@ -76,7 +76,9 @@ def _below_the_root(fleet: Fleet) -> Iterator[Finding]:
         return
     below = folders[0].relative_to(top).as_posix()
     message = f"this fleet is in {below}/ of its Git repository, but Argo CD and promotions look for its files in the repository's root"
-    yield Finding(Place(FLEET_FILE), "KFW603", message, "move the fleet to the root, or give it a repository of its own")
+    yield Finding(
+        Place(FLEET_FILE), "KFW603", message, "move the fleet to the root, or give it a repository of its own"
+    )
 
 
 def _chart(fleet: Fleet, path: str) -> Iterator[Finding]:
