@@ -58,6 +58,11 @@ class Fleet:
         """The whole of fleet.yaml with the options of the command line over it, for places in it."""
         return Layer(FLEET_FILE, (), self.data, self.text)
 
+    @property
+    def git_layer(self) -> Layer:
+        """The section `git` of fleet.yaml, which is the weakest layer of every service's values."""
+        return Layer(FLEET_FILE, (), {"git": self.git}, self.text)
+
     def overridden(self, registry: str | None, git_repo_url: str | None) -> Fleet:
         """Return the same fleet with the registry and the Git repository that the command line names instead."""
         fleet = self

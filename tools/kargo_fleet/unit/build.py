@@ -56,7 +56,7 @@ class Inputs:
     def shared(self, service: str) -> tuple[dict[str, Any], list[Layer], bool]:
         """Return the values from all layers but the service's own, those layers, and whether a layer is broken."""
         groups = [group for group in self.fleet.groups if group.has(service)]
-        layers = [self.fleet.layer, *(group.layer for group in groups)]
+        layers = [self.fleet.git_layer, self.fleet.layer, *(group.layer for group in groups)]
         key = tuple(group.name for group in groups)
         if key not in self._shared:
             values = self.base
