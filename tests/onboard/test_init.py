@@ -158,8 +158,16 @@ def test_only_a_git_repository_has_a_fleet(tmp_path: Path, run: Run) -> None:
 
 def test_only_its_root_has_a_fleet(repository: Repository, run: Run, tmp_path: Path) -> None:
     repository()
-    result = run("-C", str(tmp_path / "services"), "init")
-    assert (result.status, "use kargo-fleet init" in result.stderr) == (2, True)
+    result = run("-C", str(tmp_path / "services"), "init", "--chart", "oci", "--oci-url", "oci://a.example/my/chart")
+    again = f"Run `kargo-fleet -C {tmp_path} init --chart oci --oci-url oci://a.example/my/chart`."
+    assert (result.status, again in result.stderr) == (2, True), result.stderr
+
+
+def test_a_root_with_a_space_can_be_pasted(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "my platform/apps").mkdir(parents=True)
+    git(tmp_path / "my platform", "init", "-q")
+    result = run("-C", f"{tmp_path}/my platform/apps", "init", "--dry-run")
+    assert f"Run `kargo-fleet -C '{tmp_path}/my platform' init --dry-run`." in result.stderr
 
 
 # --- The remote ---

@@ -272,6 +272,7 @@ def _add_deploy(commands: _Commands) -> None:
             dry_run=arguments.dry_run,
             force=arguments.force,
             jobs=arguments.jobs,
+            stale=arguments.stale,
             yes=arguments.yes,
             reporter=_reporter(arguments),
         )
@@ -288,6 +289,7 @@ def _add_deploy(commands: _Commands) -> None:
     parser.add_argument(
         "--jobs", type=_jobs, default=0, metavar="N", help="Helm processes at a time (default: two per processor)"
     )
+    parser.add_argument("--stale", action="store_true", help="also deploy values files that are out of date")
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 

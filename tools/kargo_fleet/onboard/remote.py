@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kargo_fleet.clients.git import asked
-from kargo_fleet.errors import FleetError
+from kargo_fleet.errors import FleetError, WrongFolderError
 from kargo_fleet.text.git_urls import https_url, is_guess
 
 
@@ -43,7 +43,7 @@ def checkout_of(root: Path) -> Checkout:
             "Kargo writes to Git and Argo CD reads from it: run `git init`, or pass -C DIR."
         )
     if Path(top).resolve() != root.resolve():
-        raise FleetError(f"fleet.yaml belongs into the root of the Git repository: use kargo-fleet -C {top} init")
+        raise WrongFolderError(f"fleet.yaml belongs into the root of the Git repository, {top}", top)
     remotes = asked(root, "remote").split()
     remote = "origin" if "origin" in remotes else remotes[0] if len(remotes) == 1 else ""
     written = asked(root, "remote", "get-url", remote) if remote else ""

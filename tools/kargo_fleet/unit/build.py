@@ -220,19 +220,25 @@ def _values_findings(
     # Unknown keys are reported already: every layer was validated by itself.
     problems = [problem for problem in inputs.chart.validator.problems(values) if problem.code != "KF101"]
     problems = problems or rules.problems(values)
-    return once_per_pipeline(_values_finding(problem, values, layers, default, service) for problem in problems)
+    missing = inputs.fleet.missing
+    return once_per_pipeline(
+        _values_finding(problem, values, layers, default, service, missing) for problem in problems
+    )
 
 
 def _values_finding(
-    problem: Problem, values: dict[str, Any], layers: list[Layer], default: Place, service: str
+    problem: Problem, values: dict[str, Any], layers: list[Layer], default: Place, service: str, no_fleet_file: bool
 ) -> Finding:
     """Return the finding for a problem with the merged values, with a more specific fix where the place allows it."""
     path = problem.path
+    begin = f"there is no {FLEET_FILE}: run `kargo-fleet init`, or "
     if path == ("image", "repoURL") and not values["image"].get("repoURL"):
-        fix = "set image.registry in fleet.yaml, or pass --image-repository"
+        fix = f"set image.registry in {FLEET_FILE}, or pass --image-repository"
+        fix = f"{begin}pass --image-repository" if no_fleet_file else fix
         return attributed(problem._replace(fix=fix), Place(FLEET_FILE), service)
     if path == ("git", "repoURL") and not (values.get("git") or {}).get("repoURL"):
-        fix = "set git.repoURL in fleet.yaml, or pass --git-repo-url"
+        fix = f"set git.repoURL in {FLEET_FILE}, or pass --git-repo-url"
+        fix = f"{begin}pass --git-repo-url" if no_fleet_file else fix
         return attributed(problem._replace(fix=fix), Place(FLEET_FILE), service)
     place = origin(layers, path, default)
     if not problem.fix and path[-2:-1] in (("upstream",), ("stages",)) and isinstance(path[-1], int):
