@@ -356,6 +356,13 @@ CASES = [
         "key image.tag is missing",
         "add `tag: <version>` under image:",
     ),
+    Case(
+        "KFW406",
+        {"services/nginx/values-qa.yaml": "image:\n  tag: 1.0.0\n", "services/nginx/values-base.yaml": ""},
+        "services/nginx/values-qa.yaml",
+        "the service has no stage qa, so nothing uses this file",
+        "add the stage, such as `stages: {qa: {upstream: [dev]}}` in kargo.yaml",
+    ),
     # Generated files
     Case(
         "KF501",
@@ -397,7 +404,10 @@ CASES = [
     ),
     Case(
         "KF601",
-        workloads(source={"path": "charts/app"}) | APP | service("kube", kargo="stages: {staging: null, prod: null}\n"),
+        workloads(source={"path": "charts/app"})
+        | APP
+        | service("kube", kargo="stages: {staging: null, prod: null}\n")
+        | dict.fromkeys(("services/kube/values-staging.yaml", "services/kube/values-prod.yaml")),
         "services/kube",
         "control plane",
         "rename",
@@ -520,8 +530,8 @@ CASES = [
     ),
     Case(
         "KFW307",
-        kargo("stages: {prod: {promotion: {path: services/api/values-nginx.yaml}}}\n")
-        | service("api", **{"values-nginx": "image:\n  tag: 1.0.0\n"}),
+        kargo("stages: {prod: {promotion: {path: services/api/nginx.yaml}}}\n")
+        | service("api", nginx="image:\n  tag: 1.0.0\n"),
         "services/nginx/kargo.yaml:1:35",
         "promotions to prod write into the folder of another service",
         "correct promotion.path",

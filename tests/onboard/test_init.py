@@ -158,8 +158,10 @@ def test_only_a_git_repository_has_a_fleet(tmp_path: Path, run: Run) -> None:
 
 def test_only_its_root_has_a_fleet(repository: Repository, run: Run, tmp_path: Path) -> None:
     repository()
-    result = run("-C", str(tmp_path / "services"), "init", "--chart", "oci", "--oci-url", "oci://a.example/my/chart")
-    again = f"Run `kargo-fleet -C {tmp_path} init --chart oci --oci-url oci://a.example/my/chart`."
+    result = run(
+        "-C", str(tmp_path / "services"), "init", "--chart", "oci", "--oci-url", "oci://a.example/kargo-service"
+    )
+    again = "Run `kargo-fleet init --chart oci --oci-url oci://a.example/kargo-service`."
     assert (result.status, again in result.stderr) == (2, True), result.stderr
 
 

@@ -5,6 +5,7 @@ This is the pure core of the tool: its input is Inputs and a reader, its output 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,8 +34,12 @@ from kargo_fleet.fleet.scan import name_findings
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import assign
 from kargo_fleet.text import yaml_reader
-from kargo_fleet.text.words import did_you_mean
+from kargo_fleet.text.words import closest, did_you_mean
 from kargo_fleet.unit import promoted_files, rules, warnings
+
+#: Words in the place of a stage that say that a file is for all stages, or for a program.
+_NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
+_STAGE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 @dataclass
@@ -278,7 +283,51 @@ def _target_findings(
             findings.append(in_layers(found, layers, Place(file), service))
         keys = pipeline.written_keys(promotion)
         findings += _target_file_findings(reader, file, stage, keys, service)
+    return findings + _stageless(fleet, reader, values, service)
+
+
+def _stageless(fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], service: str) -> list[Finding]:
+    """Return a warning for each file that is named like the values file of a stage that the service does not have."""
+    folder = f"{fleet.services}/{service}"
+    stages = values["stages"]
+    promotions = [pipeline.promotion_of(values, stage) for stage in stages]
+    patterns = {_pattern(folder, service, one) for one in promotions if pipeline.has_default_steps(one)}
+    used = {pipeline.path_of(values, stage, one) for stage, one in zip(stages, promotions, strict=True)}
+    findings = []
+    for before, after in sorted(filter(None, patterns)):
+        names = reader.names(folder)
+        for name in names:
+            if name.startswith(before) and name.endswith(after) and f"{folder}/{name}" not in used:
+                word = name[len(before) : len(name) - len(after)]
+                if (
+                    _STAGE.fullmatch(word)
+                    and word not in (*stages, *_NOT_STAGES)
+                    and name not in _workload_files(fleet)
+                ):
+                    findings.append(_stageless_file(Place(f"{folder}/{name}"), word, stages, service))
     return findings
+
+
+def _stageless_file(place: Place, word: str, stages: dict[str, Any], service: str) -> Finding:
+    example = f"`stages: {{{word}: {{upstream: [{next(iter(stages))}]}}}}`"
+    fix = f"add the stage, such as {example} in {SERVICE_FILE}, or rename or remove the file"
+    if similar := closest(word, stages):
+        fix = f"did you mean stage {similar}? Else {fix}"
+    return Finding(place, "KFW406", f"the service has no stage {word}, so nothing uses this file", fix, service)
+
+
+def _pattern(folder: str, service: str, promotion: dict[str, Any]) -> tuple[str, str] | None:
+    """Return what stands before and after the stage in the names of a service's values files; None if that is not in its folder."""
+    path: str = promotion.get("path") or ""
+    before, stage, after = pipeline.expanded(path, service).removeprefix(f"{folder}/").partition("<stage>")
+    is_here = pipeline.expanded(path, service).startswith(f"{folder}/") and "/" not in before + after
+    return (before, after) if stage and before and after and is_here else None
+
+
+def _workload_files(fleet: Fleet) -> list[str]:
+    """Return the names of the values files that the workloads use, as far as they are not per stage."""
+    workloads = (fleet.data.get("argocd") or {}).get("workloads") or {}
+    return [PurePosixPath(file).name for file in workloads.get("valueFiles") or []]
 
 
 def _target_file_findings(
