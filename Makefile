@@ -86,7 +86,7 @@ ON_ALL_CORES = -n auto --dist worksteal
 test: test-chart test-python ## Test the chart and the tool: helm-unittest, ct lint, pytest [PYTEST_ARGS=]
 
 .PHONY: test-quick
-test-quick: venv-dev ## Run the tests that answer within a minute, all properties among them [PYTEST_ARGS=]
+test-quick: venv-dev ## Run the quick tests, all properties among them (a minute and a half on two cores) [PYTEST_ARGS=]
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm
 	@$(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not slow and not argocd and not cluster" --hypothesis-profile quick $(PYTEST_ARGS)

@@ -30,6 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, unknown = known.parse_known_args(argv)
     if unknown:
         arguments.parser.refuse(unknown[0])
+    if "run" not in arguments:
+        known.print_help(sys.stderr)
+        return USAGE
     run: Callable[[argparse.Namespace, Path], int] = arguments.run
     try:
         return run(arguments, repository(arguments.directory))
