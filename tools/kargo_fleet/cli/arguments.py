@@ -111,7 +111,7 @@ def _add(
         name,
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.",
-        epilog=f"example:\n  {example}\n\n{_EPILOG}\ndocumentation: {page} (kargo-fleet explain {page})",
+        epilog=f"example:\n  {example}\n\n{_EPILOG}\ndocumentation: kargo-fleet explain {page}",
         formatter_class=Help,
         allow_abbrev=False,
     )

@@ -79,6 +79,13 @@ class Schema:
                 fix = _quoted(subschema, instance)
             elif types == ["a list"] and isinstance(instance, str):
                 fix = f"write a list: [{instance}]"
+            elif (
+                types == ["a mapping"]
+                and isinstance(instance, list)
+                and all(isinstance(item, str) for item in instance)
+            ):
+                keys = ", ".join(f"{item}: {{}}" for item in instance)
+                fix = f"write a mapping: {{{keys}}}"
             yield Problem("KF102", f"{name}: {given}, not {' or '.join(types)}", fix, path)
         elif kind == "required":
             key = details["property"]
