@@ -183,3 +183,7 @@ def _count(subschema: Mapping[str, Any]) -> str:
     if subschema.get("minProperties") == subschema.get("maxProperties") == 1:
         return f"set exactly one of {keys}"
     return f"set name and one of {keys.removeprefix('name, ')}"
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
