@@ -79,11 +79,7 @@ class Schema:
                 fix = _quoted(subschema, instance)
             elif types == ["a list"] and isinstance(instance, str):
                 fix = f"write a list: [{instance}]"
-            elif (
-                types == ["a mapping"]
-                and isinstance(instance, list)
-                and all(isinstance(item, str) for item in instance)
-            ):
+            elif types == ["a mapping"] and _are_names(instance):
                 keys = ", ".join(f"{item}: {{}}" for item in instance)
                 fix = f"write a mapping: {{{keys}}}"
             yield Problem("KF102", f"{name}: {given}, not {' or '.join(types)}", fix, path)
@@ -186,4 +182,4 @@ def _count(subschema: Mapping[str, Any]) -> str:
 
 
 def _are_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)

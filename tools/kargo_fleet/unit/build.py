@@ -21,6 +21,7 @@ from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.layers import (
     Layer,
     attributed,
+    decides,
     in_layer,
     in_layers,
     once_per_pipeline,
@@ -283,11 +284,16 @@ def _target_findings(
             findings.append(in_layers(found, layers, Place(file), service))
         keys = pipeline.written_keys(promotion)
         findings += _target_file_findings(reader, file, stage, keys, service)
-    return findings + _stageless(fleet, reader, values, service)
+    return findings + _stageless(fleet, reader, values, layers, service)
 
 
-def _stageless(fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], service: str) -> list[Finding]:
-    """Return a warning for each file that is named like the values file of a stage that the service does not have."""
+def _stageless(
+    fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], layers: list[Layer], service: str
+) -> list[Finding]:
+    """Return a warning for each file that is named like the values file of a stage that the service does not have.
+
+    A stage that a layer removes is meant to have no effect.
+    """
     folder = f"{fleet.services}/{service}"
     stages = values["stages"]
     promotions = [pipeline.promotion_of(values, stage) for stage in stages]
