@@ -303,14 +303,12 @@ def _stageless(
     for before, after in sorted(filter(None, patterns)):
         names = reader.names(folder)
         for name in names:
-            if name.startswith(before) and name.endswith(after) and f"{folder}/{name}" not in used:
-                word = name[len(before) : len(name) - len(after)]
-                if (
-                    _STAGE.fullmatch(word)
-                    and word not in (*stages, *_NOT_STAGES)
-                    and name not in _workload_files(fleet)
-                ):
-                    findings.append(_stageless_file(Place(f"{folder}/{name}"), word, stages, service))
+            if not (name.startswith(before) and name.endswith(after)) or f"{folder}/{name}" in used:
+                continue
+            word = name[len(before) : len(name) - len(after)]
+            is_known = word in (*stages, *_NOT_STAGES) or decides(layers, ("stages", word))
+            if _STAGE.fullmatch(word) and not is_known and name not in _workload_files(fleet):
+                findings.append(_stageless_file(Place(f"{folder}/{name}"), word, stages, service))
     return findings
 
 
