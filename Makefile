@@ -45,7 +45,8 @@ capacity: venv ## Calculate the load of the fleet, the limit reached first, and 
 	@$(FLEET) capacity $(call option,SERVICES,--services) $(call option,INTERVAL,--interval) $(call option,SHARDS,--shards) || [ $$? -eq 1 ]
 
 .PHONY: template
-template: ## Print the manifests that Helm installs for one service [SERVICE=nginx]
+template: venv ## Print the manifests that Helm installs for one service [SERVICE=nginx]
+	@$(if $(SERVICE),$(FLEET) check --quiet '$(SERVICE)' >&2 || [ $$? -eq 1 ])
 	@$(BOOT)/service.sh '$(SERVICE)'
 	@$(BOOT)/tool.sh helm
 	@.tools/bin/helm template '$(SERVICE)' $(CHART) --values 'values/$(SERVICE).yaml'
@@ -61,10 +62,10 @@ render: venv ## Print the manifests of every unit [SERVICE= OUTPUT_DIR=manifests
 # kubectl is not built: its version depends on the cluster.
 
 .PHONY: deploy
-deploy: venv ## Install or upgrade units with Helm, without Argo CD [SERVICE= CONTEXT= KUBECONFIG= DRY_RUN=1 YES=1 FORCE=1]
+deploy: venv ## Install or upgrade units with Helm, without Argo CD [SERVICE= CONTEXT= KUBECONFIG= DRY_RUN=1 YES=1 FORCE=1 STALE=1]
 	@$(BOOT)/tool.sh helm
 	@$(FLEET) deploy $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,DRY_RUN),--dry-run) \
-	    $(if $(call on,YES),--yes) $(if $(call on,FORCE),--force)
+	    $(if $(call on,YES),--yes) $(if $(call on,FORCE),--force) $(if $(call on,STALE),--stale)
 
 .PHONY: delete
 delete: venv ## Delete units from the cluster, with their history [SERVICE=nginx CONTEXT= KUBECONFIG= YES=1]
@@ -85,7 +86,7 @@ ON_ALL_CORES = -n auto --dist worksteal
 test: test-chart test-python ## Test the chart and the tool: helm-unittest, ct lint, pytest [PYTEST_ARGS=]
 
 .PHONY: test-quick
-test-quick: venv-dev ## Run the tests that answer within a minute, all properties among them [PYTEST_ARGS=]
+test-quick: venv-dev ## Run the quick tests, all properties among them (a minute and a half on two cores) [PYTEST_ARGS=]
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm
 	@$(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not slow and not argocd and not cluster" --hypothesis-profile quick $(PYTEST_ARGS)

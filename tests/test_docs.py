@@ -22,7 +22,7 @@ from kargo_fleet.findings import CODES
 from kargo_fleet.fleet.chart import read_chart
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.text import yaml_reader
-from kargo_fleet.unit import rules
+from kargo_fleet.unit import promoted_files, rules
 from product import TOP, is_ours, may_be_gone
 
 ROOT = Path(__file__).parents[1]
@@ -112,6 +112,8 @@ def test_yaml_examples_are_valid(block: Block) -> None:
     usual = "kargo.yaml" if block.page.startswith("charts/") else "fleet.yaml" if "argocd" in data else ""
     title = block.info.get("title", usual)
     assert title, "say which file this is, as in title=kargo.yaml behind the opening fence"
+    if re.fullmatch(r"(.*/)?values-\w+\.yaml", title):
+        assert promoted_files.problem(block.text, ["image.tag"]) is None
     schema = _schema(title)
     if schema is not None:
         validator = jsonschema.Draft7Validator(SCHEMAS[schema])

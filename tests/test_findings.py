@@ -235,35 +235,52 @@ CASES = [
         kargo("image: {constraint: latest}\n"),
         "services/nginx/kargo.yaml:1:21",
         '"latest" is not a semver constraint such as ^1.0.0',
-        "",
+        "or set imageSelectionStrategy: Digest",
     ),
     Case(
         "KF303",
         kargo("image: {allowTagsRegexes: ['^v', '(?=1)']}\n"),
         "services/nginx/kargo.yaml:1:34",
         "no lookarounds",
-        "",
+        "correct it, such as",
     ),
     Case(
         "KF304",
         kargo("warehouse: {subscriptions: [{image: {repoURL: registry.example.com/nginx}}]}\n"),
         "services/nginx/kargo.yaml:1:47",
         "already subscribes",
-        "",
+        "remove this subscription",
     ),
     Case(
         "KF305",
         kargo("stages: {prod: {promotion: {path: services/nginx/values-dev.yaml}}}\n"),
         "services/nginx/kargo.yaml:1:35",
         "stages.prod.promotion.path: stage dev also writes services/nginx/values-dev.yaml on branch main",
-        "",
+        "put <stage> into promotion.path",
     ),
     Case(
         "KF306",
         kargo("promotion: {steps: {before: [{uses: git-clonee}]}}\n"),
         "services/nginx/kargo.yaml:1:37",
         '"git-clonee" is not a promotion step of Kargo',
-        "",
+        "did you mean git-clone?",
+    ),
+    Case(
+        "KF306",
+        kargo("promotion: {pullRequest: {enabled: true}}\n"),
+        "services/nginx/kargo.yaml:1:13",
+        'cannot be inferred from "https://git.example.com/platform.git"',
+        "promotion.pullRequest.provider: gitlab",
+    ),
+    Case(
+        "KF306",
+        {
+            "fleet.yaml": FLEET.replace("https://git.example.com/", "git@git.example.com:"),
+            **kargo("promotion: {pullRequest: {enabled: true}}\n"),
+        },
+        "services/nginx/kargo.yaml:1:36",
+        "requires git.repoURL with https://",
+        "set git.repoURL: https://git.example.com/platform.git",
     ),
     Case(
         "KF307",
@@ -339,6 +356,13 @@ CASES = [
         "key image.tag is missing",
         "add `tag: <version>` under image:",
     ),
+    Case(
+        "KFW406",
+        {"services/nginx/values-qa.yaml": "image:\n  tag: 1.0.0\n", "services/nginx/values-base.yaml": ""},
+        "services/nginx/values-qa.yaml",
+        "the service has no stage qa, so nothing uses this file",
+        "add the stage, such as `stages: {qa: {upstream: [dev]}}` in kargo.yaml",
+    ),
     # Generated files
     Case(
         "KF501",
@@ -380,7 +404,10 @@ CASES = [
     ),
     Case(
         "KF601",
-        workloads(source={"path": "charts/app"}) | APP | service("kube", kargo="stages: {staging: null, prod: null}\n"),
+        workloads(source={"path": "charts/app"})
+        | APP
+        | service("kube", kargo="stages: {staging: null, prod: null}\n")
+        | dict.fromkeys(("services/kube/values-staging.yaml", "services/kube/values-prod.yaml")),
         "services/kube",
         "control plane",
         "rename",
@@ -466,7 +493,19 @@ CASES = [
         kargo("git: {repoURL: 'git@git.example.com:platform.git'}\n"),
         "services/nginx/kargo.yaml:1:16",
         "no longer supports from v1.13",
-        "https://",
+        "write https://git.example.com/platform.git",
+    ),
+    Case(
+        "KFW303",
+        {
+            "fleet.yaml": "image: {registry: registry.example.com}\ngit:\n  repoURL: git@git.example.com:platform.git\n"
+            "values: {git: {author: {name: a, email: a@example.com}}}\n",
+            **service("other"),
+        },
+        "fleet.yaml:3:12",
+        "no longer supports from v1.13",
+        "write https://git.example.com/platform.git",
+        service="",
     ),
     Case(
         "KFW304",
@@ -491,8 +530,8 @@ CASES = [
     ),
     Case(
         "KFW307",
-        kargo("stages: {prod: {promotion: {path: services/api/values-nginx.yaml}}}\n")
-        | service("api", **{"values-nginx": "image:\n  tag: 1.0.0\n"}),
+        kargo("stages: {prod: {promotion: {path: services/api/nginx.yaml}}}\n")
+        | service("api", nginx="image:\n  tag: 1.0.0\n"),
         "services/nginx/kargo.yaml:1:35",
         "promotions to prod write into the folder of another service",
         "correct promotion.path",

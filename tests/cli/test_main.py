@@ -13,6 +13,7 @@ import pytest
 
 import kargo_fleet
 from conftest import COMMAND, Command, Run, Tree, service
+from helm import ROOT
 from kargo_fleet.cli.arguments import parser
 from kargo_fleet.cli.main import main
 from kargo_fleet.doctor.codes import DOCTOR_CODES
@@ -102,7 +103,6 @@ def test_version(run: Run) -> None:
     [
         (["genrate"], "kargo-fleet: unknown command 'genrate'; did you mean generate?"),
         (["frobnicate"], "kargo-fleet: unknown command 'frobnicate'; choose from generate, check"),
-        ([], "kargo-fleet: the following arguments are required: COMMAND"),
         (["generate", "--dryrun"], "kargo-fleet generate: unknown option --dryrun; did you mean --dry-run?"),
         (["generate", "--frce=1", "nginx"], "kargo-fleet generate: unknown option --frce; did you mean --force?"),
         (["check", "--force"], "kargo-fleet check: unknown option --force\n"),
@@ -121,6 +121,12 @@ def test_wrong_usage(run: Run, arguments: list[str], message: str) -> None:
     assert (result.status, result.stdout) == (2, "")
     assert result.stderr.startswith(message)
     assert result.stderr.endswith("--help`.\n")
+
+
+def test_without_a_command_the_help_is_printed(run: Run) -> None:
+    result = run()
+    assert (result.status, result.stdout) == (2, "")
+    assert result.stderr == run("--help").stdout
 
 
 # --- Folders ---
@@ -226,7 +232,14 @@ def test_help_is_as_wide_as_the_terminal(run: Run, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_as_a_command(run: Run, name: str) -> None:
     assert run("help", name) == run(name, "--help")
-    assert re.search(r"\ndocumentation: (README\.md|docs/[a-z-]+\.md)\n$", run("help", name).stdout)
+    page = re.search(r"\ndocumentation: kargo-fleet explain (docs/[a-z-]+\.md)\n$", run("help", name).stdout)
+    assert page
+    shown = run("explain", page[1])
+    assert (shown.status, shown.stdout) == (0, (ROOT / page[1]).read_text())
+
+
+def test_codes_that_begin_so(run: Run) -> None:
+    assert "there is no code KF4; these begin so: KF401, KF402" in run("explain", "KF4").stderr
 
 
 def test_help_of_everything(run: Run) -> None:

@@ -170,7 +170,7 @@ def test_fleet_yml_is_not_read(tree: Tree, run: Run) -> None:
 def test_below_a_fleet_the_fix_is_to_go_up(tree: Tree, run: Run) -> None:
     root = tree({})
     (finding,) = json.loads(run("-C", str(root / "services/nginx"), "check", "--output", "json").stdout)["findings"]
-    assert f"kargo-fleet -C {root}" in finding["fix"]
+    assert finding["fix"] == f"the fleet is above this folder: pass -C {root}"
 
 
 def test_what_the_fleet_says_is_reported_once(tree: Tree, run: Run) -> None:

@@ -122,8 +122,10 @@ def test_without_helm_nothing_is_known(tree: Tree, run: Run, monkeypatch: pytest
     tree({"charts": None, "fleet.yaml": FLEET + OCI})
     run("generate")
     monkeypatch.setattr("kargo_fleet.clients.helm.shutil.which", lambda _: None)
-    ((code, message, _),) = said(run)
+    ((code, message, fix),) = said(run)
     assert (code, "helm is not on PATH" in message) == ("KF603", True)
+    assert fix.startswith("install Helm 3.18 or newer")
+    assert "log in" not in fix
 
 
 @pytest.mark.parametrize(

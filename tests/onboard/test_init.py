@@ -16,7 +16,6 @@ from conftest import STAGES, Run
 from kargo_fleet import __version__
 from kargo_fleet.fleet.chart import packaged, read_chart
 from kargo_fleet.onboard.layout import rank
-from kargo_fleet.onboard.remote import https_url
 from kargo_fleet.onboard.starter import stage_values
 
 IDENTITY = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
@@ -159,34 +158,39 @@ def test_only_a_git_repository_has_a_fleet(tmp_path: Path, run: Run) -> None:
 
 def test_only_its_root_has_a_fleet(repository: Repository, run: Run, tmp_path: Path) -> None:
     repository()
-    result = run("-C", str(tmp_path / "services"), "init")
-    assert (result.status, "use kargo-fleet init" in result.stderr) == (2, True)
+    result = run(
+        "-C", str(tmp_path / "services"), "init", "--chart", "oci", "--oci-url", "oci://a.example/kargo-service"
+    )
+    again = "Run `kargo-fleet init --chart oci --oci-url oci://a.example/kargo-service`."
+    assert (result.status, again in result.stderr) == (2, True), result.stderr
+
+
+def test_a_root_with_a_space_can_be_pasted(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "my platform/apps").mkdir(parents=True)
+    git(tmp_path / "my platform", "init", "-q")
+    result = run("-C", f"{tmp_path}/my platform/apps", "init", "--dry-run")
+    assert f"Run `kargo-fleet -C '{tmp_path}/my platform' init --dry-run`." in result.stderr
 
 
 # --- The remote ---
 
 
 @pytest.mark.parametrize(
-    ("remote", "url"),
+    ("origin", "is_guess"),
     [
-        ("git@github.com:acme/platform.git", "https://github.com/acme/platform.git"),
-        ("github.com:acme/platform", "https://github.com/acme/platform"),
-        ("ssh://git@git.example.com:2222/acme/platform.git", "https://git.example.com/acme/platform.git"),
-        ("ssh://git@ssh.github.com:443/acme/platform.git", "https://github.com/acme/platform.git"),
-        ("https://me:secret@git.example.com:8443/platform.git", "https://git.example.com:8443/platform.git"),
-        ("https://token@github.com/acme/platform", "https://github.com/acme/platform"),
-        ("http://git.example.com/platform.git", "http://git.example.com/platform.git"),
-        ("git://git.example.com/platform.git", "https://git.example.com/platform.git"),
-        ("git@ssh.dev.azure.com:v3/acme/project/platform", "https://dev.azure.com/acme/project/_git/platform"),
-        ("https://acme@dev.azure.com/acme/project/_git/platform", "https://dev.azure.com/acme/project/_git/platform"),
-        ("file:///srv/platform.git", ""),
-        ("/srv/platform.git", ""),
-        ("../platform.git", ""),
-        ("", ""),
+        ("ssh://git@git.example.com:2222/acme/platform.git", True),
+        ("ssh://git@git.example.com/acme/platform.git", False),
+        ("git@git.example.com:acme/platform.git", False),
     ],
 )
-def test_a_remote_has_a_url_that_kargo_can_use(remote: str, url: str) -> None:
-    assert https_url(remote) == url
+def test_an_https_url_from_ssh_on_a_port_is_a_guess(
+    repository: Repository, run: Run, origin: str, is_guess: bool
+) -> None:
+    repository(origin=origin)
+    guess = (
+        "note: git.repoURL https://git.example.com/acme/platform.git is a guess: the remote is SSH on a port of its own"
+    )
+    assert (guess in run("init").stderr) == is_guess
 
 
 def test_a_password_in_a_remote_is_not_shown(repository: Repository, run: Run) -> None:

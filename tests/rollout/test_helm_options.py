@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run, Tree
+from conftest import Run, Tree, service
 
 CONFIG = {
     "contexts": [{"name": "eu-1", "context": {"cluster": "c", "user": "u"}}],
@@ -64,6 +64,25 @@ def test_helm_neither_waits_nor_rolls_back(
     assert arguments[:2] == ["upgrade", "--install"]
     assert [argument for argument in arguments if argument in expected] == expected
     assert "HELM_" not in (programs / "helm.environment").read_text()
+
+
+def test_only_what_is_current_is_deployed(programs: Path, tree: Tree, run: Run) -> None:
+    """A change without `generate` is refused for its service, and so is a mistake; the others are deployed."""
+    (programs / "helm.version").write_text("v4.3.1")
+    root = tree({**service("web"), **service("api"), **service("mine")})
+    run("generate")
+    (root / "services/web/kargo.yaml").write_text("image: {constraint: ^2.0.0}\n")
+    (root / "services/api/kargo.yaml").write_text("image: {constraint: latest}\n")
+    with (root / "values/mine.yaml").open("a") as file:
+        file.write("shard: a\n")  # an edit by hand is meant
+    result = run("deploy", "--dry-run")
+    assert result.status == 1
+    assert "would deploy 2 services to context eu-1" in result.stderr
+    assert "KF801: web was not deployed: its values file is out of date" in result.stdout
+    assert "fix: run `kargo-fleet generate web` and review the result, or pass --stale" in result.stdout
+    assert "KF801: api was not deployed: it has errors\n    fix: run `kargo-fleet check api`" in result.stdout
+    assert run("deploy", "web").status == 1
+    assert "would deploy 4 services" in run("deploy", "--dry-run", "--stale").stderr
 
 
 def test_force_needs_helm_4(programs: Path, tree: Tree, run: Run) -> None:

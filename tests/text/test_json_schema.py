@@ -384,3 +384,9 @@ def test_what_this_tool_lets_through_helm_lets_through(pattern: str) -> None:
             assert found == ours.is_valid(candidate) or re.search(r"[^\S \t\n\f\r]", candidate)
 
     check()
+
+
+def test_a_list_of_keys_is_shown_as_a_mapping() -> None:
+    schema = Schema({"properties": {"stages": {"type": "object"}}})
+    (problem,) = schema.problems({"stages": ["dev", "prod"]})
+    assert problem.fix == "write a mapping: {dev: {}, prod: {}}"

@@ -189,7 +189,7 @@ def test_any_tag_is_written(oracle: Oracle, tag: str) -> None:
             "{tag: v1, name: a}\n",
             (1, 7),
             "the first promotion removes the text after tag on its line: , name: a}",
-            "write one `key: value` per line",
+            "write each key on a line of its own: `tag: v1`",
         ),
         (
             "tag: v1\ntag: v2\n",
@@ -216,7 +216,7 @@ def test_any_tag_is_written(oracle: Oracle, tag: str) -> None:
             "{größe: 1,\nü: 2, tag:\n v1, é: {tag: v2}}\n",
             (3, 2),
             "the first promotion removes the text after tag on its line: , é: {tag: v2}}",
-            "write one `key: value` per line",
+            "write each key on a line of its own: `tag: v1`",
         ),
         (
             "{üü: 1, tag: v1\n}\n",
@@ -236,6 +236,27 @@ def test_what_people_are_told(text: str, place: tuple[int, int], message: str, f
     problem = promoted_files.problem(text, ["tag"])
     assert problem is not None
     assert (problem.position, problem.message, problem.fix) == (place, message, fix)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "fix"),
+    [
+        ("image: {tag: 1.0.0}\n", "image.tag", "write each key on a line of its own: `image:`, then `  tag: 1.0.0`"),
+        (
+            "a: {b: {'c': 'x', d: 1}}\n",
+            "a.b.c",
+            "write each key on a line of its own: `a:`, then `  b:`, then `    c: 'x'`",
+        ),
+        ("images: [v1]\n", "images.0", "write one `key: value` or `- value` per line"),
+    ],
+)
+def test_the_fix_for_a_flow_mapping_is_what_to_write(text: str, key: str, fix: str) -> None:
+    problem = promoted_files.problem(text, [key])
+    assert problem is not None
+    assert problem.fix == fix
+    lines = re.findall(r"`([^`]*)`", problem.fix)
+    if "then" in fix:
+        assert promoted_files.problem("\n".join(lines) + "\n", [key]) is None
 
 
 def test_several_keys() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,13 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
     sound |= {"aliases beside a task", "pull request at a host with a name"}
     broken = {name for name, case in CASES.items() if said_by_tool(_over(MINIMAL, case), chart)}
     assert broken == set(CASES) - sound | {"stage taken out"}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_every_problem_has_a_fix(case: dict[str, Any], chart: Chart) -> None:
+    problems = rules.problems(merge(chart.defaults, _over(MINIMAL, case)))
+    completed = r"is not a stage of this service|^(image|git)\.repoURL: is required"  # by unit/build.py
+    assert [problem for problem in problems if not (problem.fix or re.search(completed, problem.message))] == []
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -112,14 +112,20 @@ def test_production_that_asks_a_person_by_pull_request() -> None:
     assert sorted(codes(production.format(replaced))) == ["KFW302", "KFW306"]
 
 
-@pytest.mark.parametrize("url", ["git@github.com:a/b.git", "ssh://git@example.com/a/b"])
-def test_git_by_ssh(url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "https"),
+    [
+        ("git@github.com:a/b.git", "https://github.com/a/b.git"),
+        ("ssh://git@example.com/a/b", "https://example.com/a/b"),
+    ],
+)
+def test_git_by_ssh(url: str, https: str) -> None:
     (finding,) = find(f"git:\n  repoURL: {url}\n", "{}")
     assert finding == Finding(
         Place("fleet.yaml", 2, 12),
         "KFW303",
         f"git.repoURL: {url} is an SSH URL, which Kargo no longer supports from v1.13",
-        "use https://",
+        f"write {https}",
     )
 
 

@@ -6,3 +6,11 @@ class FleetError(Exception):
 
     The text has what is wrong and what to do, in one or more lines. No traceback is printed.
     """
+
+
+class WrongFolderError(FleetError):
+    """A command that belongs into another folder, `folder`. The command line to run there is added to the text."""
+
+    def __init__(self, message: str, folder: str) -> None:
+        super().__init__(message)
+        self.folder = folder

@@ -174,6 +174,7 @@ CODES = {
     "KFW309": "text has a placeholder that is not replaced",
     "KFW310": "null has no effect",
     "KFW401": "comment will be lost",
+    "KFW406": "values file of no stage",
     "KFW501": "generated file was edited and is kept",
     "KFW502": "generated file belongs to no service",
     "KFW503": "file was not generated",

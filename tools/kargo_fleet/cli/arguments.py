@@ -77,7 +77,7 @@ def parser() -> Parser:
         metavar="DIR",
         help="work on the repository in DIR (default: the closest parent folder with a fleet.yaml, or this folder)",
     )
-    commands = root.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    commands = root.add_subparsers(metavar="COMMAND", parser_class=Parser)
     _add_generate(commands)
     _add_check(commands)
     _add_adopt(commands)
@@ -111,7 +111,7 @@ def _add(
         name,
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.",
-        epilog=f"example:\n  {example}\n\n{_EPILOG}\ndocumentation: {page}",
+        epilog=f"example:\n  {example}\n\n{_EPILOG}\ndocumentation: kargo-fleet explain {page}",
         formatter_class=Help,
         allow_abbrev=False,
     )
@@ -272,6 +272,7 @@ def _add_deploy(commands: _Commands) -> None:
             dry_run=arguments.dry_run,
             force=arguments.force,
             jobs=arguments.jobs,
+            stale=arguments.stale,
             yes=arguments.yes,
             reporter=_reporter(arguments),
         )
@@ -288,6 +289,7 @@ def _add_deploy(commands: _Commands) -> None:
     parser.add_argument(
         "--jobs", type=_jobs, default=0, metavar="N", help="Helm processes at a time (default: two per processor)"
     )
+    parser.add_argument("--stale", action="store_true", help="also deploy values files that are out of date")
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
 
@@ -333,7 +335,10 @@ def _add_credentials(commands: _Commands) -> None:
     example = "kargo-fleet credentials git --from-env GIT_TOKEN | kubectl apply --server-side -f -"
     parser = _add(commands, "credentials", summary, example, run, page="docs/credentials.md", reports=False)
     parser.add_argument(
-        "kind", choices=["git", "image"], help="git: access to git.repoURL; image: access to images of image.registry"
+        "kind",
+        choices=["git", "image"],
+        metavar="{git,image}",
+        help="git: access to git.repoURL; image: access to images of image.registry",
     )
     parser.add_argument("--username", default="kargo", metavar="NAME", help="user name (default: kargo)")
     parser.add_argument(
@@ -467,7 +472,13 @@ def _add_explain(commands: _Commands) -> None:
     parser = _add(
         commands, "explain", summary, "kargo-fleet explain KF401", run, page="docs/findings.md", reports=False
     )
-    code = parser.add_argument("code", nargs="?", default="", metavar="CODE", help="such as KF401 (default: list all)")
+    code = parser.add_argument(
+        "code",
+        nargs="?",
+        default="",
+        metavar="CODE",
+        help="such as KF401, or a page of the documentation such as docs/argocd.md (default: list all codes)",
+    )
     code.completer = _completed_codes  # type: ignore[attr-defined]
 
 
@@ -536,7 +547,9 @@ def _add_chart(commands: _Commands) -> None:
 
     summary = "copy the chart that comes with kargo-fleet into the repository, or update the copy"
     parser = _add(commands, "chart", summary, "kargo-fleet chart vendor", run, page="docs/upgrading.md")
-    parser.add_argument("action", choices=["vendor"], help="vendor: write the folder chart.path of fleet.yaml")
+    parser.add_argument(
+        "action", choices=["vendor"], metavar="{vendor}", help="vendor: write the folder chart.path of fleet.yaml"
+    )
     parser.add_argument("--force", action="store_true", help="replace a copy that was edited by hand")
     parser.add_argument("--dry-run", action="store_true", help="report what would be written, and write nothing")
 

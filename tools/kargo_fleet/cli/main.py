@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from kargo_fleet.cli.arguments import USAGE, parser, repository
-from kargo_fleet.errors import FleetError
+from kargo_fleet.errors import FleetError, WrongFolderError
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
@@ -29,13 +30,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, unknown = known.parse_known_args(argv)
     if unknown:
         arguments.parser.refuse(unknown[0])
+    if "run" not in arguments:
+        known.print_help(sys.stderr)
+        return USAGE
     run: Callable[[argparse.Namespace, Path], int] = arguments.run
     try:
         return run(arguments, repository(arguments.directory))
     except FleetError as error:
         from kargo_fleet.terminal.invocation import invocation
 
-        message = invocation(arguments.directory or "").pasteable(str(error))
+        text = str(error)
+        if isinstance(error, WrongFolderError):
+            text += f"\nRun `{_in_folder(error.folder, sys.argv[1:] if argv is None else argv)}`."
+        message = invocation(arguments.directory or "").pasteable(text)
         print(f"kargo-fleet: {message}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:
@@ -46,6 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("kargo-fleet: interrupted; every file is either unchanged or complete", file=sys.stderr)
         return _INTERRUPTED
+
+
+def _in_folder(folder: str, argv: Sequence[str]) -> str:
+    """Return the command line with which the same command works on `folder`."""
+    left = list(argv)
+    while left and left[0].startswith("-C"):
+        del left[: 2 if left[0] == "-C" else 1]
+    return shlex.join(["kargo-fleet", "-C", folder, *left])
 
 
 def entry_point() -> NoReturn:

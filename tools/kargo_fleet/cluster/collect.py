@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -41,7 +40,6 @@ from kargo_fleet.cluster.resources import (
 from kargo_fleet.cluster.scope import Scope
 from kargo_fleet.cluster.snapshot import GitCredential, KargoController, Snapshot
 from kargo_fleet.cluster.trimmed import trimmed
-from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.names import (
     COMPONENT_LABEL,
     CONTROLLER_LABEL,
@@ -143,13 +141,8 @@ class _Collector:
             elif "(Forbidden)" in error.message:
                 self.cluster.unread.add((resource.plural, namespace))
             else:
-                raise FleetError(_unreachable(error.message)) from None
+                raise self.kube.unreachable(error) from None
             return None
-
-
-def _unreachable(message: str) -> str:
-    lines = [line for line in message.splitlines() if line.strip() and not re.match(r"E\d{4} ", line)]
-    return f"the cluster does not answer: {(lines or [message])[-1].strip()}"
 
 
 def _decoded(text: str) -> str:

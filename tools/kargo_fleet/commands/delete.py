@@ -43,7 +43,8 @@ def delete(
             root, fleet.services, services, known, where="the cluster", also=lambda name: not scan.is_glob(name)
         )
 
-    planned = deletion.prepare(kube, argo_fleet(fleet.data).argocd["namespace"], choose)
+    with kube.answering():
+        planned = deletion.prepare(kube, argo_fleet(fleet.data).argocd["namespace"], choose)
     print(f"units to delete from context {target.context} ({target.server}), with their history:", file=sys.stderr)
     for unit in planned.units:
         counts = f"{plural(unit.promotions, 'promotion')}, {unit.freight} Freight"

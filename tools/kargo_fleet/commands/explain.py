@@ -16,8 +16,12 @@ _SECTION = re.compile(r"^### (KFW?\d+): (.+?)\n(.*?)(?=^##|\Z)", re.MULTILINE | 
 def explain(code: str = "") -> int:
     """Print what the finding with this code means, or without a code all codes; return 0.
 
-    On a terminal the text is laid out, elsewhere it is Markdown. Raises FleetError for a code that does not exist.
+    `code` may also be a page of the documentation, as messages name it: docs/argocd.md, or argocd. On a terminal the text is
+    laid out, elsewhere it is Markdown. Raises FleetError for a code that does not exist.
     """
+    if (page := _page(code)) is not None:
+        _show(page)
+        return 0
     if not code:
         for known, title in titles().items():
             print(f"{known:6}  {title}")
@@ -25,8 +29,23 @@ def explain(code: str = "") -> int:
     sections = {known: f"# {known}: {title}\n{body.rstrip()}\n" for known, title, body in _sections()}
     text = sections.get(code.upper())
     if text is None:
-        hint = did_you_mean(code.upper(), sections, "run `kargo-fleet explain` to list all codes")
+        codes = sorted(sections)
+        prefixed = [one for one in codes if one.startswith(code.upper())]
+        hint = f"these begin so: {', '.join(prefixed)}" if prefixed else ""
+        hint = hint or did_you_mean(code.upper(), codes, "run `kargo-fleet explain` to list all codes")
         raise FleetError(f"there is no code {code}; {hint}")
+    _show(text)
+    return 0
+
+
+def _page(name: str) -> str | None:
+    """Return the text of a page of the documentation, by its name with or without docs/, .md and #section; None if there is none."""
+    stem = name.partition("#")[0].removeprefix("docs/").removesuffix(".md")
+    file = packaged_folder("pages", "docs") / f"{stem}.md"
+    return file.read_text(encoding="utf-8") if re.fullmatch(r"[a-z-]+", stem) and file.is_file() else None
+
+
+def _show(text: str) -> None:
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.markdown import Markdown
@@ -34,7 +53,6 @@ def explain(code: str = "") -> int:
         Console().print(Markdown(text, hyperlinks=False))
     else:
         print(text, end="")
-    return 0
 
 
 def titles() -> dict[str, str]:

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Problem, grouped, has_errors
 from kargo_fleet.fleet import scan
-from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.fleet.names import values_path
 from kargo_fleet.render import crds
@@ -52,7 +50,7 @@ def render(
     FleetError when there is nothing to render, a service does not exist, or Helm, the chart or the CRDs are missing.
     """
     chart, fleet, _ = load_sound(root)
-    names = _names(root, fleet, services)
+    names = scan.some(root, fleet.services, services)
     kinds = crds.find(root, crds_path) if validate else None
     folder = ManifestFolder.choose(root, output_dir, fleet.services, chart.path) if output_dir is not None else None
     outcome = _Outcome()
@@ -73,13 +71,6 @@ def render(
         done += f", {plural(len(outcome.changes), 'file')} written"
     _show(Report(findings, outcome.changes, f"{plural(len(names), 'service')}: {done}"), reporter, folder)
     return 1 if has_errors(findings) else 0
-
-
-def _names(root: Path, fleet: Fleet, services: Sequence[str]) -> list[str]:
-    known, _ = scan.services(root, fleet.services)
-    if not known:
-        raise FleetError("there are no services to render")
-    return scan.chosen(root, fleet.services, services, known) or known
 
 
 def _units(root: Path, names: Iterable[str], outcome: _Outcome) -> dict[str, str]:

@@ -61,7 +61,7 @@ def _finding(cluster: Snapshot, url: str, services: list[str]) -> Finding:
     place = f"{project_of(services[0])}/Secret" if len(services) == 1 else f"{CLUSTER}/Secret"
     message = f"no Secret has Git credentials for {url}; promotions of {first_of(services)} cannot push"
     fix = (
-        "create a Secret, see docs/credentials.md; "
+        "create the Secret with `kargo-fleet credentials git --from-env GIT_TOKEN`, see docs/credentials.md; "
         f"`kubectl get secrets -n {shared} -l {CREDENTIAL_LABEL}=git` lists those for all Projects"
     )
     return found("KF741", place, message, fix, services[0] if len(services) == 1 else "")

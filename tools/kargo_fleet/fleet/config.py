@@ -52,11 +52,18 @@ class Fleet:
     shards: tuple[Shard, ...]
     max_prune_share: float
     broken: bool = False
+    #: Whether there is no fleet.yaml. All of it may also come from defaults and from the command line.
+    missing: bool = False
 
     @property
     def file(self) -> Layer:
         """The whole of fleet.yaml with the options of the command line over it, for places in it."""
         return Layer(FLEET_FILE, (), self.data, self.text)
+
+    @property
+    def git_layer(self) -> Layer:
+        """The section `git` of fleet.yaml, which is the weakest layer of every service's values."""
+        return Layer(FLEET_FILE, (), {"git": self.git}, self.text)
 
     def overridden(self, registry: str | None, git_repo_url: str | None) -> Fleet:
         """Return the same fleet with the registry and the Git repository that the command line names instead."""
@@ -87,6 +94,7 @@ class FleetFile:
     text: str = ""
     findings: tuple[Finding, ...] = ()
     unusable: bool = False
+    missing: bool = False
 
     @property
     def layer(self) -> Layer:
@@ -105,7 +113,7 @@ def read_file(root: Path) -> FleetFile:
     if not path.exists() and not path.is_symlink():
         wrong = "fleet.yml"
         if not (root / wrong).exists():
-            return FleetFile({})
+            return FleetFile({}, missing=True)
         fix = f"rename it to {FLEET_FILE}"
         return FleetFile({}, findings=(Finding(Place(wrong), "KFW201", "this file is ignored", fix),))
     text = read_text(RepositoryReader(root), FLEET_FILE)
@@ -181,6 +189,7 @@ def _fleet(root: Path, file: FleetFile, broken: frozenset[str] = frozenset()) ->
         groups=tuple(groups),
         shards=shards_of(file.data),
         max_prune_share=section("prune").get("maxShare", DEFAULT_PRUNE_SHARE),
+        missing=file.missing,
     )
 
 

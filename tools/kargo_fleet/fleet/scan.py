@@ -5,7 +5,9 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable
+from itertools import pairwise
 from pathlib import Path
 
 from kargo_fleet.errors import FleetError
@@ -31,7 +33,7 @@ def services(root: Path, folder: str) -> tuple[list[str], list[Finding]]:
         with os.scandir(root / folder) as entries:
             names = sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
     except FileNotFoundError:
-        return [], [_nothing(folder, "the folder does not exist", _above(root))]
+        return [], [_nothing(root, folder, "the folder does not exist")]
     except OSError as error:
         return [], [
             Finding(
@@ -42,8 +44,16 @@ def services(root: Path, folder: str) -> tuple[list[str], list[Finding]]:
             )
         ]
     if not names:
-        return [], [_nothing(folder, "the folder has no subfolders")]
+        return [], [_nothing(root, folder, "the folder has no subfolders")]
     return names, []
+
+
+def some(root: Path, folder: str, names: Iterable[str] = ()) -> list[str]:
+    """Return the services that a person means by `names`, all when there are none. Raises FleetError without any service."""
+    known, found = services(root, folder)
+    for finding in found:
+        raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
+    return chosen(root, folder, names, known) or known
 
 
 def chosen(
@@ -98,21 +108,30 @@ def unknown(names: Iterable[str], known: Iterable[str], where: str) -> FleetErro
     lines = []
     for name in names:
         hint = did_you_mean(Path(name).name, known)
+        if "," in name:
+            hint = f"separate services with spaces: {' '.join(filter(None, name.split(',')))}"
         what = "no service matches" if is_glob(name) else "there is no service"
         lines.append(f"{what} {name!r} in {where}{hint and f'; {hint}'}")
     return FleetError("\n".join(lines))
 
 
 def _above(root: Path) -> Path | None:
-    """Return the closest parent folder of `root` that is a fleet, if there is one."""
-    parents = [] if (root / FLEET_FILE).exists() else root.resolve().parents
-    return next((parent for parent in parents if (parent / FLEET_FILE).is_file()), None)
+    """Return the closest parent folder of `root` that is a fleet, if there is one in the same Git repository."""
+    here = root.resolve()
+    for folder, parent in pairwise([here, *here.parents]):
+        if (folder / ".git").exists():
+            break
+        if (parent / FLEET_FILE).is_file():
+            return parent
+    return None
 
 
-def _nothing(folder: str, why: str, above: Path | None = None) -> Finding:
-    fix = f"create {folder}/<service>/ with a values-<stage>.yaml per stage, or set `services` in fleet.yaml"
-    if above:
-        fix = f"the fleet is above this folder: use kargo-fleet -C {above}"
+def _nothing(root: Path, folder: str, why: str) -> Finding:
+    fix = f"create {folder}/<service>/ with a values-<stage>.yaml per stage, or set `services` in {FLEET_FILE}"
+    if not (root / FLEET_FILE).exists():
+        fix = f"there is no {FLEET_FILE}: run `kargo-fleet init`, which finds the services in other folders, too"
+        if above := _above(root):
+            fix = f"the fleet is above this folder: pass -C {shlex.quote(str(above))}"
     return Finding(Place(folder), "KF203", f"no services: {why}", fix)
 
 

@@ -101,7 +101,7 @@ def _evaluate(
 
 def _cache(chart: Chart, fleet: Fleet) -> Cache:
     # fleet.data, too: it includes the options of the command line. The order of its keys is that of the generated files.
-    return open_cache(fleet.root, [fleet.text, json.dumps([fleet.data, chart.defaults, chart.schema])])
+    return open_cache(fleet.root, [fleet.text, json.dumps([fleet.data, fleet.missing, chart.defaults, chart.schema])])
 
 
 def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) -> None:

@@ -41,8 +41,9 @@ def online_findings(fleet: Fleet, chart: Chart) -> list[Finding]:
             return list(_folder(fleet, source, chart, source.revision or argo.revision, Path(scratch)))
         except ClientError as error:
             return [_failed(fleet, source, error.message)]
-        except FleetError as error:
-            return [_failed(fleet, source, str(error).splitlines()[0])]
+        except FleetError as error:  # without Helm or Git
+            message, _, fix = str(error).partition("\n")
+            return [_unknown(fleet, source, message, fix)]
 
 
 def _failed(fleet: Fleet, source: ChartSource, message: str) -> Finding:
@@ -55,9 +56,13 @@ def _failed(fleet: Fleet, source: ChartSource, message: str) -> Finding:
     login = (
         f"log in with `helm registry login {host}`" if source.origin is Origin.OCI else "check credentials and network"
     )
-    return Finding(
-        place, "KF603", f"the chart {source} could not be checked: {one_line(message)}", f"{login}, then try again"
-    )
+    return _unknown(fleet, source, message, f"{login}, then try again")
+
+
+def _unknown(fleet: Fleet, source: ChartSource, message: str, fix: str) -> Finding:
+    place = place_in_fleet_file(fleet, ("chart", source.origin.value))
+    fix = f"{fix[:1].lower()}{fix[1:].rstrip('.')}"
+    return Finding(place, "KF603", f"the chart {source} could not be checked: {one_line(message)}", fix)
 
 
 def _package(fleet: Fleet, source: ChartSource, chart: Chart, scratch: Path) -> Iterator[Finding]:

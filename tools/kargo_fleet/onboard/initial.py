@@ -97,6 +97,8 @@ def _report(planned: Initial, layout: Layout, checkout: Checkout) -> None:
         planned.seen.append(f"promotion.tagKey: {layout.tag_key}, from the values files")
     if checkout.url:
         planned.seen.append(f"git.repoURL: {checkout.url}, from the remote {checkout.remote} ({checkout.written})")
+        if checkout.guessed:
+            planned.notes.append(f"git.repoURL {checkout.url} is a guess: the remote is SSH on a port of its own")
         planned.seen.append(f"git.branch: {checkout.branch}")
     else:
         why = f"the remote {checkout.written} has no https:// form" if checkout.written else "there is no remote origin"

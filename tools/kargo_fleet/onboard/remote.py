@@ -9,16 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kargo_fleet.clients.git import asked
-from kargo_fleet.errors import FleetError
-
-_SCP = re.compile(r"(?:[^@/]+@)?(?P<host>[^:/]+):(?P<path>[^/].*)")
-#: Hosts of SSH whose HTTPS has another name.
-_HTTPS_HOSTS = {
-    "ssh.github.com": "github.com",
-    "altssh.gitlab.com": "gitlab.com",
-    "altssh.bitbucket.org": "bitbucket.org",
-}
-_AZURE = "ssh.dev.azure.com"
+from kargo_fleet.errors import FleetError, WrongFolderError
+from kargo_fleet.text.git_urls import https_url, is_guess
 
 
 class GitHost(StrEnum):
@@ -29,9 +21,13 @@ class GitHost(StrEnum):
 
 @dataclass(frozen=True)
 class Checkout:
-    """A working tree: `url` is the https:// form of its remote, `written` the remote as Git has it; both may be empty."""
+    """A working tree: `url` is the https:// form of its remote, `written` the remote as Git has it; both may be empty.
+
+    `guessed` says that another port or path may be right.
+    """
 
     url: str
+    guessed: bool
     written: str
     remote: str
     branch: str
@@ -47,12 +43,12 @@ def checkout_of(root: Path) -> Checkout:
             "Kargo writes to Git and Argo CD reads from it: run `git init`, or pass -C DIR."
         )
     if Path(top).resolve() != root.resolve():
-        raise FleetError(f"fleet.yaml belongs into the root of the Git repository: use kargo-fleet -C {top} init")
+        raise WrongFolderError(f"fleet.yaml belongs into the root of the Git repository, {top}", top)
     remotes = asked(root, "remote").split()
     remote = "origin" if "origin" in remotes else remotes[0] if len(remotes) == 1 else ""
     written = asked(root, "remote", "get-url", remote) if remote else ""
     url = https_url(written)
-    return Checkout(url, without_password(written), remote, _branch(root, remote), _host(root, url))
+    return Checkout(url, is_guess(written), without_password(written), remote, _branch(root, remote), _host(root, url))
 
 
 def files_of(root: Path) -> list[str]:
@@ -61,37 +57,9 @@ def files_of(root: Path) -> list[str]:
     return sorted({file for file in listed.split("\0") if file})
 
 
-def https_url(url: str) -> str:
-    """Return the https:// form of a remote's URL, without user and password; "" when it has none."""
-    if "://" not in url:
-        found = _SCP.fullmatch(url)
-        return _web(found["host"], found["path"]) if found else ""
-    parts = urlsplit(url)
-    if not parts.hostname:
-        return ""
-    if parts.scheme in ("ssh", "git", "git+ssh"):
-        return _web(parts.hostname, parts.path)
-    if parts.scheme in ("http", "https"):
-        return f"{parts.scheme}://{_address(url)}{parts.path}"
-    return ""
-
-
 def without_password(url: str) -> str:
     """Return a URL as it may be shown."""
     return re.sub(r"(?<=://)[^/@]*@", "", url)
-
-
-def _web(host: str, path: str) -> str:
-    path = path.strip("/")
-    if host == _AZURE:  # v3/org/project/repository
-        _, organisation, project, repository = [*path.split("/", 3), "", "", ""][:4]
-        return f"https://dev.azure.com/{organisation}/{project}/_git/{repository}"
-    return f"https://{_HTTPS_HOSTS.get(host, host)}/{path}"
-
-
-def _address(url: str) -> str:
-    """Return host and port of a URL."""
-    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _branch(root: Path, remote: str) -> str:

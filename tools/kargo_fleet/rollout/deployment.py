@@ -6,17 +6,18 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from kargo_fleet.clients.helm import Version
 from kargo_fleet.clients.kube import ClusterTarget, Kube
 from kargo_fleet.clients.process import ClientError, TransientError
 from kargo_fleet.clients.retrying import retry_transient
 from kargo_fleet.errors import FleetError
-from kargo_fleet.findings import Finding, Place
+from kargo_fleet.findings import Finding, Place, Problem
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
@@ -78,23 +79,24 @@ def prepare(
     fleet: Fleet,
     services: Sequence[str],
     options: Options,
+    unfit: Mapping[str, Problem] = MappingProxyType({}),
 ) -> Deployment:
-    """Compare the values files with the releases in the cluster.
+    """Compare the values files with the releases in the cluster. `unfit` says of services why they must not be deployed.
 
     Raises FleetError without services, for a name that is no service, without Kargo, and when Helm's version cannot do
     what `options` ask for.
     """
-    known, _ = scan.services(root, fleet.services)
+    known, none = scan.services(root, fleet.services)
     if services:
         known = scan.chosen(
             root, fleet.services, services, known, also=lambda name: (root / values_path(name)).exists()
         )
-    if not known:
-        raise FleetError("there are no services to deploy")
+    for finding in none if not known else ():
+        raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
     helm = kube.helm_version()
     if options.force and helm.major == 3:
         raise FleetError("--force requires Helm 4: Helm 3 does not overwrite fields that were changed by hand")
-    releases, missing = _releases(root, chart.path, known, options)
+    releases, missing = _releases(root, chart.path, known, options, unfit)
     if not kube.knows("projects.kargo.akuity.io"):
         raise FleetError(f"context {target.context} ({target.server}) has no Kargo; install Kargo first")
     deployed = _deployed(kube, target.namespace)
@@ -129,12 +131,17 @@ def install(deployment: Deployment, jobs: int = 0) -> Iterator[tuple[Release, Fi
             raise
 
 
-def _releases(root: Path, chart: Path, names: Sequence[str], options: Options) -> tuple[list[Release], list[Finding]]:
-    """Return the releases to deploy, and findings for services without a values file of their own."""
+def _releases(
+    root: Path, chart: Path, names: Sequence[str], options: Options, unfit: Mapping[str, Problem]
+) -> tuple[list[Release], list[Finding]]:
+    """Return the releases to deploy, and findings for services without a values file that may be deployed."""
     releases, findings = [], []
     chart_digest = _chart_digest(chart)
     for name in names:
         file = values_path(name)
+        if name in unfit:
+            findings.append(unfit[name].in_file(file, name))
+            continue
         try:
             content = (root / file).read_bytes()
         except FileNotFoundError:

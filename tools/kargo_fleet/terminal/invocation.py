@@ -31,7 +31,16 @@ TARGETS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "check": ("check", {}),
     "capacity": ("capacity", {"--services": "SERVICES=", "--interval": "INTERVAL=", "--shards": "SHARDS="}),
     "render": ("render", {"--output-dir": "OUTPUT_DIR=", "--validate": "VALIDATE=1"}),
-    "deploy": ("deploy", {"--context": "CONTEXT=", "--dry-run": "DRY_RUN=1", "--yes": "YES=1", "--force": "FORCE=1"}),
+    "deploy": (
+        "deploy",
+        {
+            "--context": "CONTEXT=",
+            "--dry-run": "DRY_RUN=1",
+            "--yes": "YES=1",
+            "--force": "FORCE=1",
+            "--stale": "STALE=1",
+        },
+    ),
     "delete": ("delete", {"--context": "CONTEXT=", "--yes": "YES=1"}),
     "doctor": ("doctor", {"--context": "CONTEXT=", "--drift": "DRIFT=1"}),
     "schema": ("schema", {}),
@@ -66,7 +75,8 @@ class Invocation:
             return command
         if self.by_make:
             return _target(shlex.split(arguments)) or f"{BUILT} {arguments}"
-        directory = f" -C {shlex.quote(self.directory)}" if self.directory else ""
+        names_one = arguments.startswith("-C ")
+        directory = f" -C {shlex.quote(self.directory)}" if self.directory and not names_one else ""
         return f"{self.program}{directory} {arguments}"
 
 

@@ -79,6 +79,9 @@ class Schema:
                 fix = _quoted(subschema, instance)
             elif types == ["a list"] and isinstance(instance, str):
                 fix = f"write a list: [{instance}]"
+            elif types == ["a mapping"] and _are_names(instance):
+                keys = ", ".join(f"{item}: {{}}" for item in instance)
+                fix = f"write a mapping: {{{keys}}}"
             yield Problem("KF102", f"{name}: {given}, not {' or '.join(types)}", fix, path)
         elif kind == "required":
             key = details["property"]
@@ -176,3 +179,7 @@ def _count(subschema: Mapping[str, Any]) -> str:
     if subschema.get("minProperties") == subschema.get("maxProperties") == 1:
         return f"set exactly one of {keys}"
     return f"set name and one of {keys.removeprefix('name, ')}"
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)

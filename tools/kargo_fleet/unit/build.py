@@ -5,6 +5,7 @@ This is the pure core of the tool: its input is Inputs and a reader, its output 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,7 @@ from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.layers import (
     Layer,
     attributed,
+    decides,
     in_layer,
     in_layers,
     once_per_pipeline,
@@ -33,8 +35,12 @@ from kargo_fleet.fleet.scan import name_findings
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import assign
 from kargo_fleet.text import yaml_reader
-from kargo_fleet.text.words import did_you_mean
+from kargo_fleet.text.words import closest, did_you_mean
 from kargo_fleet.unit import promoted_files, rules, warnings
+
+#: Words in the place of a stage that say that a file is for all stages, or for a program.
+_NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
+_STAGE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 @dataclass
@@ -56,7 +62,7 @@ class Inputs:
     def shared(self, service: str) -> tuple[dict[str, Any], list[Layer], bool]:
         """Return the values from all layers but the service's own, those layers, and whether a layer is broken."""
         groups = [group for group in self.fleet.groups if group.has(service)]
-        layers = [self.fleet.layer, *(group.layer for group in groups)]
+        layers = [self.fleet.git_layer, self.fleet.layer, *(group.layer for group in groups)]
         key = tuple(group.name for group in groups)
         if key not in self._shared:
             values = self.base
@@ -220,19 +226,25 @@ def _values_findings(
     # Unknown keys are reported already: every layer was validated by itself.
     problems = [problem for problem in inputs.chart.validator.problems(values) if problem.code != "KF101"]
     problems = problems or rules.problems(values)
-    return once_per_pipeline(_values_finding(problem, values, layers, default, service) for problem in problems)
+    missing = inputs.fleet.missing
+    return once_per_pipeline(
+        _values_finding(problem, values, layers, default, service, missing) for problem in problems
+    )
 
 
 def _values_finding(
-    problem: Problem, values: dict[str, Any], layers: list[Layer], default: Place, service: str
+    problem: Problem, values: dict[str, Any], layers: list[Layer], default: Place, service: str, no_fleet_file: bool
 ) -> Finding:
     """Return the finding for a problem with the merged values, with a more specific fix where the place allows it."""
     path = problem.path
+    begin = f"there is no {FLEET_FILE}: run `kargo-fleet init`, or "
     if path == ("image", "repoURL") and not values["image"].get("repoURL"):
-        fix = "set image.registry in fleet.yaml, or pass --image-repository"
+        fix = f"set image.registry in {FLEET_FILE}, or pass --image-repository"
+        fix = f"{begin}pass --image-repository" if no_fleet_file else fix
         return attributed(problem._replace(fix=fix), Place(FLEET_FILE), service)
     if path == ("git", "repoURL") and not (values.get("git") or {}).get("repoURL"):
-        fix = "set git.repoURL in fleet.yaml, or pass --git-repo-url"
+        fix = f"set git.repoURL in {FLEET_FILE}, or pass --git-repo-url"
+        fix = f"{begin}pass --git-repo-url" if no_fleet_file else fix
         return attributed(problem._replace(fix=fix), Place(FLEET_FILE), service)
     place = origin(layers, path, default)
     if not problem.fix and path[-2:-1] in (("upstream",), ("stages",)) and isinstance(path[-1], int):
@@ -272,7 +284,54 @@ def _target_findings(
             findings.append(in_layers(found, layers, Place(file), service))
         keys = pipeline.written_keys(promotion)
         findings += _target_file_findings(reader, file, stage, keys, service)
+    return findings + _stageless(fleet, reader, values, layers, service)
+
+
+def _stageless(
+    fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], layers: list[Layer], service: str
+) -> list[Finding]:
+    """Return a warning for each file that is named like the values file of a stage that the service does not have.
+
+    A stage that a layer removes is meant to have no effect.
+    """
+    folder = f"{fleet.services}/{service}"
+    stages = values["stages"]
+    promotions = [pipeline.promotion_of(values, stage) for stage in stages]
+    patterns = {_pattern(folder, service, one) for one in promotions if pipeline.has_default_steps(one)}
+    used = {pipeline.path_of(values, stage, one) for stage, one in zip(stages, promotions, strict=True)}
+    findings = []
+    for before, after in sorted(filter(None, patterns)):
+        names = reader.names(folder)
+        for name in names:
+            if not (name.startswith(before) and name.endswith(after)) or f"{folder}/{name}" in used:
+                continue
+            word = name[len(before) : len(name) - len(after)]
+            is_known = word in (*stages, *_NOT_STAGES) or decides(layers, ("stages", word))
+            if _STAGE.fullmatch(word) and not is_known and name not in _workload_files(fleet):
+                findings.append(_stageless_file(Place(f"{folder}/{name}"), word, stages, service))
     return findings
+
+
+def _stageless_file(place: Place, word: str, stages: dict[str, Any], service: str) -> Finding:
+    example = f"`stages: {{{word}: {{upstream: [{next(iter(stages))}]}}}}`"
+    fix = f"add the stage, such as {example} in {SERVICE_FILE}, or rename or remove the file"
+    if similar := closest(word, stages):
+        fix = f"did you mean stage {similar}? Else {fix}"
+    return Finding(place, "KFW406", f"the service has no stage {word}, so nothing uses this file", fix, service)
+
+
+def _pattern(folder: str, service: str, promotion: dict[str, Any]) -> tuple[str, str] | None:
+    """Return what stands before and after the stage in the names of a service's values files; None if that is not in its folder."""
+    path: str = promotion.get("path") or ""
+    before, stage, after = pipeline.expanded(path, service).removeprefix(f"{folder}/").partition("<stage>")
+    is_here = pipeline.expanded(path, service).startswith(f"{folder}/") and "/" not in before + after
+    return (before, after) if stage and before and after and is_here else None
+
+
+def _workload_files(fleet: Fleet) -> list[str]:
+    """Return the names of the values files that the workloads use, as far as they are not per stage."""
+    workloads = (fleet.data.get("argocd") or {}).get("workloads") or {}
+    return [PurePosixPath(file).name for file in workloads.get("valueFiles") or []]
 
 
 def _target_file_findings(

@@ -112,8 +112,19 @@ def _cut(node: yaml.ScalarNode, text: str, key: str) -> Problem | None:
         return Problem("KFW401", message, "move it to a line of its own", position=comment)
     if rest:
         message = f"the first promotion removes the text after {key} on its line: {rest}"
-        return Problem("KF402", message, "write one `key: value` per line", position=here)
+        return Problem(
+            "KF402", message, f"write {_block(split_key(key), text[start.index : end.index])}", position=here
+        )
     return None
+
+
+def _block(parts: list[str], value: str) -> str:
+    """Return the lines that a key in flow style takes in block style, in a sentence."""
+    if any(_INDEX.fullmatch(part) for part in parts):
+        return "one `key: value` or `- value` per line"
+    lines = [f"{'  ' * depth}{part}:" for depth, part in enumerate(parts)]
+    lines[-1] += f" {value}"
+    return "each key on a line of its own: " + ", then ".join(f"`{line}`" for line in lines)
 
 
 def _example(parts: list[str]) -> str:

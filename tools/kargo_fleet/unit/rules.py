@@ -11,11 +11,12 @@ from functools import lru_cache
 from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
-from kargo_fleet.fleet.names import NameFault, fault_of, project_of
+from kargo_fleet.fleet.names import FLEET_FILE, NameFault, fault_of, project_of
 from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, path_of, promotion_of, section, written_keys
+from kargo_fleet.text.git_urls import https_url
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import is_constraint
-from kargo_fleet.text.words import enumerate_words
+from kargo_fleet.text.words import did_you_mean, enumerate_words
 
 #: Variables that the chart defines for every stage.
 RESERVED_VARS = frozenset(["service", "imageRepoURL", "gitRepoURL", "branch", "path", "folder", "application"])
@@ -58,9 +59,9 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
     ]
 
 
-def _problem(path: KeyPath, code: str, message: str) -> Problem:
-    """Return the problem at a path of the values, in the chart's words: "<path>: <message>"."""
-    return Problem(code, f"{dotted(path)}: {message}", path=path)
+def _problem(path: KeyPath, code: str, message: str, fix: str = "") -> Problem:
+    """Return the problem at a path of the values, in the chart's words: "<path>: <message>". The chart has no fixes."""
+    return Problem(code, f"{dotted(path)}: {message}", fix, path=path)
 
 
 def _quote(text: str) -> str:
@@ -75,9 +76,15 @@ def _service(name: str) -> Iterator[Problem]:
             path,
             "KF201",
             f"{_quote(name)} is not a DNS label of at most 57 characters (a-z, 0-9 and -); the Project is named kargo-<service>",
+            "rename the service",
         )
     elif fault is NameFault.RESERVED:
-        yield _problem(path, "KF202", f"{_quote(name)} is reserved; Kargo itself uses the namespace {project_of(name)}")
+        yield _problem(
+            path,
+            "KF202",
+            f"{_quote(name)} is reserved; Kargo itself uses the namespace {project_of(name)}",
+            "rename the service",
+        )
 
 
 _constraint_ok = lru_cache(maxsize=None)(is_constraint)
@@ -94,12 +101,14 @@ def _image(values: Mapping[str, Any]) -> Iterator[Problem]:
             ("image", "constraint"),
             "KF302",
             f"{_quote(constraint)} is not a semver constraint {_EXAMPLES}; a mutable tag needs imageSelectionStrategy: Digest",
+            "write ^1.0.0 for every 1.x.y, or set imageSelectionStrategy: Digest to follow a tag",
         )
     elif strategy == "Digest" and not _TAG.fullmatch(constraint):
         yield _problem(
             ("image", "constraint"),
             "KF302",
             f"{_quote(constraint)} is not a tag name such as latest, which imageSelectionStrategy: Digest requires",
+            "write the tag to follow, or remove imageSelectionStrategy",
         )
     for key in ("allowTagsRegexes", "ignoreTagsRegexes"):
         for index, regex in enumerate(image.get(key) or []):
@@ -108,6 +117,7 @@ def _image(values: Mapping[str, Any]) -> Iterator[Problem]:
                     ("image", key, index),
                     "KF303",
                     f"{_quote(regex)} is not a Go regular expression (RE2: no lookarounds, no backreferences)",
+                    "correct it, such as ^v[0-9]+$",
                 )
     for index, subscription in enumerate(section(values, "warehouse").get("subscriptions") or []):
         yield from _subscription(("warehouse", "subscriptions", index), subscription, image.get("repoURL"))
@@ -119,20 +129,31 @@ def _subscription(path: KeyPath, subscription: Mapping[str, Any], own: str | Non
             (*path, "image", "repoURL"),
             "KF304",
             f"{_quote(own)} is the service's own image, to which the Warehouse already subscribes",
+            "remove this subscription",
         )
     for kind, key in (("chart", "semverConstraint"), ("git", "semverConstraint"), ("image", "constraint")):
         given = section(subscription, kind)
         constraint = given.get(key)
         is_semver = (given.get("imageSelectionStrategy") or "SemVer") == "SemVer"
         if constraint and is_semver and not _constraint_ok(constraint):
-            yield _problem((*path, kind, key), "KF302", f"{_quote(constraint)} is not a semver constraint {_EXAMPLES}")
+            yield _problem(
+                (*path, kind, key),
+                "KF302",
+                f"{_quote(constraint)} is not a semver constraint {_EXAMPLES}",
+                "write ^1.0.0 for every 1.x.y",
+            )
     if chart := section(subscription, "chart"):
         is_oci = chart["repoURL"].startswith("oci://")
         if is_oci and chart.get("name"):
-            yield _problem((*path, "chart", "name"), "KF103", "must be empty; an oci:// URL already names the chart")
+            yield _problem(
+                (*path, "chart", "name"), "KF103", "must be empty; an oci:// URL already names the chart", "remove it"
+            )
         elif not is_oci and not chart.get("name"):
             yield _problem(
-                (*path, "chart", "name"), "KF104", "is required; an https:// URL names a repository, not a chart"
+                (*path, "chart", "name"),
+                "KF104",
+                "is required; an https:// URL names a repository, not a chart",
+                "add the chart's name",
             )
 
 
@@ -140,7 +161,7 @@ def _pipeline(stages: Mapping[str, Any]) -> Iterator[Problem]:
     names = sorted(stages)
     has_start = False
     if not names:
-        yield _problem(("stages",), "KF301", "is empty; a pipeline needs at least one stage")
+        yield _problem(("stages",), "KF301", "is empty; a pipeline needs at least one stage", "keep one of the stages")
     for name in names:
         stage = stages[name]
         upstream = stage.get("upstream") or []
@@ -148,7 +169,7 @@ def _pipeline(stages: Mapping[str, Any]) -> Iterator[Problem]:
         for index, source in enumerate(upstream):
             path = ("stages", name, "upstream", index)
             if source == name:
-                yield _problem(path, "KF301", f"{_quote(source)} is the stage itself")
+                yield _problem(path, "KF301", f"{_quote(source)} is the stage itself", "remove it")
             elif source not in stages:
                 yield _problem(
                     path, "KF301", f"{_quote(source)} is not a stage of this service; it has {enumerate_words(names)}"
@@ -158,18 +179,21 @@ def _pipeline(stages: Mapping[str, Any]) -> Iterator[Problem]:
                 ("stages", name, "selectionPolicy"),
                 "KF301",
                 '"MatchUpstream" requires exactly one upstream stage and no direct Freight from the Warehouse',
+                "remove selectionPolicy, or keep one upstream stage and no direct",
             )
     if names and not has_start:
         yield _problem(
             ("stages",),
             "KF301",
             "no stage takes Freight directly from the Warehouse; a stage without upstream, or with direct: true, is required",
+            "set direct: true on the first stage, or remove its upstream",
         )
     if cycles := _cycles(stages):
         yield _problem(
             ("stages",),
             "KF301",
             f"{enumerate_words(cycles)} form a cycle; upstream must not lead back to the same stage",
+            "remove one of them from upstream",
         )
 
 
@@ -204,9 +228,10 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
                     ("stages", name, "vars", variable),
                     "KF306",
                     "is set by the chart; use another name",
+                    "rename it",
                 )
         if section(promotion, "steps").get("replace") and section(promotion, "task").get("name"):
-            yield _problem(path, "KF306", "steps.replace and task.name are mutually exclusive")
+            yield _problem(path, "KF306", "steps.replace and task.name are mutually exclusive", "remove one of them")
         if has_default_steps(promotion):
             needs_repository = True
             target = f"{path_of(values, name, promotion)} on branch {branch_of(values, name)}"
@@ -215,10 +240,16 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
                     (*path, "path"),
                     "KF305",
                     f"stage {writers[target]} also writes {target}; each stage needs its own file or branch",
+                    "put <stage> into promotion.path, or set stages.<name>.branch",
                 )
             writers.setdefault(target, name)
             if not written_keys(promotion):
-                yield _problem((*path, "tagKey"), "KF306", "is empty, and so is digestKey; at least one is required")
+                yield _problem(
+                    (*path, "tagKey"),
+                    "KF306",
+                    "is empty, and so is digestKey; at least one is required",
+                    "set tagKey: image.tag",
+                )
             yield from _pull_request(
                 (*path, "pullRequest"), section(promotion, "pullRequest"), git.get("repoURL") or ""
             )
@@ -228,7 +259,12 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
     author = section(git, "author")
     if bool(author.get("name")) != bool(author.get("email")):
         has, lacks = ("name", "email") if author.get("name") else ("email", "name")
-        yield _problem(("git", "author"), "KF104", f"has a {has} but no {lacks}; set both or neither")
+        yield _problem(
+            ("git", "author"),
+            "KF104",
+            f"has a {has} but no {lacks}; set both or neither",
+            f"add {lacks}, or remove {has}",
+        )
 
 
 def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str) -> Iterator[Problem]:
@@ -239,6 +275,7 @@ def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str)
             (*path, "enabled"),
             "KF306",
             "requires git.repoURL with https://; pull requests use the provider's API, which does not accept SSH keys",
+            f"set git.repoURL: {https_url(repo_url) or 'https://…'} in {FLEET_FILE}",
         )
     elif not (pull_request.get("provider") or _KNOWN_PROVIDERS.match(repo_url)):
         where = _quote(repo_url)
@@ -246,6 +283,7 @@ def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str)
             (*path, "provider"),
             "KF306",
             f"is empty and cannot be inferred from {where}; use azure, bitbucket, gitea, github or gitlab",
+            "name what runs on that host, such as promotion.pullRequest.provider: gitlab",
         )
 
 
@@ -267,6 +305,7 @@ def _steps(path: KeyPath, promotion: Mapping[str, Any]) -> Iterator[Problem]:
                     (*here, "uses"),
                     "KF306",
                     f"{_quote(uses)} is not a promotion step of Kargo; if this installation has it, add it to promotion.customSteps",
+                    did_you_mean(uses, sorted(known), f"correct it, or set promotion.customSteps: [{uses}]"),
                 )
             if step.get("task"):
                 for field in ("if", "continueOnError", "retry", "config"):
@@ -275,11 +314,14 @@ def _steps(path: KeyPath, promotion: Mapping[str, Any]) -> Iterator[Problem]:
                             (*here, field),
                             "KF306",
                             "is not allowed in a step that runs a task; only as and vars are allowed",
+                            "remove it",
                         )
             if alias and _RESERVED_ALIAS.fullmatch(alias):
-                yield _problem((*here, "as"), "KF306", f"{_quote(alias)} is reserved by Kargo")
+                yield _problem((*here, "as"), "KF306", f"{_quote(alias)} is reserved by Kargo", "use another alias")
             elif alias and alias in aliases:
-                yield _problem((*here, "as"), "KF306", f"{_quote(alias)} is the alias of another step")
+                yield _problem(
+                    (*here, "as"), "KF306", f"{_quote(alias)} is the alias of another step", "use another alias"
+                )
             aliases.add(alias or "")
 
 
@@ -287,13 +329,17 @@ def _rbac(rbac: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[Proble
     for key, binding in sorted(section(rbac, "bindings").items()):
         path = ("rbac", "bindings", key)
         if binding.get("role") and binding.get("roleRef"):
-            yield _problem(path, "KF307", "role and roleRef are mutually exclusive")
+            yield _problem(path, "KF307", "role and roleRef are mutually exclusive", "remove one of them")
         elif not (binding.get("role") or binding.get("roleRef")):
-            yield _problem(path, "KF307", "requires role (admin, promoter or viewer) or roleRef")
+            yield _problem(path, "KF307", "requires role (admin, promoter or viewer) or roleRef", "add role: promoter")
         if not any(binding.get(subjects) for subjects in ("groups", "users", "serviceAccounts", "claims")):
-            yield _problem(path, "KF307", "has no subjects; set groups, users, serviceAccounts or claims")
+            yield _problem(
+                path, "KF307", "has no subjects; set groups, users, serviceAccounts or claims", "add groups: [team]"
+            )
         if binding.get("stages") and binding.get("role") != "promoter":
-            yield _problem((*path, "stages"), "KF307", "requires role: promoter")
+            yield _problem(
+                (*path, "stages"), "KF307", "requires role: promoter", "set role: promoter, or remove stages"
+            )
         for index, stage in enumerate(binding.get("stages") or []):
             if stage not in stages:
                 yield _problem(

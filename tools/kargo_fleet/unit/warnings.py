@@ -10,6 +10,7 @@ from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, value
 from kargo_fleet.fleet.layers import Layer, in_layers, once_per_pipeline, says
 from kargo_fleet.fleet.pipeline import has_default_steps, promotion_of, section
 from kargo_fleet.text.durations import seconds
+from kargo_fleet.text.git_urls import https_fix
 
 _INTERVAL_FLOOR = 300  # seconds: controller.reconcilers.warehouses.minReconciliationInterval of Kargo's own chart
 _ONLY_ZERO = re.compile(r"\s*\^\s*v?0\.0\.0\s*")
@@ -68,7 +69,7 @@ def _git(values: dict[str, Any]) -> Iterator[Problem]:
         yield Problem("KFW304", message, "use https://, unless this never leaves your network", path)
     elif url and not url.startswith("https://"):
         message = f"git.repoURL: {url} is an SSH URL, which Kargo no longer supports from v1.13"
-        yield Problem("KFW303", message, "use https://", path)
+        yield Problem("KFW303", message, https_fix(url), path)
 
 
 def _interval(values: dict[str, Any]) -> Iterator[Problem]:
