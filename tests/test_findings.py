@@ -50,6 +50,12 @@ APP = {"charts/app/Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.0.0\n"}
 NO_NGINX: dict[str, str | bytes | None] = dict.fromkeys(service("nginx"))
 
 
+def teams(*names: str) -> dict[str, str | bytes | None]:
+    """A fleet of teams, each with a service nginx."""
+    services = {path: text for name in names for path, text in service(f"{name}/nginx").items()}
+    return {"fleet.yaml": FLEET + "services: services/<team>/<service>\n", **NO_NGINX, **services}
+
+
 def edit(root: Path) -> None:
     with (root / "values/nginx.yaml").open("a") as file:
         file.write("shard: a\n")
@@ -213,6 +219,29 @@ CASES = [
         "fleet.yaml:4:3",
         "groups.web: is invalid; its services were skipped",
         "correct",
+        service="",
+    ),
+    Case(
+        "KF206",
+        teams("web", "shop"),
+        "services/shop/nginx",
+        "services/shop/nginx and services/web/nginx are services of the same name",
+        "rename all of these folders but one",
+    ),
+    Case(
+        "KF207",
+        {**NO_NGINX, **service("web/nginx"), **service("web/apache")},
+        "services/web",
+        "no values-dev.yaml, but apache, nginx in it",
+        "set `services: services/<team>/<service>` in fleet.yaml",
+        service="web",
+    ),
+    Case(
+        "KF207",
+        teams("web") | service("api"),
+        "services/api",
+        "this folder has values files, but is not a service",
+        "move it to services/<team>/api",
         service="",
     ),
     # Meaning

@@ -130,6 +130,8 @@ CODES = {
     "KF203": "no services",
     "KF204": "service.name differs from the folder",
     "KF205": "group is invalid",
+    "KF206": "two services have the same name",
+    "KF207": "services are at another level",
     "KF301": "pipeline is invalid",
     "KF302": "not a version constraint",
     "KF303": "not a regular expression",

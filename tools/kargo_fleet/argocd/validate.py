@@ -23,12 +23,13 @@ def findings(
     fleet: Mapping[str, Any],
     services: Mapping[str, Sequence[StageApplication | str]],
     shards: Mapping[str, str] | None = None,
+    teams: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     """Return what Argo CD would refuse or get wrong in these settings and services taken together.
 
     The arguments are those of `manifests.manifests`. Findings about fleet.yaml come first, then those of each service.
     """
-    known = argo_fleet(fleet)
+    known = argo_fleet(fleet, teams)
     return list(_find(known, {service: stages_of(found) for service, found in services.items()}, shards or {}))
 
 
@@ -46,7 +47,7 @@ def _in_fleet(message: str, fix: str, *path: str) -> Finding:
 
 
 def _in_service(fleet: ArgoFleet, service: str, message: str, fix: str) -> Finding:
-    return Finding(Place(f"{fleet.services}/{service}"), "KF601", message, fix, service)
+    return Finding(Place(fleet.folder(service)), "KF601", message, fix, service)
 
 
 def _settings(fleet: ArgoFleet) -> Iterator[Finding]:

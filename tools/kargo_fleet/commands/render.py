@@ -52,9 +52,9 @@ def render(
     FleetError when there is nothing to render, a service does not exist, or Helm, the chart or the CRDs are missing.
     """
     chart, fleet, _ = load_sound(root)
-    names = _names(root, fleet, services)
+    names = _names(fleet, services)
     kinds = crds.find(root, crds_path) if validate else None
-    folder = ManifestFolder.choose(root, output_dir, fleet.services, chart.path) if output_dir is not None else None
+    folder = ManifestFolder.choose(root, output_dir, fleet.layout.base, chart.path) if output_dir is not None else None
     outcome = _Outcome()
     units = _units(root, names, outcome)
     results = render_units(chart, units, note=lambda text: reporter.note(f"note: {text}"))
@@ -75,11 +75,11 @@ def render(
     return 1 if has_errors(findings) else 0
 
 
-def _names(root: Path, fleet: Fleet, services: Sequence[str]) -> list[str]:
-    known, _ = scan.services(root, fleet.services)
+def _names(fleet: Fleet, services: Sequence[str]) -> list[str]:
+    known, _ = scan.services(fleet)
     if not known:
         raise FleetError("there are no services to render")
-    return scan.chosen(root, fleet.services, services, known) or known
+    return scan.chosen(fleet, services, known) or known
 
 
 def _units(root: Path, names: Iterable[str], outcome: _Outcome) -> dict[str, str]:

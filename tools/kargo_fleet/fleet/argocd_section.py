@@ -129,10 +129,11 @@ def _sets(*placeholders: str) -> dict[str, Any]:
     required = [*map(angled, placeholders)]
     needed = [{"pattern": word, "patternErrorMessage": f"a name with {word}"} for word in required]
     words = enumerate_words(required)
+    replaced = {"placeholders": list(placeholders)}
     return {
         "applicationName": _reference(
             f"Names of the Applications; must contain {words}.",
-            pattern=r"^([-a-z0-9]|<service>|<stage>)+$",
+            pattern=r"^([-a-z0-9]|<service>|<stage>|<team>)+$",
             patternErrorMessage=f"the name of an Application: a-z, 0-9, - and {words}",
             allOf=needed,
             placeholders=list(placeholders),
@@ -156,8 +157,11 @@ def _sets(*placeholders: str) -> dict[str, Any]:
             "description": "Allowed operations of a set. create-delete and sync delete Applications whose folder was removed.",
         },
         "preserveResourcesOnDeletion": _flag("Keep deployed objects when an Application is deleted."),
-        "labels": _map("Additional labels of every Application.", names=True),
-        "annotations": _map("Additional annotations of every Application, for example for Argo CD notifications."),
+        "labels": _map(f"Additional labels of every Application; {words} are replaced.", names=True, **replaced),
+        "annotations": _map(
+            f"Additional annotations of every Application, for example for Argo CD notifications; {words} are replaced.",
+            **replaced,
+        ),
         "preservedFields": _object(
             "Metadata of Applications that the set keeps when people or tools change it.",
             {"annotations": _strings("Names of annotations."), "labels": _strings("Names of labels.")},
@@ -176,7 +180,7 @@ def _sets(*placeholders: str) -> dict[str, Any]:
 
 _NAMESPACE = _reference(
     "Namespace of a workload; `<service>` and `<stage>` are replaced.",
-    pattern=r"^([-a-z0-9]|<service>|<stage>)+$",
+    pattern=r"^([-a-z0-9]|<service>|<stage>|<team>)+$",
     patternErrorMessage="the name of a namespace: a-z, 0-9, -, <service> and <stage>",
     placeholders=["service", "stage"],
 )

@@ -50,7 +50,7 @@ def argocd_inputs(fleet: Fleet, services: Services, reported: Collection[str] = 
     The working tree stands for the branch that Argo CD follows.
     """
     found = ArgocdInputs(others=list(_below_the_root(fleet)))
-    argo = argo_fleet(fleet.data)
+    argo = argo_fleet(fleet.data, fleet.teams)
     if argo.chart.origin is Origin.REPOSITORY:
         found.blocking += _chart(fleet, argo.chart.path)
         found.others += _vendored(fleet, argo.chart.path)
@@ -172,9 +172,9 @@ class _Workloads:
             self._leave("the charts of the workloads")
 
     def _look(self, pattern: str, path: KeyPath, stage: str, services: Sequence[str]) -> None:
-        pattern = pattern.lstrip("/").replace("<services>", self.argo.services)
+        pattern = pattern.lstrip("/").replace("<services>", self.argo.layout.parent)
         for service in services:
-            file = expanded(pattern, service, stage)
+            file = self.argo.filled(pattern, service, stage)
             if file not in self.seen:
                 self.seen[file] = file in self.reported or os.access(self.root + file, os.F_OK)
             if not self.seen[file]:

@@ -84,11 +84,9 @@ def prepare(
     Raises FleetError without services, for a name that is no service, without Kargo, and when Helm's version cannot do
     what `options` ask for.
     """
-    known, _ = scan.services(root, fleet.services)
+    known, _ = scan.services(fleet)
     if services:
-        known = scan.chosen(
-            root, fleet.services, services, known, also=lambda name: (root / values_path(name)).exists()
-        )
+        known = scan.chosen(fleet, services, known, also=lambda name: (root / values_path(name)).exists())
     if not known:
         raise FleetError("there are no services to deploy")
     helm = kube.helm_version()
