@@ -32,6 +32,8 @@ def fleet(text: str) -> dict[str, str | bytes | None]:
 
 def workloads(**settings: Any) -> dict[str, str | bytes | None]:
     found = {"enabled": True, "ignoreMissingValueFiles": True, **settings}
+    if "kustomize" in settings.get("source", {}):
+        del found["ignoreMissingValueFiles"]
     return fleet(f"argocd: {json.dumps({'workloads': found})}\n")
 
 
@@ -476,6 +478,15 @@ CASES = [
         "rename it to kargo.yaml",
     ),
     Case("KFW202", service(LONG), f"services/{LONG}", "54 characters long", "shorter release name", service=LONG),
+    Case(
+        "KFW203",
+        workloads(source={"path": "services/<service>/deploy", "kustomize": {}})
+        | {"services/nginx/deploy/kustomization.yaml": "resources:\n  - ../../../bases/web\n"},
+        "fleet.yaml:3:60",
+        "kustomizations of the workloads use bases/web",
+        'manifest-generate-paths: ".;/services/<service>;/bases/web"',
+        service="",
+    ),
     Case(
         "KFW301",
         kargo("image: {constraint: ^0.0.0}\n"),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from conftest import FLEET, Run, Tree, service
-from kargo_fleet.fleet.layout import Layout
+from kargo_fleet.fleet.folder_pattern import FolderPattern
 
 PATTERN = "services: services/<team>/<service>\n"
 TEAMS = {
@@ -32,7 +30,7 @@ TEAMS = {
     ],
 )
 def test_the_service_of_a_path(services: str, path: str, found: str) -> None:
-    assert Layout.of(services).find(path) == found
+    assert FolderPattern.of(services).find(path) == found
 
 
 @pytest.mark.parametrize(
@@ -115,7 +113,7 @@ def test_the_secret_of_a_pattern(tree: Tree, run: Run, monkeypatch: pytest.Monke
     assert "example/acme-[a-z0-9-]+-app$" in run("credentials", "image", "--username", "u").stdout
 
 
-def test_rendering_with_helm(tree: Tree, run: Run, tmp_path: Path) -> None:
+def test_rendering_with_helm(tree: Tree, run: Run) -> None:
     tree(TEAMS)
     run("generate")
     assert "name: kargo-query" in run("render", "search/query").stdout

@@ -165,6 +165,7 @@ CODES = {
     "KFW102": "example of the template is not replaced",
     "KFW201": "file is ignored",
     "KFW202": "name is too long for a Helm release",
+    "KFW203": "folder is not watched by Argo CD",
     "KFW301": "constraint matches one version only",
     "KFW302": "production is promoted automatically",
     "KFW303": "Git URL is deprecated",

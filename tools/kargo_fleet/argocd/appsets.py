@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from kargo_fleet.argocd.settings import LABELS, ArgoFleet
 from kargo_fleet.argocd.shares import NO_SHARD, Share
 from kargo_fleet.argocd.split import Bucket
-from kargo_fleet.fleet.layout import Layout
+from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.names import LONGEST_SERVICE, RESERVED_NAMES
 from kargo_fleet.text.yaml_writer import Note
 
@@ -164,7 +164,7 @@ def glob_escape(text: str) -> str:
 
 
 def _folder(fleet: ArgoFleet, pattern: str) -> str:
-    return Layout(glob_escape(fleet.layout.pattern)).folder(pattern, "*")
+    return FolderPattern(glob_escape(fleet.layout.pattern)).folder(pattern, "*")
 
 
 def _every_service(fleet: ArgoFleet) -> list[Any]:
@@ -188,7 +188,7 @@ def _every_service(fleet: ArgoFleet) -> list[Any]:
 def _hidden_teams(fleet: ArgoFleet) -> list[Any]:
     if not fleet.layout.has_teams:
         return []
-    return [{"path": Layout(glob_escape(fleet.layout.pattern)).folder("*", "[._]*"), "exclude": True}]
+    return [{"path": FolderPattern(glob_escape(fleet.layout.pattern)).folder("*", "[._]*"), "exclude": True}]
 
 
 def _excluded(fleet: ArgoFleet, services: Iterable[str]) -> list[Any]:

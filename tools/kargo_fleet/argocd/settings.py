@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kargo_fleet.fleet.chart_source import ChartSource, chart_source
-from kargo_fleet.fleet.layout import Layout
+from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL
 from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
@@ -21,6 +21,9 @@ SERVICE = "{{ .path.basename }}"
 
 # The chart's own pipeline; `values.stages` of fleet.yaml adds to it and takes from it.
 USUAL_STAGES = ("dev", "staging", "prod")
+
+#: The keys of `argocd.workloads.source` for workloads that are no Helm charts, as Argo CD's own sources have them.
+KINDS_OF_SOURCE = ("kustomize", "directory")
 
 _RETRY = {"limit": 10, "refresh": True, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "5m"}}
 
@@ -101,9 +104,9 @@ class ArgoFleet:
     teams: Mapping[str, str]
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> FolderPattern:
         """Where the services are."""
-        return Layout.of(self.services)
+        return FolderPattern.of(self.services)
 
     def folder(self, service: str) -> str:
         """Return the folder of a service."""
@@ -136,6 +139,11 @@ class ArgoFleet:
         own = (self.units["shards"] or {}).get(shard) or {}
         found: dict[str, Any] = own.get("destination") or self.argocd["destination"]
         return found
+
+    @property
+    def is_helm(self) -> bool:
+        """Whether the workloads are Helm charts, which take values files."""
+        return not any(key in self.workloads["source"] for key in KINDS_OF_SOURCE)
 
     @property
     def workloads(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kargo_fleet.argocd.settings import ArgoFleet, StageApplication, argo_fleet, stages_of
+from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, ArgoFleet, StageApplication, argo_fleet, stages_of
 from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.argocd.split import MOST, largest, split
 from kargo_fleet.argocd.unit_sets import unit_application
@@ -30,7 +30,8 @@ def findings(
     The arguments are those of `manifests.manifests`. Findings about fleet.yaml come first, then those of each service.
     """
     known = argo_fleet(fleet, teams)
-    return list(_find(known, {service: stages_of(found) for service, found in services.items()}, shards or {}))
+    stages = {service: stages_of(found) for service, found in services.items()}
+    return [*_kinds(known, fleet), *_find(known, stages, shards or {})]
 
 
 def _find(fleet: ArgoFleet, services: Services, shards: Mapping[str, str]) -> Iterator[Finding]:
@@ -66,7 +67,8 @@ def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
             "set argocd.workloads.source.repoURL and argocd.workloads.source.targetRevision",
             *("argocd", "workloads", "source"),
         )
-    yield from _revisions(fleet, chosen)
+    if fleet.is_helm:
+        yield from _revisions(fleet, chosen)
     if not (chosen.get("path") or chosen.get("chart")):
         yield _in_fleet(
             "argocd.workloads is enabled, but argocd.workloads.source has no path or chart",
@@ -80,6 +82,21 @@ def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
             "use different names: the units' AppProject allows Kargo's kinds only",
             *("argocd", "workloads", "appProject", "name"),
         )
+
+
+def _kinds(fleet: ArgoFleet, data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what contradicts itself in the source of the workloads, or is for Helm charts only."""
+    chosen = fleet.workloads["source"]
+    kinds = [key for key in ("chart", *KINDS_OF_SOURCE) if key in chosen and chosen[key] != ""]
+    if not fleet.workloads["enabled"] or fleet.is_helm:
+        return
+    if len(kinds) > 1:
+        message = f"argocd.workloads.source has {' and '.join(kinds)}, which are mutually exclusive"
+        yield _in_fleet(message, f"remove {' or '.join(kinds)}", "argocd", "workloads", "source", kinds[1])
+    for key in ("valueFiles", "ignoreMissingValueFiles"):
+        if key in data["argocd"]["workloads"]:
+            message = f"argocd.workloads.{key} has no effect: the workloads are no Helm charts ({kinds[-1]})"
+            yield _in_fleet(message, "remove it", "argocd", "workloads", key)
 
 
 def _revisions(fleet: ArgoFleet, chosen: Mapping[str, Any]) -> Iterator[Finding]:

@@ -15,12 +15,15 @@ from kargo_fleet.argocd.appsets import (
     source,
     sync_policy,
 )
-from kargo_fleet.argocd.settings import SERVICE, ArgoFleet, StageApplication
+from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, SERVICE, ArgoFleet, StageApplication
 from kargo_fleet.argocd.split import Bucket
 from kargo_fleet.fleet.names import AUTHORIZED_STAGE, COMPONENT_LABEL, NAME_LABEL, project_of
 from kargo_fleet.text.yaml_writer import Note
 
 Services = Mapping[str, Sequence[StageApplication]]
+
+#: Only a change below these paths makes Argo CD render an Application again.
+GENERATE_PATHS = "argocd.argoproj.io/manifest-generate-paths"
 
 _WHY_STAGE = "Which Stage of Kargo may sync this Application (argocd-update)."
 
@@ -106,18 +109,17 @@ def _names(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str, own: Mappi
 
 
 def _template(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> dict[str, Any]:
-    files = [fleet.templated(literal(file), stage) for file in value_files(settings)]
-    helm = {"releaseName": SERVICE, "ignoreMissingValueFiles": settings["ignoreMissingValueFiles"]}
-    origin, paths = source(fleet, _chart_origin(fleet, settings, stage), settings["targetRevision"], files, helm)
+    origin, paths = _source(fleet, settings, stage)
     target = settings["destination"]
+    given = {key: fleet.templated(literal(value), stage) for key, value in settings["annotations"].items()}
     own = {NAME_LABEL: SERVICE, COMPONENT_LABEL: f"workload-{stage}"}
     metadata = {
         "name": "{{ .values.application }}",
         "labels": {**{key: fleet.templated(literal(value), stage) for key, value in settings["labels"].items()}, **own},
         "annotations": {
-            **{key: fleet.templated(literal(value), stage) for key, value in settings["annotations"].items()},
+            **given,
             AUTHORIZED_STAGE: Note(_WHY_STAGE, f"{project_of(SERVICE)}:{stage}"),
-            "argocd.argoproj.io/manifest-generate-paths": paths,
+            GENERATE_PATHS: given.get(GENERATE_PATHS, paths),
         },
     }
     spec = {
@@ -128,6 +130,38 @@ def _template(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> dict
         "revisionHistoryLimit": settings["revisionHistoryLimit"],
     }
     return {"metadata": metadata, "spec": spec}
+
+
+def _source(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> tuple[dict[str, Any], str]:
+    """Return where the manifests of the workloads come from, and the paths that they depend on."""
+    origin = _chart_origin(fleet, settings, stage)
+    if fleet.is_helm:
+        files = [fleet.templated(literal(file), stage) for file in value_files(settings)]
+        helm = {"releaseName": SERVICE, "ignoreMissingValueFiles": settings["ignoreMissingValueFiles"]}
+        return source(fleet, origin, settings["targetRevision"], files, helm)
+    found: dict[str, Any] = {"repoURL": origin.repo_url, "targetRevision": origin.revision, "path": origin.path}
+    for key in KINDS_OF_SOURCE:
+        if settings["source"].get(key):
+            found[key] = _templated(fleet, settings["source"][key], stage)
+    return {"source": found}, fleet.templated(literal(generate_paths(settings)), stage)
+
+
+def generate_paths(settings: Mapping[str, Any]) -> str:
+    """Return the paths that workloads without a chart depend on, as a pattern: a service's folder has its base, too."""
+    if GENERATE_PATHS in settings["annotations"]:
+        return str(settings["annotations"][GENERATE_PATHS])
+    parts = settings["source"]["path"].strip("/").split("/")
+    ends = [index for index, part in enumerate(parts) if "<service>" in part]
+    return ";".join([".", *(["/" + "/".join(parts[: ends[0] + 1])] if ends else [])])
+
+
+def _templated(fleet: ArgoFleet, value: Any, stage: str) -> Any:
+    """Return an object of Argo CD's with the placeholders of its strings replaced."""
+    if isinstance(value, dict):
+        return {key: _templated(fleet, inner, stage) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_templated(fleet, inner, stage) for inner in value]
+    return fleet.templated(literal(value), stage) if isinstance(value, str) else value
 
 
 def _chart_origin(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> ChartOrigin:

@@ -54,6 +54,11 @@ def _objects(description: str) -> dict[str, Any]:
     return {"type": "array", "description": description, "items": {"type": "object"}}
 
 
+def _passed_on(description: str) -> dict[str, Any]:
+    """Return the schema of an object of Argo CD's, in whose strings placeholders are replaced."""
+    return {"type": "object", "description": description, "additionalProperties": True}
+
+
 def _destination(description: str, namespace: dict[str, Any] | None = None) -> dict[str, Any]:
     properties = {
         "server": _reference("API server URL of the cluster in Argo CD.", minLength=1),
@@ -97,10 +102,12 @@ def _retry() -> dict[str, Any]:
 def _source() -> dict[str, Any]:
     replaced = {"placeholders": ["service", "stage"]}
     return _object(
-        "The chart that deploys a service; `<service>` and `<stage>` are replaced in every key.",
+        "The chart, kustomization or folder that deploys a service; `<service>` and `<stage>` are replaced in every key.",
         {
             "repoURL": _reference("Repository of the chart. Empty: git.repoURL.", **replaced),
-            "path": _reference("Folder of the chart in the repository.", **replaced),
+            "path": _reference(
+                "Folder of the chart, or of the kustomization or manifests, in the repository.", **replaced
+            ),
             "chart": _reference(
                 "Name of the chart in a Helm or OCI repository (repoURL); set targetRevision to its version.",
                 **replaced,
@@ -108,6 +115,11 @@ def _source() -> dict[str, Any]:
             "targetRevision": _reference(
                 "Branch, tag, commit or chart version. Empty: argocd.targetRevision.", **replaced
             ),
+            "kustomize": _passed_on(
+                "The folder is a kustomization; Argo CD's fields, such as namePrefix. Default: if the folders in this "
+                "repository have kustomization.yaml and no Chart.yaml.",
+            ),
+            "directory": _passed_on("The folder has plain manifests; Argo CD's fields, such as recurse."),
         },
     )
 
@@ -224,7 +236,7 @@ _WORKLOADS = _object(
         "appProject": _app_project(create=_flag("Generate the AppProject. false: it exists already.")),
         "source": _source(),
         "valueFiles": _strings(
-            "Values files, from the root of the repository, with `<services>`, `<service>`, `<stage>`.",
+            "Values files of a Helm chart, from the root of the repository, with `<services>`, `<service>`, `<stage>`.",
             "services",
             "service",
             "stage",

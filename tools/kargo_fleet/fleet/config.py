@@ -14,8 +14,8 @@ from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem
 from kargo_fleet.fleet import chart_source, nulls
 from kargo_fleet.fleet.chart import Chart
+from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.layers import Layer, for_team, in_layer, layer_problems
-from kargo_fleet.fleet.layout import Layout
 from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.fleet.sections import DEFAULT_PRUNE_SHARE, DEFAULT_SERVICES, fleet_schema
 from kargo_fleet.fleet.shards import Shard, shards_of
@@ -58,9 +58,9 @@ class Fleet:
     broken: bool = False
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> FolderPattern:
         """Where the services are."""
-        return Layout.of(self.services)
+        return FolderPattern.of(self.services)
 
     @cached_property
     def tree(self) -> Tree:
@@ -173,7 +173,7 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
 def _with_a_team(layer: Layer) -> Layer:
     """Return fleet.yaml as the services of some team have it, if there are teams: `<team>` alone may be no legal value."""
     services = layer.values.get("services")
-    if not (isinstance(services, str) and Layout.of(services).has_teams):
+    if not (isinstance(services, str) and FolderPattern.of(services).has_teams):
         return layer
     return replace(layer, values={**for_team(layer, "team", escapes=True).values, "services": services})
 

@@ -14,8 +14,8 @@ from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.chart_source import chart_source
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.examples import example_findings
+from kargo_fleet.fleet.folder_pattern import TEAM
 from kargo_fleet.fleet.layers import in_layer
-from kargo_fleet.fleet.layout import TEAM
 from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.fleet.sections import REGISTRY_SCHEMA
 from kargo_fleet.text.json_schema import Schema

@@ -8,7 +8,7 @@ from typing import Any
 from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.capacity_section import CAPACITY_SCHEMA
 from kargo_fleet.fleet.chart_source import DEFAULT_PATH
-from kargo_fleet.fleet.layout import FOLDER_PATTERN, SERVICES_PATTERN
+from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN
 from kargo_fleet.fleet.shards import HEAVIEST, Shard
 from kargo_fleet.text.image_references import REGISTRY_PATTERN
 

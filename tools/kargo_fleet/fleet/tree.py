@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kargo_fleet.findings import Finding, Place
-from kargo_fleet.fleet.layout import TEAM, Found, Layout
+from kargo_fleet.fleet.folder_pattern import TEAM, FolderPattern, Found
 from kargo_fleet.fleet.names import FLEET_FILE
 
 
@@ -46,7 +46,7 @@ class Tree:
         return self._by_name.get(service, ())
 
 
-def read_tree(root: Path, layout: Layout) -> Tree:
+def read_tree(root: Path, layout: FolderPattern) -> Tree:
     """Look for the services of the repository at `root`."""
     try:
         folders = layout.scan(root)
@@ -62,12 +62,12 @@ def read_tree(root: Path, layout: Layout) -> Tree:
     return Tree(tuple(folders), misplaced)
 
 
-def _too_high(root: Path, layout: Layout, folders: Sequence[Found]) -> Iterator[Finding]:
+def _too_high(root: Path, layout: FolderPattern, folders: Sequence[Found]) -> Iterator[Finding]:
     """Yield a finding for each service that stands where teams do: a folder with values files, and without services."""
     if not layout.has_teams or layout.parts[-2] != TEAM:
         return
     teams = {one.team for one in folders}
-    for found in Layout(f"{layout.pattern.rpartition('/' + TEAM)[0]}/<service>").scan(root):
+    for found in FolderPattern(f"{layout.pattern.rpartition('/' + TEAM)[0]}/<service>").scan(root):
         if found.service not in teams and any((root / found.folder).glob("values-*.yaml")):
             message = f"this folder has values files, but is not a service: services are {layout.pattern}"
             fix = f"move it to {layout.folder(found.service, TEAM)}"
@@ -80,7 +80,7 @@ def _above(root: Path) -> Path | None:
     return next((parent for parent in parents if (parent / FLEET_FILE).is_file()), None)
 
 
-def _nothing(layout: Layout, why: str, above: Path | None = None) -> Finding:
+def _nothing(layout: FolderPattern, why: str, above: Path | None = None) -> Finding:
     fix = f"create {layout.pattern}/ with a values-<stage>.yaml per stage, or set `services` in fleet.yaml"
     if above:
         fix = f"the fleet is above this folder: use kargo-fleet -C {above}"

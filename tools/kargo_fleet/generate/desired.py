@@ -22,6 +22,7 @@ from kargo_fleet.fleet.names import ARGOCD, FLEET_FILE, VALUES, is_service_name,
 from kargo_fleet.generate.argocd_inputs import Unchecked, argocd_inputs, place_in_fleet_file
 from kargo_fleet.generate.cache import Cache, open_cache
 from kargo_fleet.generate.evaluate import EvaluatedService, cached, evaluator
+from kargo_fleet.generate.workload_kind import with_workload_kind
 from kargo_fleet.unit.build import Inputs
 from kargo_fleet.unit.values_file import HEADER
 
@@ -113,6 +114,7 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     made = {found: [StageApplication(*stage) for stage in found] for found in {one.stages for one in services}}
     stages = {one.service: made[one.stages] for one in services if is_service_name(one.service)}
     shards = {one.service: one.shard for one in services} if fleet.shards else {}
+    fleet = with_workload_kind(fleet, stages)
     found = [_placed(finding, fleet) for finding in validate.findings(fleet.data, stages, shards, fleet.teams)]
     reported = {finding.path for finding in desired.findings if finding.path and finding.code == "KF104"}
     desired.findings += [finding for finding in found if finding.path not in reported]

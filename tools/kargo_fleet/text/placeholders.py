@@ -49,8 +49,8 @@ def filled(data: Any, word: str, value: str, *, escapes: bool = False) -> Any:
         return [filled(inner, word, value, escapes=escapes) for inner in data]
     if not isinstance(data, str) or "<" not in data:
         return data
-    kept = rf"\<{word}>" if escapes else angled(word)
-    return re.sub(rf"(\\?)<{word}>", lambda found: kept if found[1] else value, data)
+    kept = "\\" * escapes + angled(word)
+    return re.sub(rf"(\\?){angled(word)}", lambda found: kept if found[1] else value, data)
 
 
 def _problems(root: Node, node: Node, data: Any, path: KeyPath) -> Iterator[Problem]:

@@ -45,7 +45,7 @@ def nested_findings(fleet: Fleet, reader: RepositoryReader, service: str, missin
     found = [name for name in below if any(reader.exists(f"{folder}/{name}/{file}") for file in names)]
     if not found:
         return []
-    message = f"this folder has no {names[0]}, but {first_of(found)} in it: it holds services, and is none itself"
+    message = f"this folder has no {names[0]}, but {first_of(found)} in it: a folder of services is no service"
     pattern = f"{fleet.layout.parent}/<team>/<service>"
     fix = f"move them to {fleet.layout.pattern}"
     if not fleet.layout.has_teams:

@@ -34,13 +34,13 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderPattern:
     """A pattern of the services' folders, from the root of the repository. It ends with `/<service>`."""
 
     pattern: str
 
     @classmethod
-    def of(cls, services: str) -> Layout:
+    def of(cls, services: str) -> FolderPattern:
         """Return the layout that `services` of fleet.yaml stands for; a folder stands for one with a folder per service."""
         services = services.strip("/")
         return cls(services if SERVICE in services else f"{services}/{SERVICE}")
