@@ -115,9 +115,16 @@ class Checkout:
             (self.repo / "services" / name).mkdir(parents=True, exist_ok=True)
             (self.repo / "services" / name / "values-dev.yaml").write_text("image: {tag: 1.0.0}\n")
 
+    def rendered(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Return the Applications of the sets in some files of argocd/."""
+        return [app for found in self._render(texts) for app in found["applications"] or []]
+
     def render(self, fleet: Mapping[str, Any], services: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return self._render(argocd_files.manifests(fleet, services))
+
+    def _render(self, texts: Mapping[str, str]) -> list[dict[str, Any]]:
         files = []
-        for path, text in argocd_files.manifests(fleet, services).items():
+        for path, text in texts.items():
             if "kind: ApplicationSet" in text:
                 file = self.folder / Path(path).name
                 file.write_text(text)

@@ -32,6 +32,8 @@ def fleet(text: str) -> dict[str, str | bytes | None]:
 
 def workloads(**settings: Any) -> dict[str, str | bytes | None]:
     found = {"enabled": True, "ignoreMissingValueFiles": True, **settings}
+    if "kustomize" in settings.get("source", {}):
+        del found["ignoreMissingValueFiles"]
     return fleet(f"argocd: {json.dumps({'workloads': found})}\n")
 
 
@@ -48,6 +50,12 @@ APP = {"charts/app/Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.0.0\n"}
 
 
 NO_NGINX: dict[str, str | bytes | None] = dict.fromkeys(service("nginx"))
+
+
+def teams(*names: str) -> dict[str, str | bytes | None]:
+    """A fleet of teams, each with a service nginx."""
+    services = {path: text for name in names for path, text in service(f"{name}/nginx").items()}
+    return {"fleet.yaml": FLEET + "services: services/<team>/<service>\n", **NO_NGINX, **services}
 
 
 def edit(root: Path) -> None:
@@ -213,6 +221,29 @@ CASES = [
         "fleet.yaml:4:3",
         "groups.web: is invalid; its services were skipped",
         "correct",
+        service="",
+    ),
+    Case(
+        "KF206",
+        teams("web", "shop"),
+        "services/shop/nginx",
+        "services/shop/nginx and services/web/nginx are services of the same name",
+        "rename all of these folders but one",
+    ),
+    Case(
+        "KF207",
+        {**NO_NGINX, **service("web/nginx"), **service("web/apache")},
+        "services/web",
+        "no values-dev.yaml, but apache, nginx in it",
+        "set `services: services/<team>/<service>` in fleet.yaml",
+        service="web",
+    ),
+    Case(
+        "KF207",
+        teams("web") | service("api"),
+        "services/api",
+        "this folder has values files, but is not a service",
+        "move it to services/<team>/api",
         service="",
     ),
     # Meaning
@@ -474,6 +505,15 @@ CASES = [
         "rename it to kargo.yaml",
     ),
     Case("KFW202", service(LONG), f"services/{LONG}", "54 characters long", "shorter release name", service=LONG),
+    Case(
+        "KFW203",
+        workloads(source={"path": "services/<service>/deploy", "kustomize": {}})
+        | {"services/nginx/deploy/kustomization.yaml": "resources:\n  - ../../../bases/web\n"},
+        "fleet.yaml:3:60",
+        "kustomizations of the workloads use bases/web",
+        'manifest-generate-paths: ".;/services/<service>;/bases/web"',
+        service="",
+    ),
     Case(
         "KFW301",
         kargo("image: {constraint: ^0.0.0}\n"),

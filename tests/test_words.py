@@ -52,6 +52,7 @@ PLACEHOLDERS = {
     "service",
     "stage",
     "version",
+    "team",
     # In paths and image names: `services` and `image.registry` of fleet.yaml.
     "services",
     "registry",

@@ -612,6 +612,26 @@ def test_services_elsewhere(checkout: Checkout) -> None:
 
 
 @needs_argocd
+def test_teams(checkout: Checkout) -> None:
+    """Argo CD computes team and service from the path as the tool does; hidden folders of both levels are left out."""
+    checkout.services(["payments/api", "search/query", "_old/gone", "payments/_gone"])
+    workloads = {"enabled": True, "source": {"path": "charts/app"}, "destination": {"namespace": "<team>-<stage>"}}
+    section = {"units": {"applicationName": "<team>-<service>", "labels": {"team": "<team>"}}, "workloads": workloads}
+    fleet = fleet_with(**section) | {"services": "services/<team>/<service>"}
+    teams = {"api": "payments", "query": "search"}
+    files = argocd_files.manifests(fleet, {"api": USUAL, "query": ["dev", "canary"]}, None, teams)
+    applications = {app["metadata"]["name"]: app for app in checkout.rendered(files)}
+    assert {"payments-api", "search-query", "api-prod", "query-canary"} <= applications.keys()
+    assert len(applications) == 2 + 3 + 2
+    unit = applications["payments-api"]
+    assert unit["metadata"]["labels"]["team"] == "payments"
+    assert unit["spec"]["destination"]["namespace"] == "kargo-api"
+    workload = applications["query-canary"]
+    assert workload["spec"]["source"]["helm"]["valueFiles"][1] == "/services/search/query/values-canary.yaml"
+    assert workload["spec"]["destination"]["namespace"] == "search-canary"
+
+
+@needs_argocd
 def test_workloads(checkout: Checkout) -> None:
     checkout.services(SERVICES)
     applications = [

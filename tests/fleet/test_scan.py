@@ -9,6 +9,7 @@ import pytest
 from conftest import Run, Tree, service
 from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet import scan
+from kargo_fleet.fleet.load import load
 
 
 @pytest.mark.parametrize("command", ["check", "generate", "render", "deploy"])
@@ -32,10 +33,10 @@ def test_services_without_a_fleet_are_told_of_init(tree: Tree, run: Run) -> None
 
 def test_the_fleet_above_is_in_the_same_git_repository(tree: Tree) -> None:
     root = tree({"a b/README.md": "", "vendor/other/.git/HEAD": "", "vendor/other/docs/README.md": ""})
-    ((_, _, _, fix, *_),) = [(f.place, f.code, f.message, f.fix) for f in scan.services(root / "a b", "services")[1]]
-    assert fix == f"the fleet is above this folder: pass -C {root}"
+    (finding,) = scan.services(load(root / "a b").fleet)[1]
+    assert finding.fix == f"the fleet is above this folder: pass -C {root}"
     for folder in ("vendor/other", "vendor/other/docs"):
-        (finding,) = scan.services(root / folder, "services")[1]
+        (finding,) = scan.services(load(root / folder).fleet)[1]
         assert "kargo-fleet init" in finding.fix
 
 
@@ -44,4 +45,4 @@ def test_services_are_separated_with_spaces(tree: Tree) -> None:
     with pytest.raises(
         FleetError, match=r"no service 'cart,nginx' in services/; separate services with spaces: cart nginx"
     ):
-        scan.some(root, "services", ["cart,nginx"])
+        scan.some(load(root).fleet, ["cart,nginx"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contract import schemas
 from helm import CHART
 from kargo_fleet.fleet.sections import REGISTRY_SCHEMA
-from kargo_fleet.text.image_references import IMAGE, REGISTRY, explain
+from kargo_fleet.text.image_references import IMAGE, REGISTRY, explain, image_of
 from kargo_fleet.text.json_schema import Schema
 from properties import examples
 
@@ -48,6 +48,24 @@ SOUND = [
     "ghcr.io/example/",
     "",
 ]
+PATTERNS = [
+    "ghcr.io/example/acme-mvp-<service>-service",
+    "ghcr.io/example/<service>",
+    "<service>",
+    "ghcr.io/<team>",
+    "registry-<team>.example.com:5000/<service>/app",
+]
+
+
+@pytest.mark.parametrize("registry", PATTERNS)
+def test_patterns_of_images(registry: str) -> None:
+    assert REGISTRIES.problems({"registry": registry}) == []
+    assert re.fullmatch(IMAGE, image_of(registry, "nginx", "web"))
+
+
+def test_a_service_is_appended_to_a_registry_only() -> None:
+    assert image_of("ghcr.io/example/acme-<service>-app", "nginx") == "ghcr.io/example/acme-nginx-app"
+    assert image_of("ghcr.io/<team>", "nginx", "web") == "ghcr.io/web/nginx"
 
 
 @pytest.mark.parametrize("registry", SOUND)
@@ -92,7 +110,8 @@ def test_the_chart_has_the_same_grammar() -> None:
         ("ghcr.io/org:1.0", "registries have no tag", "write registry: ghcr.io/org"),
         (f"ghcr.io/org@sha256:{'a' * 64}", "registries have no digest", "write registry: ghcr.io/org"),
         ("kargo@ghcr.io/org", "registries have no user", "write registry: ghcr.io/org"),
-        ("ghcr.io/org/<service>", "placeholders are not replaced here", "write registry: ghcr.io/org"),
+        ("ghcr.io/org/<svc>", "only <service> and <team> are replaced here", "such as"),
+        ("ghcr.io/Org/<service>", "registries are lowercase", "write registry: ghcr.io/org/<service>"),
         ("[::1]:5000", "Kargo accepts no IPv6 addresses", "write registry: localhost:5000"),
         ("[2001:db8::1]:5000", "Kargo accepts no IPv6 addresses in image references; use a host name", "such as"),
         ("localhost:0", "ports are numbers from 1 to 65535", "such as"),

@@ -52,7 +52,7 @@ def units_project(fleet: ArgoFleet) -> dict[str, Any]:
     own = [("", "Namespace"), ("kargo.akuity.io", "Project")]
     spec: dict[str, Any] = {
         "description": "Kargo's configuration of every service: one unit, kargo-<service>, per folder of "
-        f"{fleet.services}/. {_generated()}",
+        f"{fleet.layout.base}/. {_generated()}",
         "sourceRepos": _repositories(fleet, fleet.chart.repo_url),
         "destinations": [*allowed, *deny],
         "clusterResourceWhitelist": Note(_WHY_NAMES, [_named(*kind, f"{PREFIX}*") for kind in own]),
@@ -118,7 +118,7 @@ def _named(group: str, kind: str, name: str) -> dict[str, str]:
 
 
 def _glob(pattern: str, stage: str) -> str:
-    return expanded(pattern, "*", stage)
+    return expanded(pattern.replace("<team>", "*"), "*", stage)
 
 
 def _generated() -> str:

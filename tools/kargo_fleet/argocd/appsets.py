@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 from kargo_fleet.argocd.settings import LABELS, ArgoFleet
 from kargo_fleet.argocd.shares import NO_SHARD, Share
 from kargo_fleet.argocd.split import Bucket
+from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.names import LONGEST_SERVICE, RESERVED_NAMES
 from kargo_fleet.text.yaml_writer import Note
-
-SERVICE = "{{ .path.basename }}"
 
 _WHY_FOLDERS = """\
 Folders, not files: a `files` generator reads contents, and one broken file stops the whole set. What a service is
@@ -80,7 +79,7 @@ def git_generator(
     With `shard`, only the services of that shard.
     """
     named = list(only)
-    folders = [{"path": _folder(fleet, glob_escape(service))} for service in named]
+    folders = [{"path": glob_escape(fleet.folder(service))} for service in named]
     git: dict[str, Any] = {
         "repoURL": fleet.repo_url,
         "revision": revision or fleet.revision,
@@ -165,7 +164,7 @@ def glob_escape(text: str) -> str:
 
 
 def _folder(fleet: ArgoFleet, pattern: str) -> str:
-    return f"{glob_escape(fleet.services)}/{pattern}"
+    return FolderPattern(glob_escape(fleet.layout.pattern)).folder(pattern, "*")
 
 
 def _every_service(fleet: ArgoFleet) -> list[Any]:
@@ -177,6 +176,7 @@ def _every_service(fleet: ArgoFleet) -> list[Any]:
     return [
         {"path": _folder(fleet, "*")},
         Note("No service: a name that is no DNS label, as hidden and `_` folders have,", leave_out(r"*[^a-z0-9\-]*")),
+        *_hidden_teams(fleet),
         leave_out("-*"),
         leave_out("*-"),
         Note(f"a name whose namespace would be too long (over {LONGEST_SERVICE} characters),", leave_out(too_long)),
@@ -185,8 +185,14 @@ def _every_service(fleet: ArgoFleet) -> list[Any]:
     ]
 
 
+def _hidden_teams(fleet: ArgoFleet) -> list[Any]:
+    if not fleet.layout.has_teams:
+        return []
+    return [{"path": FolderPattern(glob_escape(fleet.layout.pattern)).folder("*", "[._]*"), "exclude": True}]
+
+
 def _excluded(fleet: ArgoFleet, services: Iterable[str]) -> list[Any]:
-    folders = (_folder(fleet, glob_escape(service)) for service in sorted(services))
+    folders = (glob_escape(fleet.folder(service)) for service in sorted(services))
     left_out: list[Any] = [{"path": folder, "exclude": True} for folder in folders]
     if left_out:
         left_out[0] = Note("Services whose pipeline has no such stage.", left_out[0])

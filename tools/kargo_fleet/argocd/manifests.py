@@ -26,15 +26,17 @@ def manifests(
     fleet: Mapping[str, Any],
     services: Mapping[str, Sequence[StageApplication | str]],
     shards: Mapping[str, str] | None = None,
+    teams: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the text of every file under argocd/, by its path in the repository.
 
     `fleet` is the plain, valid content of fleet.yaml; `services` has each service's stages in pipeline order, a
     plain string being a Stage without a name of its own in Argo CD. A service that is broken at the moment belongs in
     it with the stages that it had last, or the workloads' sets treat it as one with the usual pipeline. `shards` has the
-    shard of the services that chose one themselves; those of all others follow from their names.
+    shard of the services that chose one themselves; those of all others follow from their names. `teams` has the team of
+    every service, where the layout has teams.
     """
-    known = argo_fleet(fleet)
+    known = argo_fleet(fleet, teams)
     stages = {service: stages_of(found) for service, found in services.items()}
     comment = _PATCH_COMMENT.format(namespace=known.argocd["namespace"])
     files = {

@@ -8,14 +8,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from kargo_fleet.fleet.chart_source import ChartSource, chart_source
+from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL
+from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import Shard, shards_of
 
 LABELS = {PART_OF_LABEL: PART_OF}
 
+#: The Go template for the service of a folder.
+SERVICE = "{{ .path.basename }}"
+
 # The chart's own pipeline; `values.stages` of fleet.yaml adds to it and takes from it.
 USUAL_STAGES = ("dev", "staging", "prod")
+
+#: The keys of `argocd.workloads.source` for workloads that are no Helm charts, as Argo CD's own sources have them.
+KINDS_OF_SOURCE = ("kustomize", "directory")
 
 _RETRY = {"limit": 10, "refresh": True, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "5m"}}
 
@@ -93,6 +101,27 @@ class ArgoFleet:
     usual_stages: tuple[str, ...]
     shards: tuple[Shard, ...]
     argocd: dict[str, Any]
+    teams: Mapping[str, str]
+
+    @property
+    def layout(self) -> FolderPattern:
+        """Where the services are."""
+        return FolderPattern.of(self.services)
+
+    def folder(self, service: str) -> str:
+        """Return the folder of a service."""
+        return self.layout.folder(service, self.teams.get(service, ""))
+
+    def filled(self, text: str, service: str, stage: str = "<stage>") -> str:
+        """Return a text with `<service>`, `<stage>`, `<team>` and `<services>`, the folder above a service's, filled in."""
+        text = text.replace("<services>", self.layout.parent)
+        return expanded(text.replace("<team>", self.teams.get(service, "")), service, stage)
+
+    def templated(self, text: str, stage: str = "<stage>") -> str:
+        """Return the Go template of an ApplicationSet that computes `filled` for a folder."""
+        text = text.replace("<services>", self.layout.parent)
+        team = f"{{{{ index .path.segments {self.layout.team_index} }}}}" if self.layout.has_teams else ""
+        return expanded(text.replace("<team>", team), SERVICE, stage)
 
     @property
     def units(self) -> dict[str, Any]:
@@ -112,6 +141,11 @@ class ArgoFleet:
         return found
 
     @property
+    def is_helm(self) -> bool:
+        """Whether the workloads are Helm charts, which take values files."""
+        return not any(key in self.workloads["source"] for key in KINDS_OF_SOURCE)
+
+    @property
     def workloads(self) -> dict[str, Any]:
         """The settings of the workloads' ApplicationSets."""
         found: dict[str, Any] = self.argocd["workloads"]
@@ -127,8 +161,11 @@ class ArgoFleet:
         return merged
 
 
-def argo_fleet(fleet: Mapping[str, Any]) -> ArgoFleet:
-    """Return the facts in `fleet`, the plain and valid content of fleet.yaml; any part of it may be missing."""
+def argo_fleet(fleet: Mapping[str, Any], teams: Mapping[str, str] | None = None) -> ArgoFleet:
+    """Return the facts in `fleet`, the plain and valid content of fleet.yaml; any part of it may be missing.
+
+    `teams` has the team of every service, where the layout has teams.
+    """
     git: Mapping[str, Any] = fleet.get("git") or {}
     argocd = with_changes(DEFAULTS, fleet.get("argocd") or {})
     return ArgoFleet(
@@ -139,6 +176,7 @@ def argo_fleet(fleet: Mapping[str, Any]) -> ArgoFleet:
         usual_stages=_usual_stages((fleet.get("values") or {}).get("stages") or {}),
         shards=shards_of(fleet),
         argocd=argocd,
+        teams=teams or {},
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from kargo_fleet.argocd.appsets import (
-    SERVICE,
     ChartOrigin,
     app_project_of,
     application_set,
@@ -15,7 +14,7 @@ from kargo_fleet.argocd.appsets import (
     source,
     sync_policy,
 )
-from kargo_fleet.argocd.settings import ArgoFleet
+from kargo_fleet.argocd.settings import SERVICE, ArgoFleet
 from kargo_fleet.argocd.shares import Share
 from kargo_fleet.argocd.split import Bucket
 from kargo_fleet.fleet.names import (
@@ -26,7 +25,6 @@ from kargo_fleet.fleet.names import (
     release_template,
     values_path,
 )
-from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.text.yaml_writer import Note
 
 _WHY_PATHS = "Only a change of the chart or of this file renders the service again. Every promotion is a commit."
@@ -58,7 +56,7 @@ def unit_set(fleet: ArgoFleet, bucket: Bucket, shard: Share | None = None) -> di
 
 def unit_application(fleet: ArgoFleet, service: str) -> str:
     """Return the name of the Application of the unit of `service`."""
-    return expanded(fleet.units["applicationName"], service)
+    return fleet.filled(fleet.units["applicationName"], service)
 
 
 def _template(fleet: ArgoFleet, destination: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,10 +97,10 @@ def _metadata(fleet: ArgoFleet, paths: str) -> dict[str, Any]:
     settings = fleet.units
     own = {NAME_LABEL: SERVICE, COMPONENT_LABEL: UNIT_COMPONENT}
     return {
-        "name": expanded(settings["applicationName"], SERVICE),
-        "labels": {**{key: literal(value) for key, value in settings["labels"].items()}, **own},
+        "name": fleet.templated(settings["applicationName"]),
+        "labels": {**{key: fleet.templated(literal(value)) for key, value in settings["labels"].items()}, **own},
         "annotations": {
-            **{key: literal(value) for key, value in settings["annotations"].items()},
+            **{key: fleet.templated(literal(value)) for key, value in settings["annotations"].items()},
             "argocd.argoproj.io/manifest-generate-paths": Note(_WHY_PATHS, paths),
         },
     }

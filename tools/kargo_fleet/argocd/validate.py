@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kargo_fleet.argocd.settings import ArgoFleet, StageApplication, argo_fleet, stages_of
+from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, ArgoFleet, StageApplication, argo_fleet, stages_of
 from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.argocd.split import MOST, largest, split
 from kargo_fleet.argocd.unit_sets import unit_application
@@ -23,13 +23,15 @@ def findings(
     fleet: Mapping[str, Any],
     services: Mapping[str, Sequence[StageApplication | str]],
     shards: Mapping[str, str] | None = None,
+    teams: Mapping[str, str] | None = None,
 ) -> list[Finding]:
     """Return what Argo CD would refuse or get wrong in these settings and services taken together.
 
     The arguments are those of `manifests.manifests`. Findings about fleet.yaml come first, then those of each service.
     """
-    known = argo_fleet(fleet)
-    return list(_find(known, {service: stages_of(found) for service, found in services.items()}, shards or {}))
+    known = argo_fleet(fleet, teams)
+    stages = {service: stages_of(found) for service, found in services.items()}
+    return [*_kinds(known, fleet), *_find(known, stages, shards or {})]
 
 
 def _find(fleet: ArgoFleet, services: Services, shards: Mapping[str, str]) -> Iterator[Finding]:
@@ -46,7 +48,7 @@ def _in_fleet(message: str, fix: str, *path: str) -> Finding:
 
 
 def _in_service(fleet: ArgoFleet, service: str, message: str, fix: str) -> Finding:
-    return Finding(Place(f"{fleet.services}/{service}"), "KF601", message, fix, service)
+    return Finding(Place(fleet.folder(service)), "KF601", message, fix, service)
 
 
 def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
@@ -65,7 +67,8 @@ def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
             "set argocd.workloads.source.repoURL and argocd.workloads.source.targetRevision",
             *("argocd", "workloads", "source"),
         )
-    yield from _revisions(fleet, chosen)
+    if fleet.is_helm:
+        yield from _revisions(fleet, chosen)
     if not (chosen.get("path") or chosen.get("chart")):
         yield _in_fleet(
             "argocd.workloads is enabled, but argocd.workloads.source has no path or chart",
@@ -79,6 +82,21 @@ def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
             "use different names: the units' AppProject allows Kargo's kinds only",
             *("argocd", "workloads", "appProject", "name"),
         )
+
+
+def _kinds(fleet: ArgoFleet, data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what contradicts itself in the source of the workloads, or is for Helm charts only."""
+    chosen = fleet.workloads["source"]
+    kinds = [key for key in ("chart", *KINDS_OF_SOURCE) if key in chosen and chosen[key] != ""]
+    if not fleet.workloads["enabled"] or fleet.is_helm:
+        return
+    if len(kinds) > 1:
+        message = f"argocd.workloads.source has {' and '.join(kinds)}, which are mutually exclusive"
+        yield _in_fleet(message, f"remove {' or '.join(kinds)}", "argocd", "workloads", "source", kinds[1])
+    for key in ("valueFiles", "ignoreMissingValueFiles"):
+        if key in data["argocd"]["workloads"]:
+            message = f"argocd.workloads.{key} has no effect: the workloads are no Helm charts ({kinds[-1]})"
+            yield _in_fleet(message, "remove it", "argocd", "workloads", key)
 
 
 def _revisions(fleet: ArgoFleet, chosen: Mapping[str, Any]) -> Iterator[Finding]:

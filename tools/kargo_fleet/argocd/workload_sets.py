@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kargo_fleet.argocd.appsets import (
-    SERVICE,
     ChartOrigin,
     app_project_of,
     application_set,
@@ -16,13 +15,15 @@ from kargo_fleet.argocd.appsets import (
     source,
     sync_policy,
 )
-from kargo_fleet.argocd.settings import ArgoFleet, StageApplication
+from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, SERVICE, ArgoFleet, StageApplication
 from kargo_fleet.argocd.split import Bucket
 from kargo_fleet.fleet.names import AUTHORIZED_STAGE, COMPONENT_LABEL, NAME_LABEL, project_of
-from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.text.yaml_writer import Note
 
 Services = Mapping[str, Sequence[StageApplication]]
+
+#: Only a change below these paths makes Argo CD render an Application again.
+GENERATE_PATHS = "argocd.argoproj.io/manifest-generate-paths"
 
 _WHY_STAGE = "Which Stage of Kargo may sync this Application (argocd-update)."
 
@@ -53,7 +54,9 @@ def workload_set(fleet: ArgoFleet, services: Services, stage: str, bucket: Bucke
         choice = {"only": sorted(service for service in members if service in bucket)}
     own = _own_names(fleet, services, stage, bucket)
     revision = settings["targetRevision"]
-    generator = git_generator(fleet, settings, bucket, revision=revision, values=_names(settings, stage, own), **choice)
+    generator = git_generator(
+        fleet, settings, bucket, revision=revision, values=_names(fleet, settings, stage, own), **choice
+    )
     name = f"{settings['name']}-{stage}{bucket.suffix}"
     return application_set(fleet, settings, name, generator, _template(fleet, settings, stage))
 
@@ -65,12 +68,12 @@ def has_stage(services: Services, service: str, stage: str) -> bool:
 
 def workload_application(fleet: ArgoFleet, service: str, stage: StageApplication) -> str:
     """Return the name of the Application of `service` at `stage`."""
-    return stage.application or _fill(fleet.workloads["applicationName"], service, stage.name)
+    return stage.application or fleet.filled(fleet.workloads["applicationName"], service, stage.name)
 
 
 def workload_namespace(fleet: ArgoFleet, service: str, stage: str) -> str:
     """Return the namespace that `service` is deployed to at `stage`."""
-    return _fill(fleet.workload(stage)["destination"]["namespace"], service, stage)
+    return fleet.filled(fleet.workload(stage)["destination"]["namespace"], service, stage)
 
 
 def value_files(settings: Mapping[str, Any]) -> list[str]:
@@ -88,12 +91,12 @@ def _own_names(fleet: ArgoFleet, services: Services, stage: str, bucket: Bucket)
         for service, stages in sorted(services.items())
         for found in stages
         if found.name == stage and found.application and service in bucket
-        if found.application != _fill(pattern, service, stage)
+        if found.application != fleet.filled(pattern, service, stage)
     }
 
 
-def _names(settings: Mapping[str, Any], stage: str, own: Mapping[str, str]) -> dict[str, Any]:
-    pattern = _fill(settings["applicationName"], SERVICE, stage)
+def _names(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str, own: Mapping[str, str]) -> dict[str, Any]:
+    pattern = fleet.templated(settings["applicationName"], stage)
     if not own:
         return {"application": pattern}
     lines = ["{{- $own := dict"]
@@ -106,42 +109,69 @@ def _names(settings: Mapping[str, Any], stage: str, own: Mapping[str, str]) -> d
 
 
 def _template(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> dict[str, Any]:
-    files = [_fill(literal(file), SERVICE, stage, fleet.services) for file in value_files(settings)]
-    helm = {"releaseName": SERVICE, "ignoreMissingValueFiles": settings["ignoreMissingValueFiles"]}
-    origin, paths = source(fleet, _chart_origin(fleet, settings, stage), settings["targetRevision"], files, helm)
+    origin, paths = _source(fleet, settings, stage)
     target = settings["destination"]
+    given = {key: fleet.templated(literal(value), stage) for key, value in settings["annotations"].items()}
     own = {NAME_LABEL: SERVICE, COMPONENT_LABEL: f"workload-{stage}"}
     metadata = {
         "name": "{{ .values.application }}",
-        "labels": {**{key: literal(value) for key, value in settings["labels"].items()}, **own},
+        "labels": {**{key: fleet.templated(literal(value), stage) for key, value in settings["labels"].items()}, **own},
         "annotations": {
-            **{key: literal(value) for key, value in settings["annotations"].items()},
+            **given,
             AUTHORIZED_STAGE: Note(_WHY_STAGE, f"{project_of(SERVICE)}:{stage}"),
-            "argocd.argoproj.io/manifest-generate-paths": paths,
+            GENERATE_PATHS: given.get(GENERATE_PATHS, paths),
         },
     }
     spec = {
         "project": app_project_of(settings),
         **origin,
-        "destination": {**target, "namespace": _fill(target["namespace"], SERVICE, stage)},
+        "destination": {**target, "namespace": fleet.templated(target["namespace"], stage)},
         "syncPolicy": sync_policy(settings, _WHY_MANUAL),
         "revisionHistoryLimit": settings["revisionHistoryLimit"],
     }
     return {"metadata": metadata, "spec": spec}
 
 
+def _source(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> tuple[dict[str, Any], str]:
+    """Return where the manifests of the workloads come from, and the paths that they depend on."""
+    origin = _chart_origin(fleet, settings, stage)
+    if fleet.is_helm:
+        files = [fleet.templated(literal(file), stage) for file in value_files(settings)]
+        helm = {"releaseName": SERVICE, "ignoreMissingValueFiles": settings["ignoreMissingValueFiles"]}
+        return source(fleet, origin, settings["targetRevision"], files, helm)
+    found: dict[str, Any] = {"repoURL": origin.repo_url, "targetRevision": origin.revision, "path": origin.path}
+    for key in KINDS_OF_SOURCE:
+        if settings["source"].get(key):
+            found[key] = _templated(fleet, settings["source"][key], stage)
+    return {"source": found}, fleet.templated(literal(generate_paths(settings)), stage)
+
+
+def generate_paths(settings: Mapping[str, Any]) -> str:
+    """Return the paths that workloads without a chart depend on, as a pattern: a service's folder has its base, too."""
+    if GENERATE_PATHS in settings["annotations"]:
+        return str(settings["annotations"][GENERATE_PATHS])
+    parts = settings["source"]["path"].strip("/").split("/")
+    ends = [index for index, part in enumerate(parts) if "<service>" in part]
+    return ";".join([".", *(["/" + "/".join(parts[: ends[0] + 1])] if ends else [])])
+
+
+def _templated(fleet: ArgoFleet, value: Any, stage: str) -> Any:
+    """Return an object of Argo CD's with the placeholders of its strings replaced."""
+    if isinstance(value, dict):
+        return {key: _templated(fleet, inner, stage) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_templated(fleet, inner, stage) for inner in value]
+    return fleet.templated(literal(value), stage) if isinstance(value, str) else value
+
+
 def _chart_origin(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> ChartOrigin:
     chosen = settings["source"]
 
     def filled(text: str) -> str:
-        return _fill(literal(text), SERVICE, stage, fleet.services)
+        return fleet.templated(literal(text), stage)
 
     repo_url = filled(chosen.get("repoURL") or fleet.repo_url)
     revision = filled(chosen.get("targetRevision") or settings["targetRevision"])
     if chosen.get("chart"):
         return ChartOrigin(repo_url, revision, chart=filled(chosen["chart"]))
     return ChartOrigin(repo_url, revision, path=filled(chosen.get("path") or "").strip("/"))
-
-
-def _fill(pattern: str, service: str, stage: str, services: str = "") -> str:
-    return expanded(pattern.replace("<services>", services), service, stage)

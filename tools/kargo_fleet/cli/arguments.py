@@ -147,7 +147,7 @@ def _completed_services(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     from kargo_fleet.fleet.load import load_sound
 
     root = repository(parsed_args.directory)
-    return scan.services(root, load_sound(root).fleet.services)[0]
+    return scan.services(load_sound(root).fleet)[0]
 
 
 def _add_no_cache(parser: Parser) -> None:

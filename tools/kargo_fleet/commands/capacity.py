@@ -32,9 +32,9 @@ def capacity(
     FleetError for an invalid fleet.yaml, without services, or without Helm.
     """
     chart, fleet, _ = load_sound(root)
-    names, _ = scan.services(root, fleet.services)
+    names, _ = scan.services(fleet)
     if not names and services is None:
-        raise FleetError(f"there is no service in {fleet.services}/\nPass the expected number: --services 1000.")
+        raise FleetError(f"there is no service in {fleet.layout.base}/\nPass the expected number: --services 1000.")
     given = assumptions_of(fleet.data.get("capacity"), settings)
     reading = reporter.bar(names, len(names), "reading", PATIENCE)
     found = survey(chart, fleet, reading, WhatIf(services, interval, shards))

@@ -39,9 +39,7 @@ def delete(
         if everything:
             return sorted(known)
         # A name without a unit is a finding; a pattern that matches none is wrong usage.
-        return scan.chosen(
-            root, fleet.services, services, known, where="the cluster", also=lambda name: not scan.is_glob(name)
-        )
+        return scan.chosen(fleet, services, known, where="the cluster", also=lambda name: not scan.is_glob(name))
 
     with kube.answering():
         planned = deletion.prepare(kube, argo_fleet(fleet.data).argocd["namespace"], choose)
@@ -61,8 +59,8 @@ def delete(
         changes.append(Change("deleted", unit.project))
         if path := deletion.remove_values(root, fleet, unit.service):
             changes.append(Change("removed", path))
-    if planned.has_argocd and any((root / fleet.services / unit.service).is_dir() for unit in planned.units):
-        hint = f"the ApplicationSet installs a unit again while {fleet.services}/<service> is on the branch"
+    if planned.has_argocd and any((root / fleet.folder_of(unit.service)).is_dir() for unit in planned.units):
+        hint = f"the ApplicationSet installs a unit again while {fleet.layout.pattern} is on the branch"
         reporter.note(f"note: {hint}")
     summary = f"{plural(len(planned.units), 'unit')}: {gone} deleted, {len(planned.units) - gone} left"
     reporter.show(Report(sorted(findings), sorted(changes, key=lambda change: change.path), summary))

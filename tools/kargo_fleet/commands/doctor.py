@@ -57,7 +57,7 @@ def _refuse_unknown(expected: Expected, found: Snapshot) -> None:
     """Refuse names that are neither in the repository nor in the cluster."""
     there = fleet_services(found)
     if unknown := [name for name in expected.gone if name not in there]:
-        raise scan.unknown(unknown, expected.services, f"{expected.fleet.services}/, nor in the cluster")
+        raise scan.unknown(unknown, expected.services, f"{expected.fleet.layout.base}/, nor in the cluster")
 
 
 def _drift(expected: Expected, found: Snapshot, reporter: Reporter) -> dict[str, Finding]:

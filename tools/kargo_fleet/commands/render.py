@@ -50,9 +50,9 @@ def render(
     FleetError when there is nothing to render, a service does not exist, or Helm, the chart or the CRDs are missing.
     """
     chart, fleet, _ = load_sound(root)
-    names = scan.some(root, fleet.services, services)
+    names = scan.some(fleet, services)
     kinds = crds.find(root, crds_path) if validate else None
-    folder = ManifestFolder.choose(root, output_dir, fleet.services, chart.path) if output_dir is not None else None
+    folder = ManifestFolder.choose(root, output_dir, fleet.layout.base, chart.path) if output_dir is not None else None
     outcome = _Outcome()
     units = _units(root, names, outcome)
     results = render_units(chart, units, note=lambda text: reporter.note(f"note: {text}"))

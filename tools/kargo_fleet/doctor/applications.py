@@ -38,7 +38,7 @@ def of_unit(cluster: Snapshot, expected: Expected, unit: ExpectedUnit) -> Findin
         appset = next(name_of(one) for one in cluster.all(c.APPLICATION_SETS))
         message = f"there is no Application {name}, so Argo CD does not install the unit"
         fix = (
-            f"push {expected.fleet.services}/{unit.service} to the branch that Argo CD reads, then run "
+            f"push {expected.fleet.folder_of(unit.service)} to the branch that Argo CD reads, then run "
             f"`kubectl annotate applicationset {appset} -n {namespace} argocd.argoproj.io/application-set-refresh=true`"
         )
         return found("KF751", place, message, fix, unit.service)

@@ -101,7 +101,7 @@ def orphans(cluster: Snapshot, expected: Expected) -> Iterator[Finding]:
         if service in known or not kinds:
             continue
         verb = "belongs" if len(kinds) == 1 else "belong"
-        message = f"{first_of(kinds)} {verb} to no service: there is no {expected.fleet.services}/{service}"
+        message = f"{first_of(kinds)} {verb} to no service: there is no {expected.fleet.folder_of(service)}"
         fix = (
             f"run `kargo-fleet delete {service}` to delete the unit with its history, see docs/removing.md; "
             "or restore the folder"

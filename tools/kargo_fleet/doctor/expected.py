@@ -39,7 +39,7 @@ class Expected:
 
     @cached_property
     def _argocd(self) -> ArgoFleet:
-        return argo_fleet(self.fleet.data)
+        return argo_fleet(self.fleet.data, self.fleet.teams)
 
     @property
     def argocd_namespace(self) -> str:
@@ -61,12 +61,12 @@ def read_expected(root: Path, names: Sequence[str]) -> Expected:
     expected = Expected(fleet, chart, findings=[item for item in findings if fleet.broken])
     if fleet.broken:
         return expected
-    services, problems = scan.services(root, fleet.services)
+    services, problems = scan.services(fleet)
     expected.findings += problems
     expected.services = [service for service in services if is_service_name(service)]
     known = set(expected.services)
     # A unit may be in the cluster although its service is gone: the cluster decides what an unknown name is.
-    chosen = scan.chosen(root, fleet.services, names, known, also=lambda name: not scan.is_glob(name))
+    chosen = scan.chosen(fleet, names, known, also=lambda name: not scan.is_glob(name))
     for service in chosen or expected.services:
         if service not in known:
             expected.gone.append(service)

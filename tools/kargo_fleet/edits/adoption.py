@@ -33,7 +33,7 @@ def adopted(inputs: Inputs, item: Output) -> tuple[list[Finding], dict[str, str]
         return found, {}
     meaning = {**merge(inputs.chart.defaults, edited), "service": {"name": item.service}}
     below = inherited(inputs, item.service)
-    root, file = inputs.fleet.root, f"{inputs.fleet.services}/{item.service}/{SERVICE_FILE}"
+    root, file = inputs.fleet.root, f"{inputs.fleet.folder_of(item.service)}/{SERVICE_FILE}"
     before = generated.read(root / file)
     after = rewrite(_new_file(inputs.fleet, file) if before is None else before, difference(below, meaning), meaning)
     unit = build(inputs, item.service, RepositoryReader(root, {file: after.encode()}))

@@ -54,6 +54,11 @@ def _objects(description: str) -> dict[str, Any]:
     return {"type": "array", "description": description, "items": {"type": "object"}}
 
 
+def _passed_on(description: str) -> dict[str, Any]:
+    """Return the schema of an object of Argo CD's, in whose strings placeholders are replaced."""
+    return {"type": "object", "description": description, "additionalProperties": True}
+
+
 def _destination(description: str, namespace: dict[str, Any] | None = None) -> dict[str, Any]:
     properties = {
         "server": _reference("API server URL of the cluster in Argo CD.", minLength=1),
@@ -97,10 +102,12 @@ def _retry() -> dict[str, Any]:
 def _source() -> dict[str, Any]:
     replaced = {"placeholders": ["service", "stage"]}
     return _object(
-        "The chart that deploys a service; `<service>` and `<stage>` are replaced in every key.",
+        "The chart, kustomization or folder that deploys a service; `<service>` and `<stage>` are replaced in every key.",
         {
             "repoURL": _reference("Repository of the chart. Empty: git.repoURL.", **replaced),
-            "path": _reference("Folder of the chart in the repository.", **replaced),
+            "path": _reference(
+                "Folder of the chart, or of the kustomization or manifests, in the repository.", **replaced
+            ),
             "chart": _reference(
                 "Name of the chart in a Helm or OCI repository (repoURL); set targetRevision to its version.",
                 **replaced,
@@ -108,6 +115,11 @@ def _source() -> dict[str, Any]:
             "targetRevision": _reference(
                 "Branch, tag, commit or chart version. Empty: argocd.targetRevision.", **replaced
             ),
+            "kustomize": _passed_on(
+                "The folder is a kustomization; Argo CD's fields, such as namePrefix. Default: if the folders in this "
+                "repository have kustomization.yaml and no Chart.yaml.",
+            ),
+            "directory": _passed_on("The folder has plain manifests; Argo CD's fields, such as recurse."),
         },
     )
 
@@ -129,10 +141,11 @@ def _sets(*placeholders: str) -> dict[str, Any]:
     required = [*map(angled, placeholders)]
     needed = [{"pattern": word, "patternErrorMessage": f"a name with {word}"} for word in required]
     words = enumerate_words(required)
+    replaced = {"placeholders": list(placeholders)}
     return {
         "applicationName": _reference(
             f"Names of the Applications; must contain {words}.",
-            pattern=r"^([-a-z0-9]|<service>|<stage>)+$",
+            pattern=r"^([-a-z0-9]|<service>|<stage>|<team>)+$",
             patternErrorMessage=f"the name of an Application: a-z, 0-9, - and {words}",
             allOf=needed,
             placeholders=list(placeholders),
@@ -156,8 +169,11 @@ def _sets(*placeholders: str) -> dict[str, Any]:
             "description": "Allowed operations of a set. create-delete and sync delete Applications whose folder was removed.",
         },
         "preserveResourcesOnDeletion": _flag("Keep deployed objects when an Application is deleted."),
-        "labels": _map("Additional labels of every Application.", names=True),
-        "annotations": _map("Additional annotations of every Application, for example for Argo CD notifications."),
+        "labels": _map(f"Additional labels of every Application; {words} are replaced.", names=True, **replaced),
+        "annotations": _map(
+            f"Additional annotations of every Application, for example for Argo CD notifications; {words} are replaced.",
+            **replaced,
+        ),
         "preservedFields": _object(
             "Metadata of Applications that the set keeps when people or tools change it.",
             {"annotations": _strings("Names of annotations."), "labels": _strings("Names of labels.")},
@@ -176,7 +192,7 @@ def _sets(*placeholders: str) -> dict[str, Any]:
 
 _NAMESPACE = _reference(
     "Namespace of a workload; `<service>` and `<stage>` are replaced.",
-    pattern=r"^([-a-z0-9]|<service>|<stage>)+$",
+    pattern=r"^([-a-z0-9]|<service>|<stage>|<team>)+$",
     patternErrorMessage="the name of a namespace: a-z, 0-9, -, <service> and <stage>",
     placeholders=["service", "stage"],
 )
@@ -220,7 +236,7 @@ _WORKLOADS = _object(
         "appProject": _app_project(create=_flag("Generate the AppProject. false: it exists already.")),
         "source": _source(),
         "valueFiles": _strings(
-            "Values files, from the root of the repository, with `<services>`, `<service>`, `<stage>`.",
+            "Values files of a Helm chart, from the root of the repository, with `<services>`, `<service>`, `<stage>`.",
             "services",
             "service",
             "stage",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem
 from kargo_fleet.fleet import chart_source, nulls
 from kargo_fleet.fleet.chart import Chart
-from kargo_fleet.fleet.layers import Layer, in_layer, layer_problems
+from kargo_fleet.fleet.folder_pattern import FolderPattern
+from kargo_fleet.fleet.layers import Layer, for_team, in_layer, layer_problems
 from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.fleet.sections import DEFAULT_PRUNE_SHARE, DEFAULT_SERVICES, fleet_schema
 from kargo_fleet.fleet.shards import Shard, shards_of
+from kargo_fleet.fleet.tree import Tree, read_tree
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.json_schema import Schema
 from kargo_fleet.text.words import did_you_mean
@@ -24,17 +27,18 @@ from kargo_fleet.text.words import did_you_mean
 
 @dataclass(frozen=True)
 class Group:
-    """Values for the services whose names match one of the patterns (shell globs)."""
+    """Values for the services that match one of the patterns (shell globs): `names`, or `paths` as in payments/api."""
 
     name: str
-    pattern: re.Pattern[str]
+    names: re.Pattern[str]
+    paths: re.Pattern[str]
     layer: Layer
     registry: str = ""
     broken: bool = False
 
-    def has(self, service: str) -> bool:
+    def has(self, service: str, team: str = "") -> bool:
         """Return whether a service belongs to the group."""
-        return self.pattern.match(service) is not None
+        return self.names.match(service) is not None or self.paths.match(f"{team}/{service}") is not None
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,39 @@ class Fleet:
     broken: bool = False
     #: Whether there is no fleet.yaml. All of it may also come from defaults and from the command line.
     missing: bool = False
+
+    @cached_property
+    def layout(self) -> FolderPattern:
+        """Where the services are."""
+        return FolderPattern.of(self.services)
+
+    @cached_property
+    def tree(self) -> Tree:
+        """The services of the repository, as they are when this is first asked for."""
+        return read_tree(self.root, self.layout)
+
+    def team_of(self, service: str) -> str:
+        """Return the team of a service, "" where the layout has no teams or there is no such service."""
+        found = self.tree.found(service) if self.layout.has_teams else ()
+        return found[0].team if found else ""
+
+    def folder_of(self, service: str) -> str:
+        """Return the folder of a service."""
+        return self.layout.folder(service, self.team_of(service) or "<team>")
+
+    @property
+    def teams(self) -> dict[str, str]:
+        """The team of every service, where the layout has teams."""
+        return {name: self.team_of(name) for name in self.tree.names} if self.layout.has_teams else {}
+
+    def groups_of(self, service: str) -> list[Group]:
+        """Return the groups that a service belongs to, in their order."""
+        team = self.team_of(service)
+        return [group for group in self.groups if group.has(service, team)]
+
+    def is_in(self, group: Group, service: str) -> bool:
+        """Return whether a service belongs to a group."""
+        return group.has(service, self.team_of(service))
 
     @property
     def file(self) -> Layer:
@@ -129,7 +166,7 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
     """Validate fleet.yaml and return the fleet. It is `broken` when a mistake concerns every service."""
     if file.unusable:
         return broken_fleet(root), list(file.findings)
-    problems = layer_problems(Schema(fleet_schema(chart.schema)), file.layer)
+    problems = layer_problems(Schema(fleet_schema(chart.schema)), _with_a_team(file.layer))
     findings = [*file.findings, *(in_layer(_moved(problem, file.data), file.layer) for problem in problems)]
     problems = [problem for problem in problems if problem.is_error]
     if any(_concerns_everyone(problem.path) for problem in problems):
@@ -139,6 +176,14 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
     fleet = _fleet(root, file, frozenset(str(problem.path[1]) for problem in problems))
     idle = nulls.problems(chart.schema, fleet.layer.values, [chart.defaults])
     return fleet, [*findings, *(in_layer(problem, fleet.layer) for problem in idle)]
+
+
+def _with_a_team(layer: Layer) -> Layer:
+    """Return fleet.yaml as the services of some team have it, if there are teams: `<team>` alone may be no legal value."""
+    services = layer.values.get("services")
+    if not (isinstance(services, str) and FolderPattern.of(services).has_teams):
+        return layer
+    return replace(layer, values={**for_team(layer, "team", escapes=True).values, "services": services})
 
 
 def _moved(problem: Problem, data: Mapping[str, Any]) -> Problem:
@@ -173,11 +218,15 @@ def _fleet(root: Path, file: FleetFile, broken: frozenset[str] = frozenset()) ->
 
     groups = []
     for name, group in section("groups").items():
-        pattern = "|".join(f"(?:{fnmatch.translate(item)})" for item in group["services"])
+        patterns = group["services"]
+        names, paths = (
+            _any_of(item for item in patterns if "/" not in item),
+            _any_of(item for item in patterns if "/" in item),
+        )
         values = {} if name in broken else group.get("values") or {}
         layer = Layer(FLEET_FILE, ("groups", name, "values"), values, file.text)
         registry = {} if name in broken else group.get("image") or {}
-        groups.append(Group(name, re.compile(pattern), layer, _registry(registry), name in broken))
+        groups.append(Group(name, names, paths, layer, _registry(registry), name in broken))
     return Fleet(
         root=root,
         data=file.data,
@@ -191,6 +240,11 @@ def _fleet(root: Path, file: FleetFile, broken: frozenset[str] = frozenset()) ->
         max_prune_share=section("prune").get("maxShare", DEFAULT_PRUNE_SHARE),
         missing=file.missing,
     )
+
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Return the regular expression for any of the patterns of a shell."""
+    return re.compile("|".join(f"(?:{fnmatch.translate(item)})" for item in patterns) or "(?!)")
 
 
 def _registry(image: Mapping[str, Any]) -> str:
@@ -208,8 +262,8 @@ def _idle_in_groups(fleet: Fleet, chart: Chart, services: list[str]) -> list[Fin
     for index, group in enumerate(fleet.groups):
         if not nulls.problems(chart.schema, group.layer.values, [chart.defaults, fleet.layer.values]):
             continue
-        members = [service for service in services if group.has(service)]
-        weaker = sorted({tuple(other.has(service) for other in fleet.groups[:index]) for service in members})
+        members = [service for service in services if fleet.is_in(group, service)]
+        weaker = sorted({tuple(fleet.is_in(other, service) for other in fleet.groups[:index]) for service in members})
         found = []
         for choice in weaker:
             others = [other.layer.values for other, chosen in zip(fleet.groups, choice, strict=False) if chosen]
@@ -227,10 +281,11 @@ def _unmatched(fleet: Fleet, services: list[str]) -> list[Finding]:
     findings = []
     for group in fleet.groups:
         for index, pattern in enumerate(fleet.data["groups"][group.name]["services"]):
-            if any(fnmatch.fnmatchcase(service, pattern) for service in services):
+            known = fleet.tree.paths if "/" in pattern else services
+            if any(fnmatch.fnmatchcase(service, pattern) for service in known):
                 continue
             position, _ = yaml_reader.locate(fleet.text, ("groups", group.name, "services", index))
-            fix = did_you_mean(pattern, services, "correct the pattern or remove it")
+            fix = did_you_mean(pattern, known, "correct the pattern or remove it")
             message = f'groups.{group.name}.services: "{pattern}" matches no service'
             findings.append(Finding(Place(FLEET_FILE, *position), "KFW101", message, fix))
     return findings

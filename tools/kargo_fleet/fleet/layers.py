@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted
@@ -25,6 +25,13 @@ class Layer:
         """Return the place of the value at `path`, or of the deepest part of the path that exists."""
         position, _ = yaml_reader.locate(self.text, (*self.base, *path), key=key)
         return Place(self.file, *position)
+
+
+def for_team(layer: Layer, team: str, *, escapes: bool = False) -> Layer:
+    """Return the layer with `<team>` replaced, where the layout has teams; see `placeholders.filled` for `escapes`."""
+    if "<team>" not in layer.text:  # as in nearly all
+        return layer
+    return replace(layer, values=placeholders.filled(layer.values, "team", team or "<team>", escapes=escapes))
 
 
 def schema_findings(schema: Schema, layer: Layer, service: str = "") -> list[Finding]:

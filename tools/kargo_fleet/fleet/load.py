@@ -14,7 +14,9 @@ from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.chart_source import chart_source
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.examples import example_findings
+from kargo_fleet.fleet.folder_pattern import TEAM
 from kargo_fleet.fleet.layers import in_layer
+from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.fleet.sections import REGISTRY_SCHEMA
 from kargo_fleet.text.json_schema import Schema
 
@@ -48,6 +50,8 @@ def load(root: Path, *, image_repository: str | None = None, git_repo_url: str |
         fleet = config.broken_fleet(root)
     _check_option(REGISTRY_SCHEMA, "--image-repository", image_repository)
     _check_option(chart.schema["properties"]["git"]["properties"]["repoURL"], "--git-repo-url", git_repo_url)
+    if image_repository and TEAM in image_repository and not fleet.layout.has_teams:
+        raise FleetError(f"--image-repository: {TEAM} is not replaced: `services` of {FLEET_FILE} has no {TEAM}")
     return Loaded(chart, fleet.overridden(image_repository, git_repo_url), findings)
 
 

@@ -1,19 +1,17 @@
-"""The services of a fleet: the folders of `services/`."""
+"""The services of a fleet: which ones there are, which ones a person means, and which names they may have."""
 
 from __future__ import annotations
 
 import fnmatch
 import os
 import re
-import shlex
 from collections.abc import Callable, Collection, Iterable
-from itertools import pairwise
 from pathlib import Path
 
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Place
+from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import (
-    FLEET_FILE,
     LONGEST_RELEASE,
     LONGEST_SERVICE,
     NameFault,
@@ -23,42 +21,22 @@ from kargo_fleet.fleet.names import (
 from kargo_fleet.text.words import did_you_mean
 
 
-def services(root: Path, folder: str) -> tuple[list[str], list[Finding]]:
-    """Return the names of the folders that are services, sorted; or none, and the reason.
-
-    Files, hidden folders and folders that start with `_` are ignored. Symbolic links to folders are followed. The names are
-    not validated: see `name_findings`.
-    """
-    try:
-        with os.scandir(root / folder) as entries:
-            names = sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
-    except FileNotFoundError:
-        return [], [_nothing(root, folder, "the folder does not exist")]
-    except OSError as error:
-        return [], [
-            Finding(
-                Place(folder),
-                "KF001",
-                f"cannot be read: {error.strerror}",
-                "check that it is a folder that you may read",
-            )
-        ]
-    if not names:
-        return [], [_nothing(root, folder, "the folder has no subfolders")]
-    return names, []
+def services(fleet: Fleet) -> tuple[list[str], list[Finding]]:
+    """Return the names of the services, sorted; or none, and the reason. The names are not validated: see `name_findings`."""
+    return fleet.tree.names, list(fleet.tree.findings)
 
 
-def some(root: Path, folder: str, names: Iterable[str] = ()) -> list[str]:
+def some(fleet: Fleet, names: Iterable[str] = ()) -> list[str]:
     """Return the services that a person means by `names`, all when there are none. Raises FleetError without any service."""
-    known, found = services(root, folder)
+    known, found = services(fleet)
     for finding in found:
-        raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
-    return chosen(root, folder, names, known) or known
+        if not known:
+            raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
+    return chosen(fleet, names, known) or known
 
 
 def chosen(
-    root: Path,
-    folder: str,
+    fleet: Fleet,
     names: Iterable[str],
     known: Collection[str],
     *,
@@ -68,17 +46,18 @@ def chosen(
     """Return the services that a person means by `names`, sorted, each once.
 
     A name may be a glob (`pay-*`) over the `known` services, or the path of the service's folder or of a file in it, with
-    or without a slash at its end. Other names count only if `also` accepts them. Raises FleetError for all names that are
-    none of these, with suggestions; they are missing `where`, by default in `folder`.
+    or without a slash at its end. Where there are teams, it may be a team's service (`payments/api`) or a glob over these.
+    Other names count only if `also` accepts them. Raises FleetError for all names that are none of these, with suggestions;
+    they are missing `where`, by default in the folder of all services.
     """
     found: set[str] = set()
     missing = []
-    for name in (_name(root, folder, given) for given in names):
-        matches = [name] if name in known or also(name) else fnmatch.filter(known, name)
+    for name in (_name(fleet, given) for given in names):
+        matches = [name] if name in known or also(name) else fnmatch.filter(known, name) or _of_team(fleet, name, known)
         found.update(matches)
         missing += [] if matches else [name]
     if missing:
-        raise unknown(missing, known, where or f"{folder}/")
+        raise unknown(missing, known, where or f"{fleet.layout.base}/")
     return sorted(found)
 
 
@@ -87,18 +66,23 @@ def is_glob(name: str) -> bool:
     return bool(set(name) & set("*?["))
 
 
-def _name(root: Path, folder: str, given: str) -> str:
+def _of_team(fleet: Fleet, name: str, known: Collection[str]) -> list[str]:
+    """Return the services that a name such as payments/api or payments/* means."""
+    return [one.service for one in fleet.tree.folders if one.service in known and fnmatch.fnmatchcase(one.path, name)]
+
+
+def _name(fleet: Fleet, given: str) -> str:
     """Return the name of a service that is given by its name or, as a shell completes it, by a path.
 
     A path is relative to the current folder, as those of other programs, or else to the repository.
     """
     if "/" not in given and given not in (".", ".."):
         return given
-    services = os.path.realpath(root / folder)
-    for start in (os.getcwd(), root):
+    services = os.path.realpath(fleet.root / fleet.layout.base)
+    for start in (os.getcwd(), fleet.root):
         path = os.path.relpath(os.path.realpath(os.path.join(start, given)), services)
-        if not path.startswith(".."):
-            return path.partition("/")[0]
+        if not path.startswith("..") and (found := fleet.layout.find(path)):
+            return found
     return given.rstrip("/")
 
 
@@ -115,29 +99,9 @@ def unknown(names: Iterable[str], known: Iterable[str], where: str) -> FleetErro
     return FleetError("\n".join(lines))
 
 
-def _above(root: Path) -> Path | None:
-    """Return the closest parent folder of `root` that is a fleet, if there is one in the same Git repository."""
-    here = root.resolve()
-    for folder, parent in pairwise([here, *here.parents]):
-        if (folder / ".git").exists():
-            break
-        if (parent / FLEET_FILE).is_file():
-            return parent
-    return None
-
-
-def _nothing(root: Path, folder: str, why: str) -> Finding:
-    fix = f"create {folder}/<service>/ with a values-<stage>.yaml per stage, or set `services` in {FLEET_FILE}"
-    if not (root / FLEET_FILE).exists():
-        fix = f"there is no {FLEET_FILE}: run `kargo-fleet init`, which finds the services in other folders, too"
-        if above := _above(root):
-            fix = f"the fleet is above this folder: pass -C {shlex.quote(str(above))}"
-    return Finding(Place(folder), "KF203", f"no services: {why}", fix)
-
-
 def name_findings(folder: str, name: str) -> list[Finding]:
-    """Return the findings about the name of a service."""
-    place = Place(f"{folder}/{name}")
+    """Return the findings about the name of the service in `folder`."""
+    place = Place(folder)
     fault = fault_of(name)
     if fault is NameFault.NOT_A_LABEL:
         suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -8,8 +8,9 @@ from typing import Any
 from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.capacity_section import CAPACITY_SCHEMA
 from kargo_fleet.fleet.chart_source import DEFAULT_PATH
+from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN
 from kargo_fleet.fleet.shards import HEAVIEST, Shard
-from kargo_fleet.text.image_references import REGISTRY
+from kargo_fleet.text.image_references import REGISTRY_PATTERN
 
 #: Defaults of fleet.yaml. Those of `argocd` and `capacity` are in argocd/settings.py and capacity/assumptions.py.
 DEFAULT_SERVICES = "services"
@@ -23,14 +24,15 @@ _SHARD_MESSAGE = "the name of a shard: a-z, 0-9 and -, at most 40 characters"
 OCI_PATTERN = r"^oci://[A-Za-z0-9.\-\[\]:]+(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$"
 _URL = r"^https?://[^\s/@]+(/\S*)?$"
 _VERSION = r"^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
-#: A path from the root of the repository.
-FOLDER_PATTERN = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$"
 
 #: What `image.registry` and --image-repository may be.
 REGISTRY_SCHEMA: dict[str, Any] = {
     "type": ["string", "null"],
-    "pattern": f"^({REGISTRY})?$",
-    "patternErrorMessage": "a registry such as registry.example.com, localhost:5000 or ghcr.io/example",
+    "pattern": f"^({REGISTRY_PATTERN})?$",
+    "patternErrorMessage": "a registry such as registry.example.com, localhost:5000 or ghcr.io/example, or a pattern of "
+    "images such as ghcr.io/example/<service>-image",
+    "names": True,
+    "placeholders": ["service"],
     "reference": "registry",
     "maxLength": 255,
 }
@@ -57,18 +59,22 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "services": {
-                "description": "Folder with one folder per service.",
+                "description": "Folder with one folder per service, or a pattern of these folders: services/<team>/<service>.",
                 "default": DEFAULT_SERVICES,
                 "type": "string",
-                "pattern": FOLDER_PATTERN,
-                "patternErrorMessage": "a path from the root of the repository, such as services",
+                "pattern": SERVICES_PATTERN,
+                "patternErrorMessage": "a path from the root of the repository, such as services, or a pattern such as "
+                "services/<team>/<service>",
+                "names": True,
+                "placeholders": ["team", "service"],
             },
             "image": section(
                 "Location of the images.",
                 {
                     "registry": {
                         **REGISTRY_SCHEMA,
-                        "description": "Registry or a path in it; images are `<registry>/<service>` unless image.repoURL is set.",
+                        "description": "Registry or a path in it; images are `<registry>/<service>` unless image.repoURL is set. "
+                        "With `<service>` in it, the whole pattern: `ghcr.io/example/<service>-image`.",
                     }
                 },
             ),
@@ -166,7 +172,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                     "required": ["services"],
                     "properties": {
                         "services": {
-                            "description": "Names of services, or globs with * and ?.",
+                            "description": "Names of services, or globs with * and ?. With a slash, of team and service: `payments/*`.",
                             "type": "array",
                             "minItems": 1,
                             "items": {"type": "string", "minLength": 1},
@@ -176,7 +182,8 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                             {
                                 "registry": {
                                     **REGISTRY_SCHEMA,
-                                    "description": "Registry of these services: images are `<registry>/<service>`.",
+                                    "description": "Registry of these services: images are `<registry>/<service>`, or a pattern with "
+                                    "`<service>` in it.",
                                 }
                             },
                         ),

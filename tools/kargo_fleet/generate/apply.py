@@ -134,7 +134,7 @@ def _refusal(desired: Desired) -> Finding | None:
     """Return why pruning is refused, if it is: removing values files ends in removing Projects, their namespaces and their history."""
     if not desired.services:
         message = "nothing is pruned: there are no services"
-        return Finding(Place(VALUES), "KF504", message, f"restore {desired.fleet.services}/")
+        return Finding(Place(VALUES), "KF504", message, f"restore {desired.fleet.layout.base}/")
     fleet = len(desired.services) + len(desired.orphans)
     allowed = max(1, int(fleet * desired.fleet.max_prune_share))
     if len(desired.orphans) <= allowed:

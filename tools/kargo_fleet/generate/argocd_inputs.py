@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from kargo_fleet.argocd.settings import ArgoFleet, StageApplication, argo_fleet
-from kargo_fleet.argocd.workload_sets import value_files
+from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, ArgoFleet, StageApplication, argo_fleet
+from kargo_fleet.argocd.workload_sets import GENERATE_PATHS, generate_paths, value_files
 from kargo_fleet.clients.git import ignored
 from kargo_fleet.findings import Finding, KeyPath, Place
 from kargo_fleet.fleet.chart import CHART_FILE, packaged, version_of
@@ -17,10 +18,15 @@ from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import FLEET_FILE, VALUES, values_path
 from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.fleet.vendored import read_record
+from kargo_fleet.generate.workload_kind import KUSTOMIZATIONS, folders_used
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.words import first_of
 
 Services = Mapping[str, Sequence[StageApplication]]
+
+#: What must be in the folder of a workload, by what it is rendered with; the first name is the usual one.
+CHART_FILES = {"helm": (CHART_FILE,), "kustomize": KUSTOMIZATIONS, "directory": ("",)}
+_CALLED = {"helm": "chart", "kustomize": "kustomization", "directory": "folder"}
 
 _VENDOR = "run `kargo-fleet chart vendor` and commit the result, or set chart.oci and chart.version"
 
@@ -50,7 +56,7 @@ def argocd_inputs(fleet: Fleet, services: Services, reported: Collection[str] = 
     The working tree stands for the branch that Argo CD follows.
     """
     found = ArgocdInputs(others=list(_below_the_root(fleet)))
-    argo = argo_fleet(fleet.data)
+    argo = argo_fleet(fleet.data, fleet.teams)
     if argo.chart.origin is Origin.REPOSITORY:
         found.blocking += _chart(fleet, argo.chart.path)
         found.others += _vendored(fleet, argo.chart.path)
@@ -134,6 +140,7 @@ class _Workloads:
         self.fleet, self.argo, self.services, self.reported, self.found = fleet, argo, services, reported, found
         self.root = f"{fleet.root}{os.sep}"
         self.seen: dict[str, bool] = {}
+        self.unwatched: dict[str, str] = {}
         self.missing: dict[tuple[str, KeyPath], dict[str, None]] = {}
 
     def check(self) -> None:
@@ -144,10 +151,12 @@ class _Workloads:
         for stage, services in by_stage.items():
             settings = self.argo.workload(stage)
             if settings["targetRevision"] != self.argo.revision:
-                self._leave(f"the values files of stage {stage} on {settings['targetRevision']}")
-            elif not settings["ignoreMissingValueFiles"]:
+                what = "values files" if self.argo.is_helm else "workloads"
+                self._leave(f"the {what} of stage {stage} on {settings['targetRevision']}")
+            elif self.argo.is_helm and not settings["ignoreMissingValueFiles"]:
                 self._value_files(settings, stage, services)
             self._charts(settings, stage, services)
+        self._report_bases()
         for (pattern, path), lacking in self.missing.items():
             self._report(pattern, path, list(lacking))
 
@@ -166,17 +175,52 @@ class _Workloads:
         is_here = chosen.get("repoURL") in (None, "", self.argo.repo_url)
         is_here &= (chosen.get("targetRevision") or settings["targetRevision"]) == self.argo.revision
         if chosen.get("path") and not chosen.get("chart") and is_here:
-            pattern = f"/{chosen['path'].strip('/')}/{CHART_FILE}"
-            self._look(pattern, ("argocd", "workloads", "source", "path"), stage, services)
+            first, *others = CHART_FILES[self._kind]
+            pattern = f"/{chosen['path'].strip('/')}/"
+            self._look(pattern + first, ("argocd", "workloads", "source", "path"), stage, services, others)
+            if self._kind == "kustomize":
+                self._bases(settings, stage, services)
         elif chosen.get("path") or chosen.get("chart"):
             self._leave("the charts of the workloads")
 
-    def _look(self, pattern: str, path: KeyPath, stage: str, services: Sequence[str]) -> None:
-        pattern = pattern.lstrip("/").replace("<services>", self.argo.services)
+    @property
+    def _kind(self) -> str:
+        """What the workloads are rendered with."""
+        return next((key for key in KINDS_OF_SOURCE if key in self.argo.workloads["source"]), "helm")
+
+    def _bases(self, settings: Mapping[str, Any], stage: str, services: Sequence[str]) -> None:
+        """Note the folders that kustomizations use and whose changes Argo CD would not notice."""
+        patterns = generate_paths(settings).split(";")
         for service in services:
-            file = expanded(pattern, service, stage)
+            folder = self.argo.filled(settings["source"]["path"].strip("/"), service, stage)
+            watched = [self.argo.filled(path.strip("/"), service, stage) for path in patterns if path != "."]
+            for used in folders_used(self.fleet.root / folder):
+                place = posixpath.normpath(f"{folder}/{used}")
+                if not any(f"{place}/".startswith(f"{path}/") for path in [folder, *watched]):
+                    self.unwatched.setdefault(place, f"{';'.join(patterns)};/{place}")
+
+    def _report_bases(self) -> None:
+        if not self.unwatched:
+            return
+        path = ("argocd", "workloads", "source", "path")
+        message = (
+            f"kustomizations of the workloads use {first_of(list(self.unwatched))}, "
+            f"but changes there do not reach the Applications: {GENERATE_PATHS} does not name it"
+        )
+        paths = next(iter(self.unwatched.values()))
+        fix = f'set argocd.workloads.annotations: {{{GENERATE_PATHS}: "{paths}"}}'
+        self.found.others.append(Finding(place_in_fleet_file(self.fleet, path), "KFW203", message, fix, path=path))
+
+    def _look(
+        self, pattern: str, path: KeyPath, stage: str, services: Sequence[str], others: Sequence[str] = ()
+    ) -> None:
+        """Look for a file for each service; `others` are names that it may have instead."""
+        pattern = pattern.lstrip("/").replace("<services>", self.argo.layout.parent)
+        for service in services:
+            file = self.argo.filled(pattern, service, stage)
             if file not in self.seen:
-                self.seen[file] = file in self.reported or os.access(self.root + file, os.F_OK)
+                names = [file, *(f"{file.rpartition('/')[0]}/{name}" for name in others)]
+                self.seen[file] = file in self.reported or any(os.access(self.root + name, os.F_OK) for name in names)
             if not self.seen[file]:
                 self.missing.setdefault((pattern, path), {})[service] = None
 
@@ -184,11 +228,11 @@ class _Workloads:
         place = place_in_fleet_file(self.fleet, path)
         is_chart = path[2] == "source"
         fix = (
-            "correct argocd.workloads.source.path, or add the chart"
+            f"correct argocd.workloads.source.path, or add the {_CALLED[self._kind]}"
             if is_chart
             else "add the file, or set argocd.workloads.ignoreMissingValueFiles: true"
         )
-        what = "the chart of the workloads" if is_chart else "a values file of the workloads"
+        what = f"the {_CALLED[self._kind]} of the workloads" if is_chart else "a values file of the workloads"
         if expanded(pattern, "") == pattern and "<stage>" not in pattern:
             message = f"Argo CD will not find {what}: there is no {pattern} in this repository"
             self.found.blocking.append(Finding(place, "KF602", message, fix, path=path))

@@ -22,6 +22,7 @@ from kargo_fleet.fleet.names import ARGOCD, FLEET_FILE, VALUES, is_service_name,
 from kargo_fleet.generate.argocd_inputs import Unchecked, argocd_inputs, place_in_fleet_file
 from kargo_fleet.generate.cache import Cache, open_cache
 from kargo_fleet.generate.evaluate import EvaluatedService, cached, evaluator
+from kargo_fleet.generate.workload_kind import with_workload_kind
 from kargo_fleet.unit.build import Inputs
 from kargo_fleet.unit.values_file import HEADER
 
@@ -66,11 +67,11 @@ def desired_state(
     if fleet.broken:
         return desired
     if names:
-        known, _ = scan.services(root, fleet.services)
-        names = scan.chosen(root, fleet.services, names, known, also=lambda name: (root / values_path(name)).exists())
+        known, _ = scan.services(fleet)
+        names = scan.chosen(fleet, names, known, also=lambda name: (root / values_path(name)).exists())
         desired.services = [name for name in names if name in known]
     else:
-        desired.services, found = scan.services(root, fleet.services)
+        desired.services, found = scan.services(fleet)
         desired.findings += found
         desired.findings += group_findings(fleet, chart, desired.services) if desired.services else []
     # One service is evaluated faster than the whole cache is read.
@@ -101,7 +102,11 @@ def _evaluate(
 
 def _cache(chart: Chart, fleet: Fleet) -> Cache:
     # fleet.data, too: it includes the options of the command line. The order of its keys is that of the generated files.
-    return open_cache(fleet.root, [fleet.text, json.dumps([fleet.data, fleet.missing, chart.defaults, chart.schema])])
+    # That a name is taken twice shows in no lookup of the service that had it first.
+    shared = [fleet.data, fleet.missing, chart.defaults, chart.schema]
+    return open_cache(
+        fleet.root, [fleet.text, json.dumps([*shared, *([fleet.tree.twice] if fleet.tree.twice else [])])]
+    )
 
 
 def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) -> None:
@@ -109,7 +114,8 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     made = {found: [StageApplication(*stage) for stage in found] for found in {one.stages for one in services}}
     stages = {one.service: made[one.stages] for one in services if is_service_name(one.service)}
     shards = {one.service: one.shard for one in services} if fleet.shards else {}
-    found = [_placed(finding, fleet) for finding in validate.findings(fleet.data, stages, shards)]
+    fleet = with_workload_kind(fleet, stages)
+    found = [_placed(finding, fleet) for finding in validate.findings(fleet.data, stages, shards, fleet.teams)]
     reported = {finding.path for finding in desired.findings if finding.path and finding.code == "KF104"}
     desired.findings += [finding for finding in found if finding.path not in reported]
     missing = {finding.place.file for finding in desired.findings if finding.code == "KF401"}
@@ -118,8 +124,8 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     desired.unchecked = inputs.unchecked
     if inputs.blocking or any(not finding.service for finding in found):
         return  # the last good files stay
-    files = manifests.manifests(fleet.data, stages, shards)
-    header = HEADER.format(sources=f"{FLEET_FILE} and {fleet.services}/")
+    files = manifests.manifests(fleet.data, stages, shards, fleet.teams)
+    header = HEADER.format(sources=f"{FLEET_FILE} and {fleet.layout.base}/")
     for path, body in files.items():
         _add_output(desired, root, path, generated.render([header], body))
     desired.replaced = _replaced(root, files)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kargo_fleet.errors import FleetError
-from kargo_fleet.fleet.sections import FOLDER_PATTERN
+from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.words import first_of, plural
 

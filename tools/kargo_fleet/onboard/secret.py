@@ -44,7 +44,7 @@ def secret(
         )
     data = {"repoURL": address}
     if kind is SecretKind.IMAGE:
-        data = {"repoURL": f"^{_escaped(address)}/.+$", "repoURLIsRegex": "true"}
+        data = {"repoURL": f"^{_images(address)}$", "repoURLIsRegex": "true"}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -74,6 +74,12 @@ def _check_group(fleet: Fleet, kind: SecretKind, name: str) -> None:
         raise FleetError("--group requires image: groups have registries of their own, but no repository")
     if not registries[name]:
         raise FleetError(f"there is no group {name!r} with image.registry in {FLEET_FILE}; {known}")
+
+
+def _images(registry: str) -> str:
+    """Return the regular expression of the images of a registry, or of a pattern such as ghcr.io/example/<service>-image."""
+    images = _escaped(registry).replace("<service>", "[a-z0-9-]+").replace("<team>", "[^/]+")
+    return images if "<service>" in registry else f"{images}/.+"
 
 
 def _escaped(text: str) -> str:

@@ -14,8 +14,8 @@ from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet import chart_source
 from kargo_fleet.fleet.chart import CHART_FILE, packaged, version_of
 from kargo_fleet.fleet.config import FleetFile
+from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN
 from kargo_fleet.fleet.names import FLEET_FILE
-from kargo_fleet.fleet.sections import FOLDER_PATTERN
 from kargo_fleet.fleet.vendored import RECORD, VendoredChart, read_record, record_text
 
 #: What belongs to the package; a checkout has tests, scenarios and the template of the README beside it.

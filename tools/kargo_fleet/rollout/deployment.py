@@ -86,11 +86,9 @@ def prepare(
     Raises FleetError without services, for a name that is no service, without Kargo, and when Helm's version cannot do
     what `options` ask for.
     """
-    known, none = scan.services(root, fleet.services)
+    known, none = scan.services(fleet)
     if services:
-        known = scan.chosen(
-            root, fleet.services, services, known, also=lambda name: (root / values_path(name)).exists()
-        )
+        known = scan.chosen(fleet, services, known, also=lambda name: (root / values_path(name)).exists())
     for finding in none if not known else ():
         raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
     helm = kube.helm_version()

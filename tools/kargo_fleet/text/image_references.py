@@ -22,6 +22,19 @@ IMAGE = f"({_HOST}(:{_PORT})?/)?{_COMPONENTS}"
 #: at the end is ignored.
 REGISTRY = rf"({_COMPONENTS}|({_HOST}:{_PORT}|{_NAME}(\.{_NAME})+)(/{_COMPONENTS})?)/?"
 
+#: The placeholders that `image.registry` may have anywhere. With `<service>` it is the whole of an image's name.
+_REPLACED = "<service>|<team>"
+
+
+def _with_placeholders(grammar: str) -> str:
+    return grammar.replace("[a-z0-9]+", f"([a-z0-9]|{_REPLACED})+").replace(
+        "[A-Za-z0-9]+", f"([A-Za-z0-9]|{_REPLACED})+"
+    )
+
+
+#: A registry, or a pattern such as ghcr.io/example/<team>-<service>-image.
+REGISTRY_PATTERN = _with_placeholders(REGISTRY)
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOST_AND_PORT = re.compile(r"[^/:]+:([^/]*)(/.*)?")
 _TAG = re.compile(r"(.*/[^/:]*):[^/]*")
@@ -37,7 +50,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "image": Kind(re.compile(IMAGE, re.ASCII), "image repositories"),
-    "registry": Kind(re.compile(REGISTRY, re.ASCII), "registries"),
+    "registry": Kind(re.compile(REGISTRY_PATTERN, re.ASCII), "registries"),
 }
 
 
@@ -46,9 +59,12 @@ def explain(text: str, kind: str) -> tuple[str, str]:
     pattern, plural = KINDS[kind]
     reasons = []
     wanted = text
-    if "<" in wanted:
+    if kind == "registry" and "<" in re.sub(_REPLACED, "", wanted):
+        reasons.append("only <service> and <team> are replaced here")
+        wanted = ""
+    elif kind == "image" and "<" in wanted:
         reasons.append("placeholders are not replaced here; images are <image.registry>/<service>")
-        wanted = re.split(r"/?<", wanted)[0] if kind == "registry" else ""
+        wanted = ""
     if any(character.isspace() for character in wanted):
         reasons.append(f"{plural} have no spaces")
         wanted = "".join(wanted.split())
@@ -78,3 +94,9 @@ def explain(text: str, kind: str) -> tuple[str, str]:
     if "--" in wanted:
         reasons.append("Kargo accepts no -- in image references")
     return reasons[0] if reasons else "", wanted if pattern.fullmatch(wanted) else ""
+
+
+def image_of(registry: str, service: str, team: str = "") -> str:
+    """Return the image of a service: the registry with `<service>` filled in, or with the service's name appended."""
+    pattern = registry if "<service>" in registry else f"{registry}/<service>"
+    return pattern.replace("<service>", service).replace("<team>", team)

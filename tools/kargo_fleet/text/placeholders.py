@@ -16,14 +16,16 @@ from kargo_fleet.text.schema_nodes import Node, child
 from kargo_fleet.text.words import enumerate_words, similar
 
 _WORD = re.compile(r"<([A-Za-z][A-Za-z0-9_-]*)>")
-#: What looks like a placeholder and is none: a named group of a regular expression, and Kargo's expressions.
-_OTHER = re.compile(r"\(\?P?<|\$\{\{.*?\}\}", re.DOTALL)
-_KNOWN = ("service", "stage", "version")
+#: What looks like a placeholder and is none: a named group of a regular expression, Kargo's expressions, and what was
+#: escaped.
+_OTHER = re.compile(r"\(\?P?<|\$\{\{.*?\}\}|\\<team>", re.DOTALL)
+_KNOWN = ("service", "stage", "version", "team")
 #: What people write instead, in lowercase and without - and _.
 _SYNONYMS = {
     **dict.fromkeys(["svc", "servicename", "app", "appname", "application", "name"], "service"),
     **dict.fromkeys(["stagename", "env", "environment"], "stage"),
     **dict.fromkeys(["tag", "imagetag"], "version"),
+    **dict.fromkeys(["teamname", "team"], "team"),
 }
 #: How close a word is to a placeholder that it was meant to be: `servcie` is (0.86), `page` is not (0.67).
 _CLOSE = 0.75
@@ -37,6 +39,18 @@ def problems(schema: Node, data: Any) -> list[Problem]:
 def angled(word: str) -> str:
     """Return the placeholder of a word, as people write it."""
     return "<" + word + ">"
+
+
+def filled(data: Any, word: str, value: str, *, escapes: bool = False) -> Any:
+    r"""Return plain data with a placeholder replaced in every string. `\<team>` becomes `<team>`; with `escapes`, it stays."""
+    if isinstance(data, dict):
+        return {key: filled(inner, word, value, escapes=escapes) for key, inner in data.items()}
+    if isinstance(data, list):
+        return [filled(inner, word, value, escapes=escapes) for inner in data]
+    if not isinstance(data, str) or "<" not in data:
+        return data
+    kept = "\\" * escapes + angled(word)
+    return re.sub(rf"(\\?){angled(word)}", lambda found: kept if found[1] else value, data)
 
 
 def _problems(root: Node, node: Node, data: Any, path: KeyPath) -> Iterator[Problem]:
@@ -74,6 +88,8 @@ def _meant(word: str, replaced: Sequence[str]) -> str:
 def _fix(meant: str, replaced: Sequence[str], path: KeyPath) -> str:
     if meant in replaced:
         return f"did you mean {angled(meant)}?"
+    if meant == "team":
+        return "set `services` of fleet.yaml to services/<team>/<service>, or write the value itself"
     if replaced:
         return "remove it, or write the value itself"
     expression = {"service": "${{ vars.service }}", "stage": "${{ ctx.stage }}"}.get(meant)

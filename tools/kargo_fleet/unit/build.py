@@ -22,6 +22,7 @@ from kargo_fleet.fleet.layers import (
     Layer,
     attributed,
     decides,
+    for_team,
     in_layer,
     in_layers,
     once_per_pipeline,
@@ -35,8 +36,11 @@ from kargo_fleet.fleet.scan import name_findings
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import assign
 from kargo_fleet.text import yaml_reader
+from kargo_fleet.text.image_references import image_of
+from kargo_fleet.text.placeholders import filled
 from kargo_fleet.text.words import closest, did_you_mean
 from kargo_fleet.unit import promoted_files, rules, warnings
+from kargo_fleet.unit.folders import nested_findings, team_findings
 
 #: Words in the place of a stage that say that a file is for all stages, or for a program.
 _NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
@@ -56,16 +60,20 @@ class Inputs:
         """The chart's defaults, with the repository and the services folder of fleet.yaml filled in."""
         known: dict[str, Any] = {"git": self.fleet.git}
         if self.fleet.services != DEFAULT_SERVICES:
-            known["promotion"] = {"path": f"{self.fleet.services}/<service>/values-<stage>.yaml"}
+            known["promotion"] = {"path": f"{self.fleet.layout.pattern}/values-<stage>.yaml"}
         return merge(self.chart.defaults, known)
 
     def shared(self, service: str) -> tuple[dict[str, Any], list[Layer], bool]:
         """Return the values from all layers but the service's own, those layers, and whether a layer is broken."""
-        groups = [group for group in self.fleet.groups if group.has(service)]
-        layers = [self.fleet.git_layer, self.fleet.layer, *(group.layer for group in groups)]
-        key = tuple(group.name for group in groups)
+        groups = self.fleet.groups_of(service)
+        team = self.fleet.team_of(service)
+        layers = [
+            for_team(layer, team)
+            for layer in (self.fleet.git_layer, self.fleet.layer, *(group.layer for group in groups))
+        ]
+        key = (team, *(group.name for group in groups))
         if key not in self._shared:
-            values = self.base
+            values = filled(self.base, "team", team) if team else self.base
             for layer in layers:
                 values = merge(values, layer.values)
             self._shared[key] = values
@@ -73,7 +81,7 @@ class Inputs:
 
     def registry(self, service: str) -> str:
         """Return the registry of the service's images: that of the last of its groups that sets one, else the fleet's."""
-        registries = [group.registry for group in self.fleet.groups if group.registry and group.has(service)]
+        registries = [group.registry for group in self.fleet.groups_of(service) if group.registry]
         return registries[-1] if registries else self.fleet.registry
 
 
@@ -104,8 +112,8 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     The result is broken, and without values, when a layer cannot be read or used. It depends only on `inputs` and
     on the answers of `reader`.
     """
-    folder = f"{inputs.fleet.services}/{service}"
-    findings = name_findings(inputs.fleet.services, service)
+    folder = inputs.fleet.folder_of(service)
+    findings = name_findings(folder, service) + team_findings(inputs.fleet, reader, service)
     values, layers, group_broken = inputs.shared(service)
     own, own_findings = _own_layer(inputs, reader, folder, service)
     findings += own_findings
@@ -128,7 +136,9 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     findings += _values_findings(inputs, values, layers, default, service)
     if not _stops(findings):
         findings += warnings.find(values, layers, default, service)
-        findings += _target_findings(inputs.fleet, reader, values, layers, service)
+        targets = _target_findings(inputs.fleet, reader, values, layers, service)
+        missing = {finding.place.file for finding in targets if finding.code == "KF401"}
+        findings += nested_findings(inputs.fleet, reader, service, missing) or targets
     return Unit(service, values, difference(inputs.chart.defaults, values), tuple(layers), tuple(findings))
 
 
@@ -148,7 +158,7 @@ def _identified(inputs: Inputs, values: dict[str, Any], layers: list[Layer], ser
     image = values.get("image") or {}
     registry = inputs.registry(service)
     if not image.get("repoURL") and registry:
-        image = {**image, "repoURL": f"{registry}/{service}"}
+        image = {**image, "repoURL": image_of(registry, service, inputs.fleet.team_of(service))}
     values = {**values, "service": {"name": service}, "image": image}
     if inputs.fleet.shards and not _is_pinned(layers):
         values["shard"] = assign(service, inputs.fleet.shards)
@@ -179,8 +189,8 @@ def _group_findings(fleet: Fleet, service: str) -> list[Finding]:
             f"groups.{group.name}: is invalid; its services were skipped",
             "correct the other findings of this group",
         )
-        for group in fleet.groups
-        if group.broken and group.has(service)
+        for group in fleet.groups_of(service)
+        if group.broken
     ]
 
 
@@ -216,8 +226,10 @@ def _own_layer(
     except yaml_reader.YamlError as error:
         return None, [*findings, error.problem.in_file(file, service)]
     layer = Layer(file, (), values, text)
+    team = inputs.fleet.team_of(service)
     findings += example_findings(layer, service)
-    return layer, findings + schema_findings(inputs.chart.validator, layer, service)
+    findings += schema_findings(inputs.chart.validator, for_team(layer, team, escapes=True), service)
+    return for_team(layer, team), findings
 
 
 def _values_findings(
@@ -277,7 +289,7 @@ def _target_findings(
         if own_branch or not pipeline.has_default_steps(promotion):
             continue  # written by other steps, or on a branch that is not checked out here
         file = pipeline.path_of(values, stage, promotion)
-        if file.startswith(f"{fleet.services}/") and not file.startswith(f"{fleet.services}/{service}/"):
+        if file.startswith(f"{fleet.layout.base}/") and not file.startswith(f"{fleet.folder_of(service)}/"):
             message = f"promotions to {stage} write into the folder of another service"
             path = ("stages", stage, "promotion", "path")
             found = Problem("KFW307", message, "correct promotion.path", path)
@@ -294,7 +306,7 @@ def _stageless(
 
     A stage that a layer removes is meant to have no effect.
     """
-    folder = f"{fleet.services}/{service}"
+    folder = fleet.folder_of(service)
     stages = values["stages"]
     promotions = [pipeline.promotion_of(values, stage) for stage in stages]
     patterns = {_pattern(folder, service, one) for one in promotions if pipeline.has_default_steps(one)}

@@ -1,0 +1,120 @@
+"""Where the services of a repository are: `services` of fleet.yaml, a folder or a pattern such as services/<team>/<service>."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+#: One part of a path from the root of the repository, as a regular expression.
+_PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
+_FOLDER = rf"{_PART}(/{_PART})*"
+#: A path from the root of the repository.
+FOLDER_PATTERN = f"^{_FOLDER}$"
+#: What `services` may be. The first part is fixed: `<team>/<service>` would take charts/kargo-service for a service.
+SERVICES_PATTERN = rf"^{_FOLDER}((/<team>(/{_PART})*)?/<service>)?$"
+
+SERVICE, TEAM = "<service>", "<team>"
+
+
+class Found(NamedTuple):
+    """A folder of a service, from the root of the repository; `team` is "" where the layout has no teams."""
+
+    service: str
+    team: str
+    folder: str
+
+    @property
+    def path(self) -> str:
+        """The service's name with the team's, as people write it: payments/api."""
+        return f"{self.team}/{self.service}" if self.team else self.service
+
+
+@dataclass(frozen=True)
+class FolderPattern:
+    """A pattern of the services' folders, from the root of the repository. It ends with `/<service>`."""
+
+    pattern: str
+
+    @classmethod
+    def of(cls, services: str) -> FolderPattern:
+        """Return the layout that `services` of fleet.yaml stands for; a folder stands for one with a folder per service."""
+        services = services.strip("/")
+        return cls(services if SERVICE in services else f"{services}/{SERVICE}")
+
+    @cached_property
+    def parts(self) -> list[str]:
+        """The parts of the pattern."""
+        return self.pattern.split("/")
+
+    @property
+    def has_teams(self) -> bool:
+        """Whether each service belongs to a team."""
+        return TEAM in self.parts
+
+    @property
+    def team_index(self) -> int:
+        """Which part of the path of a service's folder is the team; only where there are teams."""
+        return self.parts.index(TEAM)
+
+    @property
+    def parent(self) -> str:
+        """The pattern of the folder that a service's folder is in: services, or services/<team>."""
+        return "/".join(self.parts[:-1])
+
+    @cached_property
+    def base(self) -> str:
+        """The folder that all services are below."""
+        return "/".join(self.parts[: next(index for index, part in enumerate(self.parts) if part[0] == "<")])
+
+    def folder(self, service: str, team: str = "") -> str:
+        """Return the folder of a service."""
+        return self.pattern.replace(TEAM, team).replace(SERVICE, service)
+
+    def scan(self, root: Path) -> list[Found]:
+        """Return the folders of services, sorted. Raises OSError when the folder that all are below cannot be read.
+
+        Files, hidden folders and folders that start with `_` are ignored. Symbolic links to folders are followed.
+        """
+        below = self.parts[self.base.count("/") + 1 :]
+        return sorted(_matches(root, self.base, below, ""))
+
+    def find(self, path: str) -> str:
+        """Return the service that a path below `base` leads to, as `Found.path` has it; "" when it leads to none.
+
+        The path of a team's folder is a pattern for the team's services.
+        """
+        wanted = self.parts[self.base.count("/") + 1 :]
+        given = path.split("/")
+        words: dict[str, str] = {}
+        for part, name in zip(wanted, given, strict=False):
+            if part[0] == "<":
+                words[part] = name
+            elif part != name:
+                return ""
+        if self.has_teams and TEAM not in words:
+            return ""
+        return "/".join([*([words[TEAM]] if self.has_teams else []), words.get(SERVICE, "*")])
+
+
+def _matches(root: Path, folder: str, below: list[str], team: str) -> Iterator[Found]:
+    """Yield the services in `folder` whose path in it matches the parts of a pattern."""
+    part, *rest = below
+    if part[0] != "<":
+        if (root / folder / part).is_dir():
+            yield from _matches(root, f"{folder}/{part}", rest, team)
+        return
+    for name in _subfolders(root / folder):
+        inner = f"{folder}/{name}"
+        if part == SERVICE:
+            yield Found(name, team, inner)
+        else:
+            yield from _matches(root, inner, rest, name)
+
+
+def _subfolders(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())

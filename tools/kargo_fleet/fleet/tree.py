@@ -1,0 +1,96 @@
+"""The services that a repository has, by its folders."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+from kargo_fleet.findings import Finding, Place
+from kargo_fleet.fleet.folder_pattern import TEAM, FolderPattern, Found
+from kargo_fleet.fleet.names import FLEET_FILE
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The folders of services, in order. Without any, `findings` has the reason."""
+
+    folders: tuple[Found, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @cached_property
+    def _by_name(self) -> dict[str, tuple[Found, ...]]:
+        found: dict[str, tuple[Found, ...]] = {}
+        for one in self.folders:
+            found[one.service] = (*found.get(one.service, ()), one)
+        return dict(sorted(found.items()))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the services, sorted, each once."""
+        return list(self._by_name)
+
+    @property
+    def paths(self) -> list[str]:
+        """The names with their teams, such as payments/api, where there are teams."""
+        return [one.path for one in self.folders]
+
+    @property
+    def twice(self) -> list[str]:
+        """The folders of services whose name several teams have."""
+        return [one.folder for one in self.folders if len(self._by_name[one.service]) > 1]
+
+    def found(self, service: str) -> Sequence[Found]:
+        """Return the folders of a service: more than one when teams have services of the same name."""
+        return self._by_name.get(service, ())
+
+
+def read_tree(root: Path, layout: FolderPattern) -> Tree:
+    """Look for the services of the repository at `root`."""
+    try:
+        folders = layout.scan(root)
+    except FileNotFoundError:
+        return Tree((), (_nothing(root, layout, "the folder does not exist"),))
+    except OSError as error:
+        message, fix = f"cannot be read: {error.strerror}", "check that it is a folder that you may read"
+        return Tree((), (Finding(Place(layout.base), "KF001", message, fix),))
+    misplaced = tuple(_too_high(root, layout, folders))
+    if not folders and not misplaced:
+        why = f"no folder matches {layout.pattern}" if layout.has_teams else "the folder has no subfolders"
+        return Tree((), (_nothing(root, layout, why),))
+    return Tree(tuple(folders), misplaced)
+
+
+def _too_high(root: Path, layout: FolderPattern, folders: Sequence[Found]) -> Iterator[Finding]:
+    """Yield a finding for each service that stands where teams do: a folder with values files, and without services."""
+    if not layout.has_teams or layout.parts[-2] != TEAM:
+        return
+    teams = {one.team for one in folders}
+    for found in FolderPattern(f"{layout.pattern.rpartition('/' + TEAM)[0]}/<service>").scan(root):
+        if found.service not in teams and any((root / found.folder).glob("values-*.yaml")):
+            message = f"this folder has values files, but is not a service: services are {layout.pattern}"
+            fix = f"move it to {layout.folder(found.service, TEAM)}"
+            yield Finding(Place(found.folder), "KF207", message, fix)
+
+
+def _above(root: Path) -> Path | None:
+    """Return the closest parent folder of `root` that is a fleet, if there is one in the same Git repository."""
+    here = root.resolve()
+    for folder, parent in pairwise([here, *here.parents]):
+        if (folder / ".git").exists():
+            break
+        if (parent / FLEET_FILE).is_file():
+            return parent
+    return None
+
+
+def _nothing(root: Path, layout: FolderPattern, why: str) -> Finding:
+    fix = f"create {layout.pattern}/ with a values-<stage>.yaml per stage, or set `services` in {FLEET_FILE}"
+    if not (root / FLEET_FILE).exists():
+        fix = f"there is no {FLEET_FILE}: run `kargo-fleet init`, which finds the services in other folders, too"
+        if above := _above(root):
+            fix = f"the fleet is above this folder: pass -C {shlex.quote(str(above))}"
+    return Finding(Place(layout.base), "KF203", f"no services: {why}", fix)

@@ -1,0 +1,55 @@
+"""What the workloads are rendered with, where fleet.yaml does not say: Kustomize when their folders are kustomizations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, StageApplication, argo_fleet
+from kargo_fleet.fleet.chart import CHART_FILE
+from kargo_fleet.fleet.config import Fleet
+
+#: The names that Kustomize looks for.
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+#: A path that leads out of a kustomization's folder, as an item of a list or behind `path:`. No YAML is parsed: there are
+#: tens of thousands of these files, and a path that is missed is only a warning that is missed.
+_OUTSIDE = re.compile(r"""^\s*(?:-\s+)?(?:path:\s*)?["']?(\.\./[^\s"'#]+)""", re.MULTILINE)
+
+
+def folders_used(folder: Path) -> list[str]:
+    """Return the paths outside of its own folder that a kustomization uses, relative to the folder."""
+    for name in KUSTOMIZATIONS:
+        try:
+            return _OUTSIDE.findall((folder / name).read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            continue
+    return []
+
+
+def with_workload_kind(fleet: Fleet, services: Mapping[str, Sequence[StageApplication]]) -> Fleet:
+    """Return the fleet with `argocd.workloads.source.kustomize` set if the folders of the workloads are kustomizations.
+
+    Argo CD decides in the same way, folder by folder. Here one chart among them decides for Helm, as before: KF602 then
+    names the folders without one.
+    """
+    argo = argo_fleet(fleet.data, fleet.teams)
+    source = argo.workloads["source"]
+    is_open = not any(key in source for key in KINDS_OF_SOURCE) and not source.get("chart")
+    if not (argo.workloads["enabled"] and is_open and source.get("path")):
+        return fleet
+    found = False
+    for service, stages in services.items():
+        for stage in stages:
+            folder = fleet.root / argo.filled(source["path"], service, stage.name).strip("/")
+            if (folder / CHART_FILE).exists():
+                return fleet
+            found = found or any((folder / name).exists() for name in KUSTOMIZATIONS)
+    if not found:
+        return fleet
+    section = fleet.data["argocd"]
+    workloads = section["workloads"]
+    kustomized = {**workloads, "source": {**workloads["source"], "kustomize": {}}}
+    return replace(fleet, data={**fleet.data, "argocd": {**section, "workloads": kustomized}})
