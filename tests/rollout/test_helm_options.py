@@ -82,6 +82,7 @@ def test_only_what_is_current_is_deployed(programs: Path, tree: Tree, run: Run) 
     assert "fix: run `kargo-fleet generate web` and review the result, or pass --stale" in result.stdout
     assert "KF801: api was not deployed: it has errors\n    fix: run `kargo-fleet check api`" in result.stdout
     assert run("deploy", "web").status == 1
+    (programs / "kubectl.deployed").unlink()
     assert "would deploy 4 services" in run("deploy", "--dry-run", "--stale").stderr
 
 
