@@ -45,7 +45,8 @@ class TestUnit:
         digest = f"sha256:{'0' * 64}"
         for tag in ("1.2.3", "20261101", "1.10", "1e5", "true", "null", "v1.0.0-rc.1"):
             functions = {"imageFrom": {"*": {"tag": tag, "digest": digest}}, **SUCCEEDED}
-            for stage in (obj for obj in unit(values) if obj["kind"] == "Stage"):
+            stages = (obj for obj in unit(values) if obj["kind"] == "Stage")
+            for stage in (obj for obj in stages if "promotionTemplate" in obj["spec"]):
                 configs = kargo.promotion(stage, functions, outputs=OUTPUTS)
                 for step, config in zip(stage["spec"]["promotionTemplate"]["spec"]["steps"], configs, strict=True):
                     if step.get("as") == "update":
@@ -73,6 +74,46 @@ def test_nothing_to_commit_means_no_pull_request() -> None:
     steps = [step["uses"] for step in stage["spec"]["promotionTemplate"]["spec"]["steps"]]
     ran = [uses for uses, config in zip(steps, configs, strict=True) if config is not None]
     assert ran == ["git-clone", "yaml-update", "git-commit"]
+
+
+@pytest.mark.slow
+def test_variables_of_a_stage_may_use_those_of_the_chart() -> None:
+    """Kargo evaluates a Stage's variables in their order, and before those of a promotion template."""
+    sets = (
+        "stages.dev.vars.imageTag=${{ imageFrom(vars.imageRepoURL).Tag }}",
+        "stages.dev.promotion.steps.after[0].uses=http",
+        "stages.dev.promotion.steps.after[0].config.url=https://example.com/${{ vars.imageTag }}",
+    )
+    dev = next(obj for obj in render("nginx", CHART, sets=(*MINIMAL, *sets)) if obj["metadata"]["name"] == "dev")
+    functions = {"imageFrom": {"registry.example.com/nginx": {"tag": "1.2.3"}}, **SUCCEEDED}
+    *_, called = kargo.promotion(dev, functions, outputs=OUTPUTS)
+    assert called == {"url": "https://example.com/1.2.3"}
+
+
+@pytest.mark.slow
+def test_commits_carry_trailers() -> None:
+    """Git itself reads them, whatever the message of one's own looks like; nobody acts when Kargo promotes by itself."""
+    for own in ("<service>: <version>", "one\n\nbody: not one of them\nanother line", "a\n\nTicket: OPS-1"):
+        value = f"promotion.message={own}".replace(",", "\\,")
+        dev = next(obj for obj in render("nginx", CHART, sets=(*MINIMAL, value)) if obj["metadata"]["name"] == "dev")
+        functions = {"imageFrom": {"*": {"tag": "1.2.3"}}, **SUCCEEDED}
+        ctx = {"meta": {"promotion": {"actor": ""}}}
+        commit = next(c for c in kargo.promotion(dev, functions, outputs=OUTPUTS, ctx=ctx) if c and "message" in c)
+        read = subprocess.run(
+            ["git", "interpret-trailers", "--parse"],
+            input=commit["message"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        read = [line.rstrip() for line in read]
+        assert read[-4:] == [
+            "Kargo-Stage: kargo-nginx/dev",
+            "Kargo-Promotion: dev.01k0000000000000000000000.0123456",
+            "Kargo-Freight: 0123456789abcdef0123456789abcdef01234567",
+            "Kargo-Actor:",
+        ]
+        assert read[:-4] == (["Ticket: OPS-1"] if "Ticket" in own else [])
 
 
 @pytest.mark.slow

@@ -462,10 +462,10 @@ def promotion(
 
     `functions` are results by function and first argument, `"*"` for any: `{"imageFrom": {"*": {"tag": "1.2.3"}}}`;
     `outputs` are those of the steps by alias. A step that delegates to a task, or that an `if` skips, has the
-    config None.
+    config None. A control flow Stage has no steps.
     """
     spec = stage["spec"]
-    template = spec["promotionTemplate"]["spec"]
+    template = spec.get("promotionTemplate", {}).get("spec", {"steps": []})
     project, name = stage["metadata"]["namespace"], stage["metadata"]["name"]
     origin = spec["requestedFreight"][0]["origin"]["name"]
     context = {

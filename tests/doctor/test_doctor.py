@@ -777,7 +777,7 @@ def test_the_cluster_comes_first_then_service_by_service(world: Build, doctor: D
 def test_drift_names_fields_and_objects(world: Build, doctor: Doctor) -> None:
     made = world({"services/nginx/kargo.yaml": "rbac: {bindings: {team: {role: viewer, groups: [nginx]}}}\n"})
     made.get(WAREHOUSE)["spec"]["subscriptions"][0]["image"]["constraint"] = "^2.0.0"
-    made.get(DEV)["spec"]["vars"] = [{"name": "by", "value": "hand"}]
+    made.get(DEV)["spec"]["verification"] = {"args": [{"name": "by", "value": "hand"}]}
     made.remove("kargo-nginx/RoleBinding/kargo-service-team")
     made.add(
         obj("Stage", "qa", "kargo-nginx", metadata={"labels": {"app.kubernetes.io/part-of": "kargo-fleet"}}, spec={})
@@ -787,7 +787,7 @@ def test_drift_names_fields_and_objects(world: Build, doctor: Doctor) -> None:
     (item,) = findings(doctor("nginx", reporter=Reporter(Format.JSON)))
     for part in (
         "Warehouse/nginx spec.subscriptions[0].image.constraint",
-        "Stage/dev spec.vars was added",
+        "Stage/dev spec.verification was added",
         "RoleBinding/kargo-service-team is missing",
         "Stage/qa is not in the values",
         "Project/kargo-nginx metadata.annotations[kargo.akuity.io/keep-namespace]",
@@ -798,7 +798,7 @@ def test_drift_names_fields_and_objects(world: Build, doctor: Doctor) -> None:
 def test_what_deploying_again_does_not_remove_is_removed_by_hand(world: Build, doctor: Doctor) -> None:
     """Helm and Argo CD apply: they leave fields that others set, and objects that they never made."""
     made = world()
-    made.get(DEV)["spec"]["vars"] = [{"name": "by", "value": "hand"}]
+    made.get(DEV)["spec"]["verification"] = {"args": [{"name": "by", "value": "hand"}]}
     labels = {"app.kubernetes.io/part-of": "kargo-fleet"}
     made.add(obj("Stage", "qa", "kargo-nginx", metadata={"labels": labels}, spec={}))
     (item,) = findings(doctor("nginx", reporter=Reporter(Format.JSON)))

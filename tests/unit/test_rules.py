@@ -69,6 +69,14 @@ CASES: dict[str, dict[str, Any]] = {
     "cycle beside the pipeline": {
         "stages": {"a": {"upstream": ["b"]}, "b": {"upstream": ["a", "dev"]}, "c": {"upstream": ["b"]}}
     },
+    "a gate writes no file": {
+        "promotion": {"path": "services/<service>/values.yaml"},
+        "stages": {"staging": {"controlFlow": True}, "prod": {"promotion": {"steps": {"replace": []}}}},
+    },
+    "gates alone need no repository": {
+        "git": {"repoURL": None},
+        "stages": {name: {"controlFlow": True} for name in ("dev", "staging", "prod")},
+    },
     "direct": {"stages": {"prod": {"direct": True}}},
     "match upstream": {"stages": {"prod": {"selectionPolicy": "MatchUpstream"}}},
     "match two upstreams": {"stages": {"prod": {"selectionPolicy": "MatchUpstream", "upstream": ["dev", "staging"]}}},
@@ -201,6 +209,8 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
         "same file on other branches",
         "writes a digest",
         "custom step",
+        "a gate writes no file",
+        "gates alone need no repository",
     }
     sound |= {"aliases beside a task", "pull request at a host with a name"}
     broken = {name for name, case in CASES.items() if said_by_tool(_over(MINIMAL, case), chart)}

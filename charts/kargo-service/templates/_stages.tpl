@@ -8,12 +8,16 @@ The stages of the pipeline without those that a layer took out with null. Takes 
 {{- end -}}
 
 {{/*
-How one stage is promoted: `promotion` with the stage's own `promotion` over it. Takes a dict: root, stage. Returns JSON, a
-map.
+How one stage is promoted: `promotion` with the stage's own `promotion` over it, and whether it is a control flow stage, which
+only passes Freight on: an empty list of steps instead of the default ones means that, too. Takes a dict: root, stage. Returns
+JSON, a map.
 */}}
 {{- define "kargo-service.promotion" -}}
-{{- $promotion := .root.Values.promotion | default dict -}}
-{{- with (get .root.Values.stages .stage | default dict).promotion }}{{ $promotion = mergeOverwrite (deepCopy $promotion) (deepCopy .) }}{{ end -}}
+{{- $stage := get .root.Values.stages .stage | default dict -}}
+{{- $promotion := deepCopy (.root.Values.promotion | default dict) -}}
+{{- with $stage.promotion }}{{ $promotion = mergeOverwrite $promotion (deepCopy .) }}{{ end -}}
+{{- $replace := ($promotion.steps).replace -}}
+{{- if or $stage.controlFlow (and (kindIs "slice" $replace) (not $replace) (not ($promotion.task).name)) }}{{ $_ := set $promotion "controlFlow" true }}{{ end -}}
 {{- toJson $promotion -}}
 {{- end -}}
 
@@ -36,7 +40,7 @@ The values file that one stage's promotions write. Takes a dict: root, stage, pr
 Whether a stage runs the default steps. Takes the stage's merged promotion. Returns "true" or nothing.
 */}}
 {{- define "kargo-service.hasDefaultSteps" -}}
-{{- if not (or (.steps).replace (.task).name) }}true{{ end -}}
+{{- if not (or (.steps).replace (.task).name .controlFlow) }}true{{ end -}}
 {{- end -}}
 
 {{/*

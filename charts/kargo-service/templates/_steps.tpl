@@ -71,6 +71,19 @@ one of the three and nothing else goes through quote(), as it may look like a nu
 {{- end -}}
 
 {{/*
+The message of the commits, with the trailers that make a history of many services readable by machines. They join the trailers
+that the text ends with, if it does. (Kargo leaves the actor empty when it promotes by itself.) Takes a dict: root, text.
+*/}}
+{{- define "kargo-service.commitMessage" -}}
+{{- $text := include "kargo-service.message" . | trim -}}
+{{- $text -}}
+{{- if not (regexMatch `\n\n([A-Za-z0-9-]+: [^\n]+\n)*[A-Za-z0-9-]+: [^\n]+$` $text) }}{{ "\n" }}{{ end -}}
+{{- range list `Stage: ${{ ctx.project }}/${{ ctx.stage }}` `Promotion: ${{ ctx.promotion }}` `Freight: ${{ ctx.targetFreight.name }}` `Actor: ${{ ctx.meta.promotion.actor }}` }}
+Kargo-{{ . }}
+{{- end -}}
+{{- end -}}
+
+{{/*
 The variables of a stage's promotions. Takes a dict: root, stage, promotion. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.promotionVars" -}}
@@ -178,7 +191,7 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
   {{- end }}
   config:
     path: ./src
-    message: {{ include "kargo-service.message" (dict "root" .root "text" $message) | quote }}
+    message: {{ include "kargo-service.commitMessage" (dict "root" .root "text" $message) | quote }}
 - uses: git-push
   as: push
   {{- /* Skipped without a commit: a pull request needs a branch with changes. */}}

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kargo_fleet.capacity.model import Image, Other, Push, ServiceProfile
-from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, promotion_of
+from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, is_control_flow, promotion_of
 from kargo_fleet.fleet.shards import Shard
 from kargo_fleet.text.durations import seconds
 
@@ -72,6 +72,8 @@ def _pushes(values: Values) -> tuple[tuple[Push, ...], int]:
     pushes, pull_requests = [], 0
     for stage in values["stages"]:
         promotion = promotion_of(values, stage)
+        if is_control_flow(promotion):
+            continue
         if has_default_steps(promotion) and (promotion.get("pullRequest") or {}).get("enabled"):
             pull_requests += 1
             continue

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from kargo_fleet.fleet.names import project_of
-from kargo_fleet.fleet.pipeline import application_of, has_default_steps, pipeline_order, promotion_of
+from kargo_fleet.fleet.pipeline import application_of, has_default_steps, pipeline_order, promotion_of, shard_of
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class ExpectedUnit:
         return (self.values.get("warehouse") or {}).get("name") or self.service
 
     @property
-    def shard(self) -> str:
-        """The name of the controller, "" for the default one."""
-        return self.values.get("shard") or ""
+    def shards(self) -> frozenset[str]:
+        """The names of the controllers of the Warehouse and the stages, "" for the default one."""
+        return frozenset([shard_of(self.values), *(shard_of(self.values, stage) for stage in self.stages)])
 
     @property
     def stages(self) -> Mapping[str, Mapping[str, Any]]:

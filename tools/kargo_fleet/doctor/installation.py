@@ -93,7 +93,8 @@ def unhandled(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> tuple[list[Fi
     findings, services = [], set()
     by_shard: dict[str, list[ExpectedUnit]] = {}
     for unit in units:
-        by_shard.setdefault(unit.shard, []).append(unit)
+        for shard in sorted(unit.shards):
+            by_shard.setdefault(shard, []).append(unit)
     for shard, members in sorted(by_shard.items()):
         state = life(cluster, shard)
         if state in (Life.DEAD, Life.MISSING):

@@ -29,13 +29,28 @@ def pipeline_order(stages: Mapping[str, Any]) -> list[str]:
 
 
 def promotion_of(values: Mapping[str, Any], stage: str) -> dict[str, Any]:
-    """Return how one stage is promoted: `promotion`, with the stage's own over it."""
-    return merge(section(values, "promotion"), section(section(section(values, "stages"), stage), "promotion"))
+    """Return how one stage is promoted: `promotion`, with the stage's own over it; `controlFlow` when it is not."""
+    own = section(section(values, "stages"), stage)
+    promotion = merge(section(values, "promotion"), section(own, "promotion"))
+    is_empty = section(promotion, "steps").get("replace") == [] and not section(promotion, "task").get("name")
+    return {**promotion, "controlFlow": True} if own.get("controlFlow") or is_empty else promotion
 
 
 def has_default_steps(promotion: Mapping[str, Any]) -> bool:
     """Return whether a stage runs the chart's own steps, the only ones that write its values file."""
-    return not (section(promotion, "steps").get("replace") or section(promotion, "task").get("name"))
+    own = section(promotion, "steps").get("replace") or section(promotion, "task").get("name")
+    return not (own or is_control_flow(promotion))
+
+
+def is_control_flow(promotion: Mapping[str, Any]) -> bool:
+    """Return whether a stage only passes Freight on, without promotions (Kargo's control flow stages)."""
+    return bool(promotion.get("controlFlow"))
+
+
+def shard_of(values: Mapping[str, Any], stage: str = "") -> str:
+    """Return the name of the controller of a unit, or of one of its stages; "" is the default controller."""
+    shard: str = section(section(values, "stages"), stage).get("shard") or values.get("shard") or ""
+    return shard
 
 
 def expanded(pattern: str, service: str, stage: str = "<stage>") -> str:
@@ -65,6 +80,6 @@ def branch_of(values: Mapping[str, Any], stage: str) -> str:
 def application_of(promotion: Mapping[str, Any], service: str, stage: str) -> str | None:
     """Return the name of the Argo CD Application that one stage's promotions update, None when they update none."""
     update = section(promotion, "argocdUpdate")
-    if not update.get("enabled"):
+    if not update.get("enabled") or is_control_flow(promotion):
         return None
     return expanded(update.get("name") or "<service>-<stage>", service, stage)

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
-from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, has_errors
+from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, has_errors, value_at
 from kargo_fleet.fleet import nulls, pipeline
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
@@ -174,10 +174,12 @@ def _is_pinned(layers: list[Layer]) -> bool:
 def _shard_problems(fleet: Fleet, values: dict[str, Any]) -> Iterator[Problem]:
     """Yield a problem for an unknown shard. Kargo ignores objects of a shard without a controller, and reports nothing."""
     names = [shard.name for shard in fleet.shards]
-    shard = values.get("shard")
-    if names and shard and shard not in names:
-        fix = did_you_mean(str(shard), names, f"use {' or '.join(names)}, or add it to shards in {FLEET_FILE}")
-        yield Problem("KF308", f'shard: "{shard}" is not in shards of {FLEET_FILE}', fix, ("shard",))
+    paths: list[KeyPath] = [("shard",), *(("stages", stage, "shard") for stage in pipeline.section(values, "stages"))]
+    for path in paths if names else ():
+        shard = value_at(values, path)
+        if shard and shard not in names:
+            fix = did_you_mean(str(shard), names, f"use {' or '.join(names)}, or add it to shards in {FLEET_FILE}")
+            yield Problem("KF308", f'{dotted(path)}: "{shard}" is not in shards of {FLEET_FILE}', fix, path)
 
 
 def _group_findings(fleet: Fleet, service: str) -> list[Finding]:

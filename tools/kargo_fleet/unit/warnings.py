@@ -8,7 +8,7 @@ from typing import Any
 
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, value_at
 from kargo_fleet.fleet.layers import Layer, in_layers, once_per_pipeline, says
-from kargo_fleet.fleet.pipeline import has_default_steps, promotion_of, section
+from kargo_fleet.fleet.pipeline import has_default_steps, is_control_flow, promotion_of, section
 from kargo_fleet.text.durations import seconds
 from kargo_fleet.text.git_urls import https_fix
 
@@ -88,7 +88,15 @@ def _asks(promotion: dict[str, Any]) -> bool:
 
 def _stages(values: dict[str, Any]) -> Iterator[Problem]:
     for name, stage in values["stages"].items():
-        if stage.get("autoPromotionEnabled") and _PRODUCTION.fullmatch(name) and not _asks(promotion_of(values, name)):
+        promotion = promotion_of(values, name)
+        if stage.get("controlFlow") and stage.get("promotion"):
+            message = f"stages.{name}.promotion: has no effect in a control flow stage"
+            yield Problem("KFW306", message, "remove it, or controlFlow", ("stages", name, "promotion"))
+        if (
+            stage.get("autoPromotionEnabled")
+            and _PRODUCTION.fullmatch(name)
+            and not (_asks(promotion) or is_control_flow(promotion))
+        ):
             message, fix = (
                 f"stages.{name}: is promoted automatically, without approval",
                 "remove autoPromotionEnabled unless this is intended",
