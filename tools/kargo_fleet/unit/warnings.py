@@ -10,6 +10,7 @@ from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, value
 from kargo_fleet.fleet.layers import Layer, in_layers, once_per_pipeline, says
 from kargo_fleet.fleet.pipeline import has_default_steps, promotion_of, section
 from kargo_fleet.text.durations import seconds
+from kargo_fleet.unit import kargo_versions
 
 _INTERVAL_FLOOR = 300  # seconds: controller.reconcilers.warehouses.minReconciliationInterval of Kargo's own chart
 _ONLY_ZERO = re.compile(r"\s*\^\s*v?0\.0\.0\s*")
@@ -31,6 +32,7 @@ _BESIDE_REPLACE: tuple[KeyPath, ...] = (("steps", "before"), ("steps", "after"),
 def find(values: dict[str, Any], layers: list[Layer], default: Place, service: str) -> list[Finding]:
     """Return the warnings about a unit's complete and valid values, placed in the layer that causes each."""
     found = [*_image(values, layers), *_git(values), *_interval(values), *_stages(values), *_unused(values, layers)]
+    found += kargo_versions.warnings(values)
     return once_per_pipeline(in_layers(problem, layers, default, service) for problem in found)
 
 
