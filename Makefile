@@ -173,6 +173,11 @@ docs: ## Write the chart's README.md from values.yaml
 schema: venv ## Write the JSON Schemas of fleet.yaml and kargo.yaml
 	@$(FLEET) schema
 
+.PHONY: kargo-schemas
+kargo-schemas: venv-dev ## Write what is known of the config of Kargo's steps, from its Go module
+	@$(BOOT)/go.sh
+	@PYTHONPATH=tests $(WITH_TOOLS) python -m contract.step_data
+
 .PHONY: verify
 verify: venv ## Check that all generated files are current; write nothing
 	@$(BOOT)/tool.sh helm-docs

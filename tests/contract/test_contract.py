@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from contract import kargo, schemas, upstream
+from contract import kargo, schemas, step_data, upstream
 from contract.fixtures import Oracle
 
 pytestmark = pytest.mark.slow
@@ -659,6 +659,10 @@ def test_steps_are_those_of_kargo() -> None:
     runners = upstream.module(upstream.KARGO) / "pkg" / "promotion" / "runner" / "builtin"
     sources = "".join(p.read_text() for p in runners.glob("*.go") if not p.name.endswith("_test.go"))
     assert schemas.steps() == set(re.findall(r'stepKind\w+\s*= "([^"]+)"', sources))
+
+
+def test_the_data_of_the_tool_is_that_of_kargo() -> None:
+    assert step_data.FILE.read_text(encoding="utf-8") == step_data.text(), "run `make kargo-schemas`"
 
 
 @pytest.mark.parametrize("kind", ["AppProject", "Application", "ApplicationSet"])

@@ -38,7 +38,7 @@ stages.{{ $name }}.targets: requires Kargo 1.12; kargo.version is {{ $version }}
 {{- $steps := $promotion.steps | default dict }}
 {{- range $list := ternary (list "replace") (list "before" "beforeCommit" "after") (not (empty $steps.replace)) }}
 {{- $path := printf "stages.%s.promotion.steps.%s" $name $list }}
-{{- include "kargo-service.validate.newSteps" (dict "path" $path "steps" (get $steps $list) "custom" $promotion.customSteps "version" $version "new" $new) }}
+{{- include "kargo-service.validate.newSteps" (dict "path" $path "steps" (get $steps $list | default list) "custom" $promotion.customSteps "version" $version "new" $new) }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -114,7 +114,7 @@ new (kargo-service.newInKargo).
 {{- if and $since (not (has $step.uses $custom)) (semverCompare (printf "<%s" $since) $version) }}
 {{ $path }}[{{ $index }}].uses: {{ quote $step.uses }} is a step of Kargo {{ $since }}; kargo.version is {{ $version }}
 {{- end }}
-{{- range $key, $since := get $new.config ($step.uses | default "") }}
+{{- range $key, $since := get $new.config ($step.uses | default "") | default dict }}
 {{- if and (hasKey ($step.config | default dict) $key) (semverCompare (printf "<%s" $since) $version) }}
 {{ $path }}[{{ $index }}].config.{{ $key }}: requires Kargo {{ $since }}; kargo.version is {{ $version }}
 {{- end }}

@@ -92,7 +92,7 @@ def _subscriptions(
         if name and is_before(version, _NAMES_AND_UNIQUE):
             yield _too_new((*path, index, "name"), _NAMES_AND_UNIQUE, version)
         elif name and name in names:
-            message = f"{dotted((*path, index, 'name'))}: \"{name}\" is the name of another subscription"
+            message = f'{dotted((*path, index, "name"))}: "{name}" is the name of another subscription'
             yield Problem("KF103", message, "use another name", (*path, index, "name"))
         names.append(name or "")
         if index in twice and not is_before(version, _NAMES_AND_UNIQUE):

@@ -50,7 +50,9 @@ def with_custom_steps(values: dict[str, Any], declared: Collection[str]) -> dict
     used = {step.uses for step in own_steps(values) if step.uses in declared and step.uses not in step.custom}
     if not used:
         return values
-    stages = {name: _with_custom(stage or {}, used, only_given=True) for name, stage in section(values, "stages").items()}
+    stages = {
+        name: _with_custom(stage or {}, used, only_given=True) for name, stage in section(values, "stages").items()
+    }
     return {**_with_custom(values, used), "stages": stages}
 
 
