@@ -39,7 +39,7 @@ _UNSET: Final = (None, "", False)
 
 
 def derived() -> Schema:
-    """The data of the pinned version: `version` of the module, and `steps` by name."""
+    """The data of the version that is tested: its `source`, and `steps` by name."""
     files = schemas.step_files()
     return {
         "source": f"{upstream.KARGO} {upstream.pinned(upstream.KARGO)[0]}, pkg/promotion/runner/builtin/schemas",
