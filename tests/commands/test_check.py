@@ -498,4 +498,4 @@ def test_the_schema_of_a_custom_step_must_be_one(tree: Tree, run: Run, schema: s
     tree({"fleet.yaml": f"{FLEET}customSteps: {{scan: {{config: {schema}}}}}\n"})
     result = run("check")
     assert result.status == 1
-    assert "fleet.yaml:3:30: error KF103: customSteps.scan.config: is not a JSON Schema" in result.stdout
+    assert "fleet.yaml:3:22: error KF103: customSteps.scan.config: is not a JSON Schema" in result.stdout
