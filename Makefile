@@ -83,7 +83,7 @@ doctor: venv ## Report problems of the units in the cluster, each with a fix [SE
 ON_ALL_CORES = -n auto --dist worksteal
 
 .PHONY: test
-test: test-chart test-python ## Test the chart and the tool: helm-unittest, ct lint, pytest [PYTEST_ARGS=]
+test: test-chart test-python test-kargo ## Test the chart and the tool: helm-unittest, ct lint, pytest [PYTEST_ARGS=]
 
 .PHONY: test-quick
 test-quick: venv-dev ## Run the quick tests, all properties among them (a minute and a half on two cores) [PYTEST_ARGS=]
@@ -102,6 +102,14 @@ test-python: venv-dev # [PYTEST_ARGS=]
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm ct helm-unittest kubeconform
 	@$(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not argocd and not cluster" $(PYTEST_ARGS)
+
+# The newest patch release of Kargo, whose module has other libraries than the version that is pinned for everything.
+.PHONY: test-kargo
+test-kargo: venv-dev ## Run the contract tests against a further version of Kargo, v1.11.4
+	@$(BOOT)/go.sh
+	@$(BOOT)/tool.sh helm
+	@KARGO_FLEET_TEST_KARGO=1.11.4 $(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not argocd and not cluster" \
+	    tests/contract tests/test_chart.py tests/text/test_semver.py tests/text/test_image_references.py tests/unit
 
 .PHONY: test-argocd
 test-argocd: venv-dev ## Render the ApplicationSets with Argo CD's own code (minutes to build the first time) [PYTEST_ARGS=]
@@ -173,6 +181,11 @@ docs: ## Write the chart's README.md from values.yaml
 .PHONY: schema
 schema: venv ## Write the JSON Schemas of fleet.yaml and kargo.yaml
 	@$(FLEET) schema
+
+.PHONY: kargo-schemas
+kargo-schemas: venv-dev ## Write what is known of the config of Kargo's steps, from its Go module
+	@$(BOOT)/go.sh
+	@PYTHONPATH=tests $(WITH_TOOLS) python -m contract.step_data
 
 .PHONY: verify
 verify: venv ## Check that all generated files are current; write nothing

@@ -283,6 +283,26 @@ CASES = [
         "remove this subscription",
     ),
     Case(
+        "KF304",
+        kargo("image: {repoURL: nginx}\nwarehouse: {subscriptions: [{image: {repoURL: docker.io/library/nginx}}]}\n"),
+        "services/nginx/kargo.yaml:2:47",
+        '"docker.io/library/nginx" is the service\'s own image',
+        "",
+    ),
+    Case(
+        "KF304",
+        kargo(
+            'kargo: {version: "1.12"}\n'
+            "warehouse:\n"
+            "  subscriptions:\n"
+            "    - git: {repoURL: https://github.com/example/a.git}\n"
+            "    - git: {repoURL: https://github.com/Example/a}\n"
+        ),
+        "services/nginx/kargo.yaml:5:22",
+        "is subscribed to twice, which Kargo 1.12 refuses",
+        "remove one of the two",
+    ),
+    Case(
         "KF305",
         kargo("stages: {prod: {promotion: {path: services/nginx/values-dev.yaml}}}\n"),
         "services/nginx/kargo.yaml:1:35",
@@ -515,6 +535,29 @@ CASES = [
         service="",
     ),
     Case(
+        "KF311",
+        kargo(
+            "promotion:\n  steps:\n    after:\n      - uses: http\n        config: {urll: https://example.com, url: x}\n"
+        ),
+        "services/nginx/kargo.yaml:5:18",
+        "stages.dev.promotion.steps.after[0].config.urll: unknown key",
+        "did you mean url?",
+    ),
+    Case(
+        "KF311",
+        kargo("promotion:\n  steps:\n    after:\n      - uses: http\n        config: {method: POST}\n"),
+        "services/nginx/kargo.yaml:5:9",
+        "stages.dev.promotion.steps.after[0].config: url is required",
+        "add url",
+    ),
+    Case(
+        "KF312",
+        kargo("promotion:\n  steps:\n    after:\n      - {uses: tar, config: {inPath: a, outPath: b}}\n"),
+        "services/nginx/kargo.yaml:4:16",
+        '"tar" is a step of Kargo 1.12; kargo.version is 1.11',
+        'set kargo.version to "1.12"',
+    ),
+    Case(
         "KFW301",
         kargo("image: {constraint: ^0.0.0}\n"),
         "services/nginx/kargo.yaml:1:21",
@@ -604,6 +647,38 @@ CASES = [
         "services/nginx/kargo.yaml:1:17",
         "stages.prod.requiredSoakTime: null removes nothing",
         "remove it",
+    ),
+    Case(
+        "KFW311",
+        kargo(
+            "warehouse:\n"
+            "  subscriptions:\n"
+            "    - chart: {repoURL: oci://registry.example.com/charts/a}\n"
+            "    - chart: {repoURL: oci://registry.example.com/charts/a, semverConstraint: ^1.0.0}\n"
+        ),
+        "services/nginx/kargo.yaml:4:24",
+        "is subscribed to twice, which Kargo refuses from 1.12 on",
+        "remove one of the two",
+    ),
+    Case(
+        "KFW303",
+        kargo("warehouse: {subscriptions: [{git: {repoURL: 'git@github.com:example/a.git'}}]}\n"),
+        "services/nginx/kargo.yaml:1:45",
+        "is an SSH URL, which Kargo no longer supports from v1.13",
+        "https://",
+    ),
+    Case(
+        "KFW312",
+        kargo(
+            "promotion:\n"
+            "  steps:\n"
+            "    after:\n"
+            "      - uses: git-commit\n"
+            "        config: {path: ./src, message: x, author: {name: a, email: a@example.com}}\n"
+        ),
+        "services/nginx/kargo.yaml:5:43",
+        "config.author: is deprecated",
+        "git-clone",
     ),
     Case(
         "KFW401",

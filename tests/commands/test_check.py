@@ -444,3 +444,58 @@ def _texts(root: Path) -> dict[str, bytes]:
     """Return what was generated."""
     files = [path for folder in ("values", "argocd") for path in (root / folder).rglob("*") if path.is_file()]
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+STEPS = """\
+promotion:
+  steps:
+    after:
+      - uses: argocd-update
+        config:
+          apps:
+            - name: a-dev
+              sources:
+                - repoUrl: https://github.com/example/gitops.git
+                  desiredRevison: x
+      - uses: http
+        config: {method: POST}
+      - uses: kustomize-set-image
+        config: {path: ./src, images: [{image: a, tag: 1.10}]}
+      - uses: scan
+        config: {image: 5}
+"""
+CUSTOM = "customSteps: {scan: {config: {properties: {image: {type: string}}}}, sign: {}}\n"
+
+
+def test_mistakes_in_the_config_of_steps_have_places_and_fixes(tree: Tree, run: Run) -> None:
+    tree({"fleet.yaml": FLEET + CUSTOM, "services/nginx/kargo.yaml": STEPS})
+    text = run("check").stdout
+    for line, fix in [
+        ("9:19: error KF311: stages.dev.promotion.steps.after[0].config.apps[0].sources[0].repoUrl", "repoURL?"),
+        (
+            "10:19: error KF311: stages.dev.promotion.steps.after[0].config.apps[0].sources[0].desiredRevison",
+            "Revision?",
+        ),
+        ("12:9: error KF311: stages.dev.promotion.steps.after[1].config: url is required", "add url"),
+        ("14:56: error KF311: stages.dev.promotion.steps.after[2].config.images[0].tag: 1.1 is a number", "quote it"),
+        ("16:25: error KF311: stages.dev.promotion.steps.after[3].config.image: 5 is a number", 'quote it: "5"'),
+    ]:
+        message, _, rest = text.partition(f"services/nginx/kargo.yaml:{line}")[2].partition("fix: ")
+        assert message, line
+        assert fix in rest.splitlines()[0]
+
+
+def test_a_unit_lists_the_custom_steps_that_it_uses(tree: Tree, run: Run) -> None:
+    steps = "promotion: {steps: {after: [{uses: sign}]}}\n"
+    root = tree({"fleet.yaml": FLEET + CUSTOM, "services/nginx/kargo.yaml": steps, **service("redis")})
+    assert run("generate").status == 0
+    assert "customSteps: [sign]" in (root / "values/nginx.yaml").read_text()
+    assert "customSteps" not in (root / "values/redis.yaml").read_text()
+
+
+@pytest.mark.parametrize("schema", ["{type: nothing}", "{$ref: 'https://example.com/schema.json'}"])
+def test_the_schema_of_a_custom_step_must_be_one(tree: Tree, run: Run, schema: str) -> None:
+    tree({"fleet.yaml": f"{FLEET}customSteps: {{scan: {{config: {schema}}}}}\n"})
+    result = run("check")
+    assert result.status == 1
+    assert "fleet.yaml:3:22: error KF103: customSteps.scan.config: is not a JSON Schema" in result.stdout

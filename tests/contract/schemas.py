@@ -366,7 +366,8 @@ def expressive(schema: Any, *, root: bool = False) -> Any:
 
 
 @cache
-def _step_files() -> Mapping[str, Schema]:
+def step_files() -> Mapping[str, Schema]:
+    """The files of Kargo's module with the JSON Schemas of its steps' `config`, by name."""
     folder = upstream.module(upstream.KARGO) / "pkg" / "promotion" / "runner" / "builtin" / "schemas"
     return {file.name: json.loads(file.read_bytes()) for file in sorted(folder.glob("*.json"))}
 
@@ -374,7 +375,7 @@ def _step_files() -> Mapping[str, Schema]:
 @cache
 def _step_registry(*, expressions: bool) -> Any:
     registry: Any = Registry()
-    for name, written in _step_files().items():
+    for name, written in step_files().items():
         schema = {key: value for key, value in written.items() if key != "$schema"}
         contents = expressive(schema, root=True) if expressions else schema
         resource: Any = Resource.from_contents(contents, default_specification=DRAFT202012)
@@ -385,7 +386,7 @@ def _step_registry(*, expressions: bool) -> Any:
 @cache
 def steps() -> frozenset[str]:
     """The names of Kargo's built-in promotion steps."""
-    return frozenset(name.removesuffix("-config.json") for name in _step_files() if name.endswith("-config.json"))
+    return frozenset(name.removesuffix("-config.json") for name in step_files() if name.endswith("-config.json"))
 
 
 @cache

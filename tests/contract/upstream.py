@@ -4,6 +4,8 @@
 its cache or through the module proxy, checked by Go against `go.sum`, and read where it lies: there is no copy of
 anything in this repository.
 
+`tests/upstream/kargo-*` pin further versions of Kargo, for the variable KARGO_FLEET_TEST_KARGO.
+
 `tests/upstream/oracle` is a small Go program around Kargo's own packages; `ask` puts questions to it.
 """
 
@@ -24,8 +26,12 @@ from typing import Any, Final
 from builds import one_at_a_time
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PINS: Final = ROOT / "tests" / "upstream"
-ORACLE_SOURCE: Final = PINS / "oracle"
+UPSTREAM: Final = ROOT / "tests" / "upstream"
+#: Another version of Kargo than the one of tests/upstream/go.mod, such as 1.11.4: `make test` runs both.
+OTHER: Final = os.environ.get("KARGO_FLEET_TEST_KARGO", "")
+PINS: Final = UPSTREAM / f"kargo-{OTHER}" if OTHER else UPSTREAM
+ORACLE_SOURCE: Final = UPSTREAM / "oracle"
+ORACLE_MODULE: Final = PINS / "oracle.mod" if OTHER else ORACLE_SOURCE / "go.mod"
 
 KARGO: Final = "github.com/akuity/kargo"
 ARGO_CD: Final = "github.com/argoproj/argo-cd/v3"
@@ -87,9 +93,9 @@ def module(path: str, pins: Path = PINS) -> Path:
 def oracle() -> Path:
     """The oracle's binary, built once for each state of its sources, in an ignored folder."""
     digest = hashlib.sha256()
-    for name in ("go.mod", "go.sum", *sorted(p.name for p in ORACLE_SOURCE.glob("*.go"))):
-        digest.update(name.encode() + b"\0" + (ORACLE_SOURCE / name).read_bytes())
-    folder = ROOT / ".tools" / "oracle"
+    for file in (ORACLE_MODULE, ORACLE_MODULE.with_suffix(".sum"), *sorted(ORACLE_SOURCE.glob("*.go"))):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    folder = ROOT / ".tools" / (f"oracle-{OTHER}" if OTHER else "oracle")
     binary = folder / digest.hexdigest()[:16]
     with one_at_a_time(folder):
         if not binary.exists():
@@ -101,7 +107,7 @@ def _build_oracle(binary: Path) -> None:
     with tempfile.TemporaryDirectory(dir=binary.parent) as scratch:
         built = Path(scratch) / "oracle"
         # As the tools are built (tools/bootstrap): what they have in common is compiled once.
-        flags = ("-mod=readonly", "-trimpath", "-ldflags=-s -w")
+        flags = ("-mod=readonly", f"-modfile={ORACLE_MODULE}", "-trimpath", "-ldflags=-s -w")
         result = _go("build", *flags, "-o", str(built), ".", cwd=ORACLE_SOURCE)
         if result.returncode:
             raise UpstreamError(f"the oracle does not build:\n{result.stderr.strip()}")

@@ -218,7 +218,7 @@ def test_a_map_that_is_removed_and_set_again_is_back_in_helm(tmp_path: Path) -> 
 
 
 def test_helm_reads_the_charts_defaults_alike(tmp_path: Path) -> None:
-    """Helm takes `no` and 017 for something else than this tool does, and lets nobody remove a null: there are none."""
+    """Helm takes `no` and 017 for something else than this tool does, and drops what is null."""
     defaults = read_chart(ROOT, None).defaults
     assert _same(values_of(tmp_path, (CHART / "values.yaml").read_text()), defaults)
     assert _same(_without_nulls(defaults), defaults)

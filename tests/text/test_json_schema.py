@@ -210,8 +210,8 @@ def _nested(path: str, value: Any) -> Any:
         (
             "warehouse.subscriptions.[]",
             {"git": {"repoURL": "https://a/b"}, "image": {"repoURL": "a"}},
-            "KF103",
-            "warehouse.subscriptions[0]: has the wrong number of keys",
+            "KF104",
+            "warehouse.subscriptions[0]: exactly one of image, git, chart is required",
             "set exactly one of image, git, chart",
         ),
         (

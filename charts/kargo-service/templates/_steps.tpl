@@ -8,17 +8,18 @@ See Kargo's docs, "Expression Language Reference" and "Promotion Templates Refer
 */}}
 
 {{/*
-Kargo's built-in steps, those of its commercial distributions included. One list for the whole chart. Takes anything.
+Kargo's built-in steps, those of its commercial distributions and of newer versions included (kargo-service.newInKargo says
+which). One list for the whole chart. Takes anything.
 */}}
 {{- define "kargo-service.builtinSteps" -}}
-argocd-update argocd-wait compose-output copy delete fail file-write
+argocd-update argocd-wait compose-output copy delete fail file-write get-user-input
 gh-create-issue gh-issue-add-comment gh-issue-delete-comment gh-issue-update-comment gh-search-issues gh-update-issue
 gh-wait-for-issue-state gha-dispatch-workflow gha-wait-for-workflow
 git-clear git-clone git-commit git-merge-pr git-open-pr git-push git-tag git-wait-for-pr github-push
 hcl-update helm-template helm-update-chart http http-download jfrog-evidence jira json-parse json-update
-kustomize-build kustomize-set-image oci-download oci-push send-message set-freight-alias set-metadata
+kustomize-build kustomize-set-image oci-download oci-push record-audit-event send-message set-freight-alias set-metadata
 snow-create snow-delete snow-query-for-records snow-update snow-wait-for-condition
-tf-apply tf-output tf-plan toml-parse toml-update untar yaml-merge yaml-parse yaml-update
+tar tf-apply tf-output tf-plan toml-parse toml-update untar wait-for-approval yaml-merge yaml-parse yaml-update
 {{- end -}}
 
 {{/*

@@ -1,9 +1,10 @@
 {{/*
 One further subscription in the form that Kargo stores it: its webhook's defaults explicit, zero values left out.
-Takes a map with one key, image, git or chart. Returns YAML, a list with one item.
+Takes a map with one key, image, git or chart, and perhaps a name. Returns YAML, a list with one item.
 */}}
 {{- define "kargo-service.subscription" -}}
-{{- range $kind, $given := . -}}
+{{- $name := .name -}}
+{{- range $kind, $given := omit . "name" -}}
 {{- $subscription := dict "discoveryLimit" 20 -}}
 {{- if eq $kind "image" }}{{ $_ := set $subscription "imageSelectionStrategy" "SemVer" }}{{ end -}}
 {{- if eq $kind "git" }}{{ $_ := set $subscription "commitSelectionStrategy" "NewestFromBranch" }}{{ end -}}
@@ -13,5 +14,8 @@ Takes a map with one key, image, git or chart. Returns YAML, a list with one ite
 {{- end -}}
 - {{ $kind }}:
     {{- toYaml $subscription | nindent 4 }}
+  {{- with $name }}
+  name: {{ toYaml . }}
+  {{- end }}
 {{- end -}}
 {{- end -}}

@@ -59,8 +59,9 @@ image.{{ $key }}[{{ $index }}]: {{ quote $regex }} is not a Go regular expressio
 {{- end }}
 {{- end }}
 {{- range $index, $subscription := (.Values.warehouse).subscriptions }}
-{{- if and $image.repoURL (eq (($subscription.image).repoURL | default "") $image.repoURL) }}
-warehouse.subscriptions[{{ $index }}].image.repoURL: {{ quote $image.repoURL }} is the service's own image, to which the Warehouse already subscribes
+{{- $subscribed := ($subscription.image).repoURL | default "" }}
+{{- if and $image.repoURL $subscribed (eq (include "kargo-service.imageIdentity" $subscribed) (include "kargo-service.imageIdentity" $image.repoURL)) }}
+warehouse.subscriptions[{{ $index }}].image.repoURL: {{ quote $subscribed }} is the service's own image, to which the Warehouse already subscribes
 {{- end }}
 {{- range $kind, $key := dict "image" "constraint" "git" "semverConstraint" "chart" "semverConstraint" }}
 {{- $given := get $subscription $kind | default dict }}

@@ -11,6 +11,7 @@ from typing import Any
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files.packaged import packaged_folder
 from kargo_fleet.fleet.chart_source import DEFAULT_PATH
+from kargo_fleet.fleet.merge import merge
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.json_schema import Schema
 
@@ -73,7 +74,8 @@ def read_chart(root: Path, path: str | None) -> Chart:
         if not isinstance(part, dict) or not {"image", "git", "promotion", "stages"} <= part.keys():
             reason = "it has other values"
             raise ChartError(f"chart.path: {folder} is not a kargo-service chart: {reason}", reason)
-    return Chart(folder, version, defaults, schema)
+    # As Helm does: a key that is null in values.yaml is only there to be documented.
+    return Chart(folder, version, merge({}, defaults), schema)
 
 
 def version_of(folder: Path) -> str:

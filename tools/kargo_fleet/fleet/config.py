@@ -5,14 +5,14 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem
-from kargo_fleet.fleet import chart_source, nulls
+from kargo_fleet.fleet import chart_source, custom_steps, nulls
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.layers import Layer, for_team, in_layer, layer_problems
@@ -55,6 +55,7 @@ class Fleet:
     groups: tuple[Group, ...]
     shards: tuple[Shard, ...]
     max_prune_share: float
+    custom_steps: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     broken: bool = False
     #: Whether there is no fleet.yaml. All of it may also come from defaults and from the command line.
     missing: bool = False
@@ -173,6 +174,7 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
         return broken_fleet(root), findings
     findings += _shard_findings(file.layer)
     findings += [in_layer(problem, file.layer) for problem in chart_source.problems(file.data.get("chart") or {})]
+    findings += [in_layer(problem, file.layer) for problem in custom_steps.problems(file.data)]
     fleet = _fleet(root, file, frozenset(str(problem.path[1]) for problem in problems))
     idle = nulls.problems(chart.schema, fleet.layer.values, [chart.defaults])
     return fleet, [*findings, *(in_layer(problem, fleet.layer) for problem in idle)]
@@ -239,6 +241,7 @@ def _fleet(root: Path, file: FleetFile, broken: frozenset[str] = frozenset()) ->
         shards=shards_of(file.data),
         max_prune_share=section("prune").get("maxShare", DEFAULT_PRUNE_SHARE),
         missing=file.missing,
+        custom_steps=custom_steps.custom_steps_of(file.data),
     )
 
 

@@ -54,7 +54,7 @@ def in_layer(problem: Problem, layer: Layer, service: str = "") -> Finding:
 
 def in_layers(problem: Problem, layers: Sequence[Layer], default: Place, service: str) -> Finding:
     """Return the finding for a problem with the merged values of a service, at the place that it comes from."""
-    return attributed(problem, origin(layers, problem.path, default), service)
+    return attributed(problem, origin(layers, problem.path, default, key=problem.at_key), service)
 
 
 def attributed(problem: Problem, place: Place, service: str) -> Finding:
@@ -77,8 +77,8 @@ def once_per_pipeline(findings: Iterable[Finding]) -> list[Finding]:
     return list(first.values())
 
 
-def origin(layers: Sequence[Layer], path: KeyPath, default: Place) -> Place:
-    """Return the place that a problem with the merged value at `path` comes from.
+def origin(layers: Sequence[Layer], path: KeyPath, default: Place, *, key: bool = False) -> Place:
+    """Return the place that a problem with the merged value at `path` comes from, with `key` that of its key.
 
     That is in the strongest layer that sets it; if none does, in the layer that has the longest part of the path;
     `default` if no layer has any of it. A stage's promotion may come from the promotion of all stages.
@@ -93,7 +93,7 @@ def origin(layers: Sequence[Layer], path: KeyPath, default: Place) -> Place:
             share = depth / len(candidate)
             if depth and (best is None or share > best[0]):
                 best = (share, layer, candidate)
-    return best[1].place(best[2]) if best else default
+    return best[1].place(best[2], key=key) if best else default
 
 
 def says(layers: Sequence[Layer], path: KeyPath) -> bool:

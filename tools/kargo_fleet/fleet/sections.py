@@ -8,6 +8,7 @@ from typing import Any
 from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.capacity_section import CAPACITY_SCHEMA
 from kargo_fleet.fleet.chart_source import DEFAULT_PATH
+from kargo_fleet.fleet.custom_steps import CUSTOM_STEPS_SCHEMA
 from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN
 from kargo_fleet.fleet.shards import HEAVIEST, Shard
 from kargo_fleet.text.image_references import REGISTRY_PATTERN
@@ -161,6 +162,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                     },
                 },
             },
+            "customSteps": CUSTOM_STEPS_SCHEMA,
             "values": {"description": "Chart values for every service.", "$ref": "#/definitions/values"},
             "groups": {
                 "description": "Values for some of the services, in the order in which they are merged.",

@@ -121,7 +121,7 @@ def _tool() -> Iterator[str]:
     for libraries in sorted({str(Path(module.__file__ or "").parents[1]) for module in (yaml, jsonschema_rs)}):
         yield "\n".join(sorted(name for name in os.listdir(libraries) if name.endswith("-info")))
     for folder, _, files in sorted(os.walk(Path(kargo_fleet.__file__).parent)):
-        for file in sorted(name for name in files if name.endswith((".py", ".lua"))):
+        for file in sorted(name for name in files if name.endswith((".py", ".lua", ".json"))):
             yield file
             yield Path(folder, file).read_text(encoding="utf-8")
 

@@ -37,9 +37,10 @@ from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import assign
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.image_references import image_of
+from kargo_fleet.text.json_schema import Schema
 from kargo_fleet.text.placeholders import filled
 from kargo_fleet.text.words import closest, did_you_mean
-from kargo_fleet.unit import promoted_files, rules, warnings
+from kargo_fleet.unit import kargo_versions, own_steps, promoted_files, rules, step_config, warnings
 from kargo_fleet.unit.folders import nested_findings, team_findings
 
 #: Words in the place of a stage that say that a file is for all stages, or for a program.
@@ -62,6 +63,12 @@ class Inputs:
         if self.fleet.services != DEFAULT_SERVICES:
             known["promotion"] = {"path": f"{self.fleet.layout.pattern}/values-<stage>.yaml"}
         return merge(self.chart.defaults, known)
+
+    @cached_property
+    def custom_steps(self) -> dict[str, Schema]:
+        """The schemas of those custom steps of fleet.yaml that have one."""
+        known = self.fleet.custom_steps.items()
+        return {name: step_config.custom_schema(schema) for name, schema in known if schema is not None}
 
     def shared(self, service: str) -> tuple[dict[str, Any], list[Layer], bool]:
         """Return the values from all layers but the service's own, those layers, and whether a layer is broken."""
@@ -129,7 +136,7 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     if own is not None:
         values = merge(values, own.values)
         layers = [*layers, own]
-    values = _identified(inputs, values, layers, service)
+    values = own_steps.with_custom_steps(_identified(inputs, values, layers, service), inputs.fleet.custom_steps)
     default = Place(own.file, 1, 1) if own else Place(folder)
     findings += _identity_findings(layers, service)
     findings += [in_layers(problem, layers, default, service) for problem in _shard_problems(inputs.fleet, values)]
@@ -239,11 +246,17 @@ def _values_findings(
 ) -> list[Finding]:
     # Unknown keys are reported already: every layer was validated by itself.
     problems = [problem for problem in inputs.chart.validator.problems(values) if problem.code != "KF101"]
-    problems = problems or rules.problems(values)
+    problems = problems or [*rules.problems(values), *_config_problems(inputs, values)]
     missing = inputs.fleet.missing
     return once_per_pipeline(
         _values_finding(problem, values, layers, default, service, missing) for problem in problems
     )
+
+
+def _config_problems(inputs: Inputs, values: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the problems of the config of the service's own steps, for which the chart has no room."""
+    version = kargo_versions.version_of(values)
+    yield from step_config.problems(own_steps.own_steps(values), version, inputs.custom_steps)
 
 
 def _values_finding(
@@ -260,7 +273,7 @@ def _values_finding(
         fix = f"set git.repoURL in {FLEET_FILE}, or pass --git-repo-url"
         fix = f"{begin}pass --git-repo-url" if no_fleet_file else fix
         return attributed(problem._replace(fix=fix), Place(FLEET_FILE), service)
-    place = origin(layers, path, default)
+    place = origin(layers, path, default, key=problem.at_key)
     if not problem.fix and path[-2:-1] in (("upstream",), ("stages",)) and isinstance(path[-1], int):
         place, fix = _unknown_stage(values, layers, path, place)
         problem = problem._replace(fix=fix)

@@ -17,20 +17,22 @@ from kargo_fleet.text.git_urls import https_url
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import is_constraint
 from kargo_fleet.text.words import did_you_mean, enumerate_words
+from kargo_fleet.unit import kargo_versions
 
 #: Variables that the chart defines for every stage.
 RESERVED_VARS = frozenset(["service", "imageRepoURL", "gitRepoURL", "branch", "path", "folder", "application"])
-#: Kargo's promotion steps, those of its commercial distributions included: the pages of "Promotion Steps Reference".
+#: Kargo's promotion steps, those of its commercial distributions and of newer versions included: the pages of "Promotion
+#: Steps Reference". kargo_versions.json says which are newer.
 BUILTIN_STEPS = frozenset(
     """
-    argocd-update argocd-wait compose-output copy delete fail file-write
+    argocd-update argocd-wait compose-output copy delete fail file-write get-user-input
     gh-create-issue gh-issue-add-comment gh-issue-delete-comment gh-issue-update-comment gh-search-issues gh-update-issue
     gh-wait-for-issue-state gha-dispatch-workflow gha-wait-for-workflow
     git-clear git-clone git-commit git-merge-pr git-open-pr git-push git-tag git-wait-for-pr github-push
     hcl-update helm-template helm-update-chart http http-download jfrog-evidence jira json-parse json-update
-    kustomize-build kustomize-set-image oci-download oci-push send-message set-freight-alias set-metadata
+    kustomize-build kustomize-set-image oci-download oci-push record-audit-event send-message set-freight-alias set-metadata
     snow-create snow-delete snow-query-for-records snow-update snow-wait-for-condition
-    tf-apply tf-output tf-plan toml-parse toml-update untar yaml-merge yaml-parse yaml-update
+    tar tf-apply tf-output tf-plan toml-parse toml-update untar wait-for-approval yaml-merge yaml-parse yaml-update
     """.split()
 )
 
@@ -56,6 +58,7 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
         *_pipeline(stages),
         *_promotion(values, stages),
         *_rbac(section(values, "rbac"), stages),
+        *kargo_versions.problems(values),
     ]
 
 
@@ -124,11 +127,12 @@ def _image(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _subscription(path: KeyPath, subscription: Mapping[str, Any], own: str | None) -> Iterator[Problem]:
-    if own and section(subscription, "image").get("repoURL") == own:
+    subscribed = section(subscription, "image").get("repoURL")
+    if own and subscribed and kargo_versions.same_image(own, subscribed):
         yield _problem(
             (*path, "image", "repoURL"),
             "KF304",
-            f"{_quote(own)} is the service's own image, to which the Warehouse already subscribes",
+            f"{_quote(subscribed)} is the service's own image, to which the Warehouse already subscribes",
             "remove this subscription",
         )
     for kind, key in (("chart", "semverConstraint"), ("git", "semverConstraint"), ("image", "constraint")):

@@ -11,6 +11,7 @@ from kargo_fleet.fleet.layers import Layer, in_layers, once_per_pipeline, says
 from kargo_fleet.fleet.pipeline import has_default_steps, is_control_flow, promotion_of, section
 from kargo_fleet.text.durations import seconds
 from kargo_fleet.text.git_urls import https_fix
+from kargo_fleet.unit import kargo_versions
 
 _INTERVAL_FLOOR = 300  # seconds: controller.reconcilers.warehouses.minReconciliationInterval of Kargo's own chart
 _ONLY_ZERO = re.compile(r"\s*\^\s*v?0\.0\.0\s*")
@@ -32,6 +33,7 @@ _BESIDE_REPLACE: tuple[KeyPath, ...] = (("steps", "before"), ("steps", "after"),
 def find(values: dict[str, Any], layers: list[Layer], default: Place, service: str) -> list[Finding]:
     """Return the warnings about a unit's complete and valid values, placed in the layer that causes each."""
     found = [*_image(values, layers), *_git(values), *_interval(values), *_stages(values), *_unused(values, layers)]
+    found += kargo_versions.warnings(values)
     return once_per_pipeline(in_layers(problem, layers, default, service) for problem in found)
 
 

@@ -1,0 +1,123 @@
+{{/*
+The Kargo that a unit is for: fields and steps of a newer one are an error, and so is what it refuses. kargo-fleet has the
+same rules and messages (tools/kargo_fleet/unit/kargo_versions.py), and kargo_versions.json the source of these facts.
+*/}}
+
+{{/*
+What Kargo 1.11 does not have: steps, and keys of steps' config, each with the first version that has it. Takes anything.
+Returns YAML, a map.
+*/}}
+{{- define "kargo-service.newInKargo" -}}
+steps:
+  get-user-input: "1.12"
+  record-audit-event: "1.12"
+  tar: "1.12"
+  wait-for-approval: "1.12"
+config:
+  http:
+    bodyFromFile: "1.12"
+{{- end -}}
+
+{{/*
+The rules of all Kargo versions. Takes the root context.
+*/}}
+{{- define "kargo-service.validate.kargo" -}}
+{{- $root := . -}}
+{{- $version := (.Values.kargo).version | default "1.11" -}}
+{{- $own := (.Values.image).repoURL | default "" -}}
+{{- include "kargo-service.validate.subscriptions" (dict "path" "warehouse.subscriptions" "subscriptions" (.Values.warehouse).subscriptions "own" $own "version" $version) }}
+{{- $stages := include "kargo-service.stages" . | fromJson }}
+{{- range $name, $stage := $stages }}
+{{- if and $stage.targets (semverCompare "<1.12" $version) }}
+stages.{{ $name }}.targets: requires Kargo 1.12; kargo.version is {{ $version }}
+{{- end }}
+{{- end }}
+{{- $new := include "kargo-service.newInKargo" . | fromYaml }}
+{{- range $name, $stage := $stages }}
+{{- $promotion := include "kargo-service.promotion" (dict "root" $root "stage" $name) | fromJson }}
+{{- $steps := $promotion.steps | default dict }}
+{{- range $list := ternary (list "replace") (list "before" "beforeCommit" "after") (not (empty $steps.replace)) }}
+{{- $path := printf "stages.%s.promotion.steps.%s" $name $list }}
+{{- include "kargo-service.validate.newSteps" (dict "path" $path "steps" (get $steps $list | default list) "custom" $promotion.customSteps "version" $version "new" $new) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Subscriptions of one Warehouse: names, and repositories that are subscribed to twice. Takes a dict: path, subscriptions, own
+(the service's image, which has a rule of its own), version.
+*/}}
+{{- define "kargo-service.validate.subscriptions" -}}
+{{- $path := .path -}}
+{{- $version := .version -}}
+{{- $own := .own -}}
+{{- $names := dict -}}
+{{- $seen := dict -}}
+{{- range $index, $subscription := .subscriptions }}
+{{- with $subscription.name }}
+{{- if semverCompare "<1.12" $version }}
+{{ $path }}[{{ $index }}].name: requires Kargo 1.12; kargo.version is {{ $version }}
+{{- else if hasKey $names . }}
+{{ $path }}[{{ $index }}].name: {{ quote . }} is the name of another subscription
+{{- end }}
+{{- $_ := set $names . true }}
+{{- end }}
+{{- range $kind := list "chart" "git" "image" }}
+{{- with get $subscription $kind }}
+{{- $identity := printf "%s %s" $kind (include "kargo-service.identity" (dict "kind" $kind "subscription" .)) }}
+{{- $isOwn := and (eq $kind "image") $own (eq (include "kargo-service.imageIdentity" .repoURL) (include "kargo-service.imageIdentity" $own)) }}
+{{- if and (hasKey $seen $identity) (not $isOwn) (not (semverCompare "<1.12" $version)) }}
+{{ $path }}[{{ $index }}].{{ $kind }}.repoURL: {{ quote .repoURL }} is subscribed to twice, which Kargo {{ $version }} refuses
+{{- end }}
+{{- $_ := set $seen $identity true }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+What Kargo compares subscriptions of one kind by, see addSub in its pkg/webhook/kubernetes/warehouse/webhook.go. Takes a dict:
+kind, subscription.
+*/}}
+{{- define "kargo-service.identity" -}}
+{{- $url := .subscription.repoURL | trim -}}
+{{- if eq .kind "image" -}}
+  {{- include "kargo-service.imageIdentity" $url -}}
+{{- else if eq .kind "chart" -}}
+  {{- include "kargo-service.imageIdentity" (lower $url | trimPrefix "oci://") -}}
+  {{- if hasPrefix "http" $url }} {{ .subscription.name | default "" }}{{ end -}}
+{{- else -}}
+  {{- $url = regexReplaceAll `^(https?://)[^/@]*@` (lower $url) "${1}" -}}
+  {{- if not (regexMatch `^(https?|ssh)://` $url) }}{{ $url = regexReplaceAll `^([^:]+):` $url "ssh://${1}/" }}{{ end -}}
+  {{- $url | trimSuffix "/" | trimSuffix ".git" -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+An image repository without Docker Hub's names: nginx and docker.io/library/nginx are one. Takes a string.
+*/}}
+{{- define "kargo-service.imageIdentity" -}}
+{{- regexReplaceAll `^(index\.|registry-1\.)?docker\.io/` (lower . | trim) "" | trimPrefix "library/" -}}
+{{- end -}}
+
+{{/*
+Steps, and keys of their config, that a newer Kargo has. Takes a dict: path, steps, custom (names of custom steps), version,
+new (kargo-service.newInKargo).
+*/}}
+{{- define "kargo-service.validate.newSteps" -}}
+{{- $version := .version -}}
+{{- $path := .path -}}
+{{- $custom := .custom | default list -}}
+{{- $new := .new -}}
+{{- range $index, $step := .steps }}
+{{- $since := get $new.steps ($step.uses | default "") }}
+{{- if and $since (not (has $step.uses $custom)) (semverCompare (printf "<%s" $since) $version) }}
+{{ $path }}[{{ $index }}].uses: {{ quote $step.uses }} is a step of Kargo {{ $since }}; kargo.version is {{ $version }}
+{{- end }}
+{{- range $key, $since := get $new.config ($step.uses | default "") | default dict }}
+{{- if and (hasKey ($step.config | default dict) $key) (semverCompare (printf "<%s" $since) $version) }}
+{{ $path }}[{{ $index }}].config.{{ $key }}: requires Kargo {{ $since }}; kargo.version is {{ $version }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
