@@ -34,6 +34,16 @@ SERVICES = {
     "promote-dates": "image: {imageSelectionStrategy: Lexical, allowTagsRegexes: ['^20[0-9]{6}$']}\n",
     "promote-digest": "image: {imageSelectionStrategy: Digest, constraint: latest}\npromotion: {digestKey: image.digest}\n",
     "promote-regions": "stages: {prod: null, prod-us: {upstream: [staging]}, prod-eu: {upstream: [staging]}}\n",
+    "promote-gate": """
+stages:
+  dev:
+    vars: {released: "${{ imageFrom(vars.imageRepoURL).Tag }}"}
+    promotion: {message: "<service> is at ${{ vars.released }} in <stage>\\n\\nTicket: OPS-1"}
+  staging: null
+  prod: {upstream: [dev], controlFlow: true}
+  prod-us: {upstream: [prod], autoPromotionEnabled: true}
+  prod-eu: {upstream: [prod]}
+""",
     "promote-nothing": "image: {constraint: ^9.0.0}\n",
     "promote-astray": "",
 }
@@ -94,6 +104,11 @@ class Platform:
             "image"
         ]
         return found
+
+    def trailers(self, file: str = ".") -> dict[str, str]:
+        """The trailers of the last commit that changed a file."""
+        printed = self.git("log", "-1", "--format=%(trailers:only,unfold)", "--", file)
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in printed.split("\n") if line)}
 
     def push(self, service: str, tag: str, content: str = "") -> str:
         """Push an image, and let the Warehouse look now; its digest is returned."""
@@ -171,6 +186,10 @@ def test_dev_and_staging_follow_by_themselves_and_prod_by_hand(platform: Platfor
         "The platform",
     ]
     assert platform.git("show", "--format=", "--name-only", "-1").split() == [f"services/{service}/values-prod.yaml"]
+    trailers = platform.trailers()
+    assert trailers["Kargo-Stage"] == f"kargo-{service}/prod"
+    assert trailers["Kargo-Promotion"].startswith("prod.")
+    assert platform.cluster.find("freights.kargo.akuity.io", trailers["Kargo-Freight"], "-n", f"kargo-{service}")
     # 2.0.0 is outside of ^1.0.0.
     platform.registry.push(service, "2.0.0")
     platform.push(service, "1.1.0")
@@ -212,6 +231,29 @@ def test_two_regions_after_staging(platform: Platform) -> None:
     platform.promote("promote-regions", "prod-eu")
     wait_for(lambda: platform.promoted("promote-regions", "prod-eu"), "prod-eu")
     assert [platform.image("promote-regions", stage)["tag"] for stage in ("prod-eu", "prod-us")] == ["1.0.1", "0.0.0"]
+
+
+def test_a_gate_lets_freight_through_to_two_regions(platform: Platform) -> None:
+    """A control flow stage has no promotions; a stage's variable is computed from the chart's."""
+    service = "promote-gate"
+    platform.push(service, "1.0.1")
+    wait_for(lambda: platform.promoted(service, "prod-us"), "prod-us")
+    assert [platform.image(service, stage)["tag"] for stage in ("dev", "prod", "prod-us", "prod-eu")] == [
+        "1.0.1",
+        "0.0.0",
+        "1.0.1",
+        "0.0.0",
+    ]
+    assert platform.git("log", "-1", "--format=%s", "--", f"services/{service}/values-dev.yaml") == (
+        f"{service} is at 1.0.1 in dev\n"
+    )
+    assert list(platform.trailers(f"services/{service}/values-dev.yaml").items())[:2] == [
+        ("Ticket", "OPS-1"),
+        ("Kargo-Stage", f"kargo-{service}/dev"),
+    ]
+    platform.promote(service, "prod-eu")
+    wait_for(lambda: platform.promoted(service, "prod-eu"), "prod-eu")
+    wait_for(lambda: platform.findings(service) == [], "doctor to find nothing", 30)
 
 
 def test_doctor_sees_that_no_tag_matches(platform: Platform) -> None:
