@@ -188,6 +188,7 @@ def test_every_key_of_values_yaml_is_in_the_schema_and_the_other_way_round() -> 
         "labels",
         "annotations",
         "stages",
+        "updates",
         "bindings",
         "hard",
         "retry",

@@ -69,6 +69,24 @@ CASES: dict[str, dict[str, Any]] = {
     "cycle beside the pipeline": {
         "stages": {"a": {"upstream": ["b"]}, "b": {"upstream": ["a", "dev"]}, "c": {"upstream": ["b"]}}
     },
+    "one file from two stages": {"promotion": {"updates": {"x": {"yaml": {"path": "all.yaml", "keys": {"a": "tag"}}}}}},
+    "one file from a stage's update and another's own": {
+        "stages": {
+            "prod": {
+                "promotion": {
+                    "updates": {"x": {"yaml": {"path": "services/<service>/values-dev.yaml", "keys": {"a": "tag"}}}}
+                }
+            }
+        }
+    },
+    "updates alone": {"promotion": {"tagKey": "", "updates": {"x": {"kustomize": {"path": "overlays/<stage>"}}}}},
+    "no updates": {"promotion": {"tagKey": "", "updates": {"x": None}}},
+    "an alias of an update": {
+        "promotion": {
+            "updates": {"x": {"kustomize": {"path": "overlays/<stage>"}}},
+            "steps": {"before": [{"uses": "http", "as": "update-x"}]},
+        }
+    },
     "a gate writes no file": {
         "promotion": {"path": "services/<service>/values.yaml"},
         "stages": {"staging": {"controlFlow": True}, "prod": {"promotion": {"steps": {"replace": []}}}},
@@ -210,6 +228,7 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
         "writes a digest",
         "custom step",
         "a gate writes no file",
+        "updates alone",
         "gates alone need no repository",
     }
     sound |= {"aliases beside a task", "pull request at a host with a name"}

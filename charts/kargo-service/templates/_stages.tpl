@@ -37,6 +37,37 @@ The values file that one stage's promotions write. Takes a dict: root, stage, pr
 {{- end -}}
 
 {{/*
+What one stage's promotions write beside its values file: promotion.updates without those that a layer took out with null. Takes
+a dict: root, stage, promotion (the merged one). Returns JSON, a map by name; each has kind, folder and the keys that it was
+given, with <service> and <stage> filled in.
+*/}}
+{{- define "kargo-service.updates" -}}
+{{- $context := . -}}
+{{- $updates := dict -}}
+{{- range $name, $given := .promotion.updates -}}
+{{- range $kind, $update := $given -}}
+{{- if kindIs "map" $update -}}
+  {{- $path := include "kargo-service.expand" (dict "root" $context.root "stage" $context.stage "text" $update.path) -}}
+  {{- $folder := ternary $path (dir $path) (eq $kind "kustomize") -}}
+  {{- $filled := merge (dict "kind" $kind "path" $path "folder" $folder) $update -}}
+  {{- range $key := list "name" "newName" -}}
+    {{- with get $update $key }}{{ $_ := set $filled $key (include "kargo-service.expand" (dict "root" $context.root "stage" $context.stage "text" .)) }}{{ end -}}
+  {{- end -}}
+  {{- $_ := set $updates $name $filled -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $updates -}}
+{{- end -}}
+
+{{/*
+Whether a stage's promotions write its values file. Takes the stage's merged promotion. Returns "true" or nothing.
+*/}}
+{{- define "kargo-service.writesValuesFile" -}}
+{{- if or .tagKey (not (hasKey . "tagKey")) .digestKey }}true{{ end -}}
+{{- end -}}
+
+{{/*
 Whether a stage runs the default steps. Takes the stage's merged promotion. Returns "true" or nothing.
 */}}
 {{- define "kargo-service.hasDefaultSteps" -}}

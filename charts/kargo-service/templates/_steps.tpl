@@ -140,6 +140,7 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
 {{- $git := .root.Values.git | default dict -}}
 {{- $retry := .promotion.retry | default dict -}}
 {{- $pullRequest := .promotion.pullRequest | default dict -}}
+{{- $updates := include "kargo-service.updates" . | fromJson -}}
 {{- $message := .promotion.message | default "<service>: promote <stage> to <version>" }}
 - uses: git-clone
   {{- with include "kargo-service.retry" (get $retry "git-clone") | trim }}
@@ -162,10 +163,19 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
     checkout:
       - branch: {{ `${{ quote(vars.branch) }}` }}
         path: ./src
-        {{- if and (ne $git.sparse false) (ne (include "kargo-service.path" . | dir) ".") }}
+        {{- $own := ternary (list (include "kargo-service.path" . | dir)) list (not (empty (include "kargo-service.writesValuesFile" .promotion))) }}
+        {{- $others := list }}
+        {{- range $updates }}{{ $others = append $others .folder }}{{ end }}
+        {{- if and (ne $git.sparse false) (not (has "." (concat $own $others))) }}
         sparse:
+          {{- if $own }}
           - {{ `${{ quote(vars.folder) }}` }}
+          {{- end }}
+          {{- range without (uniq $others) (first $own | default "") }}
+          - {{ . | quote }}
+          {{- end }}
         {{- end }}
+{{- if include "kargo-service.writesValuesFile" .promotion }}
 - uses: yaml-update
   as: update
   {{- with include "kargo-service.retry" (get $retry "yaml-update") | trim }}
@@ -183,6 +193,10 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
       - key: {{ . | quote }}
         value: {{ `${{ quote(imageFrom(vars.imageRepoURL).Digest) }}` }}
       {{- end }}
+{{- end }}
+{{- range $name, $update := $updates }}
+{{- include "kargo-service.updateStep" (dict "root" $.root "name" $name "update" $update "retry" $retry) }}
+{{- end }}
 {{- include "kargo-service.userSteps" (.promotion.steps).beforeCommit }}
 - uses: git-commit
   as: commit
@@ -231,6 +245,53 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
         namespace: {{ toYaml . }}
         {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/*
+The step of one of promotion.updates. Takes a dict: root, name, update, retry. Returns lines of YAML, a list.
+*/}}
+{{- define "kargo-service.updateStep" -}}
+{{- $step := get (dict "yaml" "yaml-update" "kustomize" "kustomize-set-image") .update.kind }}
+- uses: {{ $step }}
+  as: update-{{ .name }}
+  {{- with include "kargo-service.retry" (get .retry $step) | trim }}
+  retry:
+    {{- . | nindent 4 }}
+  {{- end }}
+  config:
+    path: {{ printf "./src/%s" .update.path | quote }}
+    {{- if eq .update.kind "yaml" }}
+    updates:
+      {{- range $key, $value := .update.keys }}
+      {{- if $value }}
+      - key: {{ $key | quote }}
+        value: {{ include "kargo-service.written" $value }}
+      {{- end }}
+      {{- end }}
+    {{- else }}
+    images:
+      - image: {{ `${{ vars.imageRepoURL }}` }}
+        {{- range $key := list "name" "newName" }}
+        {{- with get $.update $key }}
+        {{ $key }}: {{ . | quote }}
+        {{- end }}
+        {{- end }}
+        {{- $is := ternary "digest" "tag" (eq ((.root.Values.image).imageSelectionStrategy | default "SemVer") "Digest") }}
+        {{ $is }}: {{ include "kargo-service.written" $is }}
+    {{- end }}
+{{- end -}}
+
+{{/*
+What is written for a word of promotion.updates, or for a Kargo expression, which is written as it is. Takes a string. Returns a
+YAML scalar.
+*/}}
+{{- define "kargo-service.written" -}}
+{{- $words := dict
+      "tag" `${{ quote(imageFrom(vars.imageRepoURL).Tag) }}`
+      "digest" `${{ quote(imageFrom(vars.imageRepoURL).Digest) }}`
+      "image" `${{ vars.imageRepoURL }}:${{ imageFrom(vars.imageRepoURL).Tag }}`
+      "imageDigest" `${{ vars.imageRepoURL }}@${{ imageFrom(vars.imageRepoURL).Digest }}` -}}
+{{- with get $words . }}{{ . }}{{ else }}{{ . | quote }}{{ end -}}
 {{- end -}}
 
 {{/*

@@ -155,12 +155,21 @@ stages.{{ $name }}.promotion: steps.replace and task.name are mutually exclusive
 {{- end }}
 {{- if include "kargo-service.hasDefaultSteps" $promotion }}
 {{- $needsRepo = true }}
+{{- if include "kargo-service.writesValuesFile" $promotion }}
 {{- $target := printf "%s on branch %s" (include "kargo-service.path" $context) (include "kargo-service.branch" $context) }}
 {{- if hasKey $writers $target }}
 stages.{{ $name }}.promotion.path: stage {{ get $writers $target }} also writes {{ $target }}; each stage needs its own file or branch
 {{- else }}{{ $_ := set $writers $target $name }}{{ end }}
-{{- if not (or $promotion.tagKey (not (hasKey $promotion "tagKey")) $promotion.digestKey) }}
-stages.{{ $name }}.promotion.tagKey: is empty, and so is digestKey; at least one is required
+{{- end }}
+{{- $updates := include "kargo-service.updates" $context | fromJson }}
+{{- range $key, $update := $updates }}
+{{- $target := printf "%s on branch %s" $update.path (include "kargo-service.branch" $context) }}
+{{- if and (hasKey $writers $target) (ne (get $writers $target) $name) }}
+stages.{{ $name }}.promotion.updates.{{ $key }}.{{ $update.kind }}.path: stage {{ get $writers $target }} also writes {{ $target }}; each stage needs its own file or branch
+{{- else }}{{ $_ := set $writers $target $name }}{{ end }}
+{{- end }}
+{{- if not (or (include "kargo-service.writesValuesFile" $promotion) $updates) }}
+stages.{{ $name }}.promotion.tagKey: is empty, and so are digestKey and updates; at least one is required
 {{- end }}
 {{- $pullRequest := $promotion.pullRequest | default dict }}
 {{- if and $pullRequest.enabled $git.repoURL }}
@@ -191,6 +200,7 @@ Names and aliases of the steps of one stage. Takes a dict: root, stage, promotio
 {{- $aliases := dict -}}
 {{- if include "kargo-service.hasDefaultSteps" .promotion -}}
   {{- range list "update" "commit" "push" }}{{ $_ := set $aliases . true }}{{ end -}}
+  {{- range $name, $_ := .promotion.updates }}{{ $_ := set $aliases (printf "update-%s" $name) true }}{{ end -}}
   {{- if (.promotion.pullRequest).enabled -}}
     {{- range list "open-pr" (ternary "merge-pr" "wait-for-pr" (eq .promotion.pullRequest.merge true)) }}{{ $_ := set $aliases . true }}{{ end -}}
   {{- end -}}
@@ -269,7 +279,7 @@ Regular expressions of the keys that name something and whose strings the schema
 <service> and <stage> are replaced. In the schema they are marked with `names`. Takes anything.
 */}}
 {{- define "kargo-service.patterned" -}}
-^(stages[.][^.]+[.])?promotion[.](path|argocdUpdate[.]name)$
+^(stages[.][^.]+[.])?promotion[.](path|argocdUpdate[.]name|updates[.].*[.](path|name|newName))$
 {{- end -}}
 {{- define "kargo-service.named" -}}
 ^(image[.](allow|ignore)TagsRegexes[[].*|warehouse[.]subscriptions[[].*[.](repoURL|name|(allow|ignore)TagsRegexes[[].*|(include|exclude)Paths[[].*)

@@ -11,6 +11,8 @@ SERVICE_FILE = "kargo.yaml"
 VALUES = "values"
 ARGOCD = "argocd"
 SCHEMAS = "schemas"
+#: The files that Kustomize looks for in a folder.
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 #: What the names of Projects and their namespaces begin with.
 PREFIX = "kargo-"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from kargo_fleet.fleet.merge import merge
 
@@ -67,6 +67,31 @@ def path_of(values: Mapping[str, Any], stage: str, promotion: Mapping[str, Any])
 def written_keys(promotion: Mapping[str, Any]) -> list[str]:
     """Return the keys of that file which one stage's promotions write."""
     return [key for key in (promotion.get("tagKey", "image.tag"), promotion.get("digestKey")) if key]
+
+
+class Update(NamedTuple):
+    """One thing that a promotion writes: `keys` of the YAML file at `path`, or an image in the kustomization in that folder.
+
+    `at` is where it is said in a promotion: (), for the values file, or its place in `updates`.
+    """
+
+    path: str
+    keys: list[str]
+    kustomize: bool = False
+    at: tuple[str, ...] = ()
+
+
+def updates_of(values: Mapping[str, Any], stage: str, promotion: Mapping[str, Any]) -> list[Update]:
+    """Return what the chart's own steps write for one stage: the keys of its values file, then `updates` by name."""
+    found = []
+    if keys := written_keys(promotion):
+        found.append(Update(path_of(values, stage, promotion), keys))
+    for name, given in sorted(section(promotion, "updates").items()):
+        for kind, update in (given or {}).items():
+            path = expanded(update["path"], values["service"]["name"], stage)
+            keys = [key for key, what in section(update, "keys").items() if what]
+            found.append(Update(path, keys, kind == "kustomize", ("updates", name, kind)))
+    return found
 
 
 def branch_of(values: Mapping[str, Any], stage: str) -> str:

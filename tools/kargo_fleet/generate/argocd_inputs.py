@@ -15,10 +15,10 @@ from kargo_fleet.findings import Finding, KeyPath, Place
 from kargo_fleet.fleet.chart import CHART_FILE, packaged, version_of
 from kargo_fleet.fleet.chart_source import Origin
 from kargo_fleet.fleet.config import Fleet
-from kargo_fleet.fleet.names import FLEET_FILE, VALUES, values_path
+from kargo_fleet.fleet.names import FLEET_FILE, KUSTOMIZATIONS, VALUES, values_path
 from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.fleet.vendored import read_record
-from kargo_fleet.generate.workload_kind import KUSTOMIZATIONS, folders_used
+from kargo_fleet.generate.workload_kind import folders_used
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.words import first_of
 

@@ -10,9 +10,7 @@ from pathlib import Path
 from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, StageApplication, argo_fleet
 from kargo_fleet.fleet.chart import CHART_FILE
 from kargo_fleet.fleet.config import Fleet
-
-#: The names that Kustomize looks for.
-KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+from kargo_fleet.fleet.names import KUSTOMIZATIONS
 
 #: A path that leads out of a kustomization's folder, as an item of a list or behind `path:`. No YAML is parsed: there are
 #: tens of thousands of these files, and a path that is missed is only a warning that is missed.

@@ -5,11 +5,9 @@ This is the pure core of the tool: its input is Inputs and a reader, its output 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
@@ -21,7 +19,6 @@ from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.layers import (
     Layer,
     attributed,
-    decides,
     for_team,
     in_layer,
     in_layers,
@@ -33,19 +30,15 @@ from kargo_fleet.fleet.layers import (
 from kargo_fleet.fleet.merge import difference, merge
 from kargo_fleet.fleet.names import FLEET_FILE, SERVICE_FILE
 from kargo_fleet.fleet.scan import name_findings
-from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
+from kargo_fleet.fleet.sections import DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import assign
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.image_references import image_of
 from kargo_fleet.text.json_schema import Schema
 from kargo_fleet.text.placeholders import filled
-from kargo_fleet.text.words import closest, did_you_mean
-from kargo_fleet.unit import kargo_versions, own_steps, promoted_files, rules, step_config, warnings
+from kargo_fleet.text.words import did_you_mean
+from kargo_fleet.unit import kargo_versions, own_steps, rules, step_config, warnings, written_files
 from kargo_fleet.unit.folders import nested_findings, team_findings
-
-#: Words in the place of a stage that say that a file is for all stages, or for a program.
-_NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
-_STAGE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 @dataclass
@@ -143,7 +136,7 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     findings += _values_findings(inputs, values, layers, default, service)
     if not _stops(findings):
         findings += warnings.find(values, layers, default, service)
-        targets = _target_findings(inputs.fleet, reader, values, layers, service)
+        targets = written_files.find(inputs.fleet, reader, values, layers, service)
         missing = {finding.place.file for finding in targets if finding.code == "KF401"}
         findings += nested_findings(inputs.fleet, reader, service, missing) or targets
     return Unit(service, values, difference(inputs.chart.defaults, values), tuple(layers), tuple(findings))
@@ -291,92 +284,3 @@ def _unknown_stage(values: dict[str, Any], layers: list[Layer], path: KeyPath, p
     if not says(layers, path):  # the chart's default, whose upstream stage a layer removed
         return origin(layers, ("stages", name), place), f"set {dotted(path[:-1])} too, or keep {name}"
     return place, did_you_mean(name, stages)
-
-
-def _target_findings(
-    fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], layers: list[Layer], service: str
-) -> list[Finding]:
-    """Check that the values file of every stage exists and holds what its promotions write."""
-    findings = []
-    for stage in values["stages"]:
-        promotion = pipeline.promotion_of(values, stage)
-        own_branch = pipeline.branch_of(values, stage) != (fleet.git.get("branch") or DEFAULT_BRANCH)
-        if own_branch or not pipeline.has_default_steps(promotion):
-            continue  # written by other steps, or on a branch that is not checked out here
-        file = pipeline.path_of(values, stage, promotion)
-        if file.startswith(f"{fleet.layout.base}/") and not file.startswith(f"{fleet.folder_of(service)}/"):
-            message = f"promotions to {stage} write into the folder of another service"
-            path = ("stages", stage, "promotion", "path")
-            found = Problem("KFW307", message, "correct promotion.path", path)
-            findings.append(in_layers(found, layers, Place(file), service))
-        keys = pipeline.written_keys(promotion)
-        findings += _target_file_findings(reader, file, stage, keys, service)
-    return findings + _stageless(fleet, reader, values, layers, service)
-
-
-def _stageless(
-    fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], layers: list[Layer], service: str
-) -> list[Finding]:
-    """Return a warning for each file that is named like the values file of a stage that the service does not have.
-
-    A stage that a layer removes is meant to have no effect.
-    """
-    folder = fleet.folder_of(service)
-    stages = values["stages"]
-    promotions = [pipeline.promotion_of(values, stage) for stage in stages]
-    patterns = {_pattern(folder, service, one) for one in promotions if pipeline.has_default_steps(one)}
-    used = {pipeline.path_of(values, stage, one) for stage, one in zip(stages, promotions, strict=True)}
-    findings = []
-    for before, after in sorted(filter(None, patterns)):
-        names = reader.names(folder)
-        for name in names:
-            if not (name.startswith(before) and name.endswith(after)) or f"{folder}/{name}" in used:
-                continue
-            word = name[len(before) : len(name) - len(after)]
-            is_known = word in (*stages, *_NOT_STAGES) or decides(layers, ("stages", word))
-            if _STAGE.fullmatch(word) and not is_known and name not in _workload_files(fleet):
-                findings.append(_stageless_file(Place(f"{folder}/{name}"), word, stages, service))
-    return findings
-
-
-def _stageless_file(place: Place, word: str, stages: dict[str, Any], service: str) -> Finding:
-    example = f"`stages: {{{word}: {{upstream: [{next(iter(stages))}]}}}}`"
-    fix = f"add the stage, such as {example} in {SERVICE_FILE}, or rename or remove the file"
-    if similar := closest(word, stages):
-        fix = f"did you mean stage {similar}? Else {fix}"
-    return Finding(place, "KFW406", f"the service has no stage {word}, so nothing uses this file", fix, service)
-
-
-def _pattern(folder: str, service: str, promotion: dict[str, Any]) -> tuple[str, str] | None:
-    """Return what stands before and after the stage in the names of a service's values files; None if that is not in its folder."""
-    path: str = promotion.get("path") or ""
-    before, stage, after = pipeline.expanded(path, service).removeprefix(f"{folder}/").partition("<stage>")
-    is_here = pipeline.expanded(path, service).startswith(f"{folder}/") and "/" not in before + after
-    return (before, after) if stage and before and after and is_here else None
-
-
-def _workload_files(fleet: Fleet) -> list[str]:
-    """Return the names of the values files that the workloads use, as far as they are not per stage."""
-    workloads = (fleet.data.get("argocd") or {}).get("workloads") or {}
-    return [PurePosixPath(file).name for file in workloads.get("valueFiles") or []]
-
-
-def _target_file_findings(
-    reader: RepositoryReader, file: str, stage: str, keys: list[str], service: str
-) -> list[Finding]:
-    try:
-        text = reader.read(file).decode("utf-8")
-    except FileNotFoundError:
-        fix = f"add it with {' and '.join(keys)}, or remove the stage with `stages: {{{stage}: null}}` in kargo.yaml"
-        other = PurePosixPath(file).with_suffix(".yml")
-        if file.endswith(".yaml") and reader.exists(str(other)):
-            fix = f"rename {other.name}, or set promotion.path"
-        return [Finding(Place(file), "KF401", f"the values file of stage {stage} is missing", fix, service)]
-    except (OSError, UnicodeDecodeError):
-        read = read_text(reader, file, service)
-        return [read] if isinstance(read, Finding) else []
-    try:
-        problem = promoted_files.problem(text, keys)
-    except yaml_reader.YamlError as error:
-        problem = error.problem
-    return [problem.in_file(file, service)] if problem else []

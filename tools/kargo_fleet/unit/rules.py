@@ -12,7 +12,7 @@ from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
 from kargo_fleet.fleet.names import FLEET_FILE, NameFault, fault_of, project_of
-from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, path_of, promotion_of, section, written_keys
+from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, promotion_of, section, updates_of
 from kargo_fleet.text.git_urls import https_url
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import is_constraint
@@ -238,20 +238,22 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
             yield _problem(path, "KF306", "steps.replace and task.name are mutually exclusive", "remove one of them")
         if has_default_steps(promotion):
             needs_repository = True
-            target = f"{path_of(values, name, promotion)} on branch {branch_of(values, name)}"
-            if target in writers:
+            updates = updates_of(values, name, promotion)
+            for update in updates:
+                target = f"{update.path} on branch {branch_of(values, name)}"
+                if writers.setdefault(target, name) == name:
+                    continue
                 yield _problem(
-                    (*path, "path"),
+                    (*path, *update.at, "path"),
                     "KF305",
                     f"stage {writers[target]} also writes {target}; each stage needs its own file or branch",
-                    "put <stage> into promotion.path, or set stages.<name>.branch",
+                    f"put <stage> into promotion.{dotted((*update.at, 'path'))}, or set stages.<name>.branch",
                 )
-            writers.setdefault(target, name)
-            if not written_keys(promotion):
+            if not updates:
                 yield _problem(
                     (*path, "tagKey"),
                     "KF306",
-                    "is empty, and so is digestKey; at least one is required",
+                    "is empty, and so are digestKey and updates; at least one is required",
                     "set tagKey: image.tag",
                 )
             yield from _pull_request(
@@ -296,7 +298,7 @@ def _steps(path: KeyPath, promotion: Mapping[str, Any]) -> Iterator[Problem]:
     known = BUILTIN_STEPS.union(promotion.get("customSteps") or [])
     aliases: set[str] = set()
     if has_default_steps(promotion):
-        aliases = {"update", "commit", "push"}
+        aliases = {"update", "commit", "push", *(f"update-{name}" for name in section(promotion, "updates"))}
         pull_request = section(promotion, "pullRequest")
         if pull_request.get("enabled"):
             aliases |= {"open-pr", "merge-pr" if pull_request.get("merge") else "wait-for-pr"}

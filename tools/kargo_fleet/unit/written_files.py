@@ -1,0 +1,130 @@
+"""The files that the promotions of a unit write: whether they are there, are the unit's own, and hold what is written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from kargo_fleet.files.reading import RepositoryReader, read_text
+from kargo_fleet.findings import Finding, Place, Problem, dotted
+from kargo_fleet.fleet import pipeline
+from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.layers import Layer, decides, in_layers
+from kargo_fleet.fleet.names import KUSTOMIZATIONS, SERVICE_FILE
+from kargo_fleet.fleet.sections import DEFAULT_BRANCH
+from kargo_fleet.text import yaml_reader
+from kargo_fleet.text.words import closest
+from kargo_fleet.unit import promoted_files
+
+#: Words in the place of a stage that say that a file is for all stages, or for a program.
+_NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
+_STAGE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+def find(
+    fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], layers: list[Layer], service: str
+) -> list[Finding]:
+    """Return the findings about the files that the promotions of a unit write: each must exist and hold what they write."""
+    findings = []
+    for stage in values["stages"]:
+        promotion = pipeline.promotion_of(values, stage)
+        own_branch = pipeline.branch_of(values, stage) != (fleet.git.get("branch") or DEFAULT_BRANCH)
+        if own_branch or not pipeline.has_default_steps(promotion):
+            continue  # written by other steps, or on a branch that is not checked out here
+        for update in pipeline.updates_of(values, stage, promotion):
+            findings += _foreign(fleet, layers, stage, update, service)
+            check = _kustomization if update.kustomize else _file
+            findings += check(reader, update, stage, service)
+    return findings + _stageless(fleet, reader, values, layers, service)
+
+
+def _stageless(
+    fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], layers: list[Layer], service: str
+) -> list[Finding]:
+    """Return a warning for each file that is named like the values file of a stage that the service does not have.
+
+    A stage that a layer removes is meant to have no effect.
+    """
+    folder = fleet.folder_of(service)
+    stages = values["stages"]
+    promotions = [pipeline.promotion_of(values, stage) for stage in stages]
+    patterns = {_pattern(folder, service, one) for one in promotions if pipeline.has_default_steps(one)}
+    used = {pipeline.path_of(values, stage, one) for stage, one in zip(stages, promotions, strict=True)}
+    findings = []
+    for before, after in sorted(filter(None, patterns)):
+        names = reader.names(folder)
+        for name in names:
+            if not (name.startswith(before) and name.endswith(after)) or f"{folder}/{name}" in used:
+                continue
+            word = name[len(before) : len(name) - len(after)]
+            is_known = word in (*stages, *_NOT_STAGES) or decides(layers, ("stages", word))
+            if _STAGE.fullmatch(word) and not is_known and name not in _workload_files(fleet):
+                findings.append(_stageless_file(Place(f"{folder}/{name}"), word, stages, service))
+    return findings
+
+
+def _stageless_file(place: Place, word: str, stages: dict[str, Any], service: str) -> Finding:
+    example = f"`stages: {{{word}: {{upstream: [{next(iter(stages))}]}}}}`"
+    fix = f"add the stage, such as {example} in {SERVICE_FILE}, or rename or remove the file"
+    if similar := closest(word, stages):
+        fix = f"did you mean stage {similar}? Else {fix}"
+    return Finding(place, "KFW406", f"the service has no stage {word}, so nothing uses this file", fix, service)
+
+
+def _pattern(folder: str, service: str, promotion: dict[str, Any]) -> tuple[str, str] | None:
+    """Return what stands before and after the stage in the names of a service's values files; None if that is not in its folder."""
+    path: str = promotion.get("path") or ""
+    before, stage, after = pipeline.expanded(path, service).removeprefix(f"{folder}/").partition("<stage>")
+    is_here = pipeline.expanded(path, service).startswith(f"{folder}/") and "/" not in before + after
+    return (before, after) if stage and before and after and is_here else None
+
+
+def _workload_files(fleet: Fleet) -> list[str]:
+    """Return the names of the values files that the workloads use, as far as they are not per stage."""
+    workloads = (fleet.data.get("argocd") or {}).get("workloads") or {}
+    return [PurePosixPath(file).name for file in workloads.get("valueFiles") or []]
+
+
+def _foreign(fleet: Fleet, layers: list[Layer], stage: str, update: pipeline.Update, service: str) -> list[Finding]:
+    """Warn of a promotion that writes into the folder of another service."""
+    inside = f"{update.path}/" if update.kustomize else update.path
+    if not inside.startswith(f"{fleet.layout.base}/") or inside.startswith(f"{fleet.folder_of(service)}/"):
+        return []
+    message = f"promotions to {stage} write into the folder of another service"
+    path = ("stages", stage, "promotion", *update.at, "path")
+    found = Problem("KFW307", message, f"correct promotion.{dotted((*update.at, 'path'))}", path)
+    return [in_layers(found, layers, Place(update.path), service)]
+
+
+def _kustomization(reader: RepositoryReader, update: pipeline.Update, stage: str, service: str) -> list[Finding]:
+    if any(reader.exists(f"{update.path}/{name}") for name in KUSTOMIZATIONS):
+        return []
+    message = f"the kustomization that promotions to {stage} write is missing"
+    fix = f"add {update.path}/{KUSTOMIZATIONS[0]}, or correct promotion.{dotted((*update.at, 'path'))}"
+    return [Finding(Place(update.path), "KF401", message, fix, service)]
+
+
+def _file(reader: RepositoryReader, update: pipeline.Update, stage: str, service: str) -> list[Finding]:
+    file, keys = update.path, update.keys
+    what = f"the file that promotions to {stage} write" if update.at else f"the values file of stage {stage}"
+    try:
+        text = reader.read(file).decode("utf-8")
+    except FileNotFoundError:
+        fix = (
+            f"add it with {' and '.join(keys)}, or remove the stage with `stages: {{{stage}: null}}` in {SERVICE_FILE}"
+        )
+        other = PurePosixPath(file).with_suffix(".yml")
+        if update.at:
+            fix = f"add it with {' and '.join(keys)}, or correct promotion.{dotted((*update.at, 'path'))}"
+        if file.endswith(".yaml") and reader.exists(str(other)):
+            fix = f"rename {other.name}, or set promotion.{dotted((*update.at, 'path'))}"
+        return [Finding(Place(file), "KF401", f"{what} is missing", fix, service)]
+    except (OSError, UnicodeDecodeError):
+        read = read_text(reader, file, service)
+        return [read] if isinstance(read, Finding) else []
+    try:
+        problem = promoted_files.problem(text, keys)
+    except yaml_reader.YamlError as error:
+        problem = error.problem
+    return [problem.in_file(file, service)] if problem else []
