@@ -19,7 +19,8 @@ services/a services/../services/api glob:services/api glob:services/*/values-dev
 glob:**/values-dev.yaml glob:**/*.yaml glob:** glob:* glob:services/api/values-*.yaml glob:services/api/values-{dev,prod}.yaml
 glob:services/ap?/values-dev.yaml glob:services/[aw]*/values-dev.yaml glob:services/[!a]*/values-dev.yaml glob:*.yaml
 glob:services/a**/values-dev.yaml glob:a/**/d.yaml glob:a/**/c/* glob:a/** glob:services/[^a]*/** glob:\\[x\\] glob:services/\\{a\\}
-glob:{a,services}/** glob:{services/api,a}/**/*.yaml glob:[ glob:services/{a glob:.github/* regex:^services/api/ regexp:values-(dev|prod)
+glob:{a,services}/** glob:{services/api,a}/**/*.yaml glob:[ glob:services/{a glob:.github/* regex:^services/api/
+regexp:values-(dev|prod)
 regex:yaml$ regex:( glob:services/[a-w]*/values-dev.yaml glob:services/api/**/a.yaml glob:services/api/**/values-dev.yaml
 """.split()
 

@@ -144,14 +144,24 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
     author:
       name: {{ $git.author.name | quote }}
       email: {{ $git.author.email | quote }}
+      {{- with $git.author.signingKey }}
+      signingKey: {{ . | quote }}
+      {{- end }}
     {{- end }}
     checkout:
       - branch: {{ `${{ quote(vars.branch) }}` }}
         path: ./src
-        {{- if and (ne $git.sparse false) (ne (include "kargo-service.path" . | dir) ".") }}
+        {{- if and (or $git.sparse (not (kindIs "bool" $git.sparse))) (ne (include "kargo-service.path" . | dir) ".") }}
         sparse:
           - {{ `${{ quote(vars.folder) }}` }}
+          {{- if kindIs "slice" $git.sparse }}
+          {{- range $git.sparse }}
+          - {{ include "kargo-service.expand" (dict "root" $.root "stage" $.stage "text" .) | quote }}
+          {{- end }}
+          {{- end }}
         {{- end }}
+{{- /* Without a key, steps before the commit write the files. */}}
+{{- if or .promotion.tagKey (not (hasKey .promotion "tagKey")) .promotion.digestKey }}
 - uses: yaml-update
   as: update
   {{- with include "kargo-service.retry" (get $retry "yaml-update") | trim }}
@@ -169,6 +179,7 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
       - key: {{ . | quote }}
         value: {{ `${{ quote(imageFrom(vars.imageRepoURL).Digest) }}` }}
       {{- end }}
+{{- end }}
 {{- include "kargo-service.userSteps" (.promotion.steps).beforeCommit }}
 - uses: git-commit
   as: commit

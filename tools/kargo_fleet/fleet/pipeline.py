@@ -49,9 +49,15 @@ def path_of(values: Mapping[str, Any], stage: str, promotion: Mapping[str, Any])
     return expanded(pattern, values["service"]["name"], stage)
 
 
+def tag_key_of(promotion: Mapping[str, Any]) -> str:
+    """Return the key of that file which gets the image's tag, "" for none."""
+    key: str = promotion.get("tagKey", "image.tag") or ""
+    return key
+
+
 def written_keys(promotion: Mapping[str, Any]) -> list[str]:
     """Return the keys of that file which one stage's promotions write."""
-    return [key for key in (promotion.get("tagKey", "image.tag"), promotion.get("digestKey")) if key]
+    return [key for key in (tag_key_of(promotion), promotion.get("digestKey")) if key]
 
 
 def branch_of(values: Mapping[str, Any], stage: str) -> str:

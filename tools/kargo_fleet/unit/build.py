@@ -34,7 +34,7 @@ from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import assign
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.words import did_you_mean
-from kargo_fleet.unit import promoted_files, rules, warnings
+from kargo_fleet.unit import present_tags, promoted_files, rules, warnings
 
 
 @dataclass
@@ -259,6 +259,7 @@ def _target_findings(
 ) -> list[Finding]:
     """Check that the values file of every stage exists and holds what its promotions write."""
     findings = []
+    held: list[present_tags.Held] = []
     for stage in values["stages"]:
         promotion = pipeline.promotion_of(values, stage)
         own_branch = pipeline.branch_of(values, stage) != (fleet.git.get("branch") or DEFAULT_BRANCH)
@@ -271,13 +272,29 @@ def _target_findings(
             found = Problem("KFW307", message, "correct promotion.path", path)
             findings.append(in_layers(found, layers, Place(file), service))
         keys = pipeline.written_keys(promotion)
-        findings += _target_file_findings(reader, file, stage, keys, service)
-    return findings
+        if not keys:
+            continue  # written by steps before the commit
+        found, present = _target_file_findings(reader, file, stage, keys, service)
+        findings += found
+        findings += _value_findings(promotion, present, file, service)
+        if (tag_key := pipeline.tag_key_of(promotion)) in present:
+            held.append(present_tags.Held(stage, file, present[tag_key]))
+    return findings + present_tags.findings(values, held, service)
+
+
+def _value_findings(
+    promotion: dict[str, Any], present: dict[str, promoted_files.Present], file: str, service: str
+) -> list[Finding]:
+    """Check that the keys of a values file hold what promotions write there: a tag, a digest."""
+    tag_key = pipeline.tag_key_of(promotion)
+    problems = [present_tags.whole_image(key, value, digest=key != tag_key) for key, value in present.items()]
+    return [problem.in_file(file, service) for problem in problems if problem]
 
 
 def _target_file_findings(
     reader: RepositoryReader, file: str, stage: str, keys: list[str], service: str
-) -> list[Finding]:
+) -> tuple[list[Finding], dict[str, promoted_files.Present]]:
+    """Check one values file. Return what is wrong with it, and the present values of the keys that promotions write."""
     try:
         text = reader.read(file).decode("utf-8")
     except FileNotFoundError:
@@ -285,12 +302,13 @@ def _target_file_findings(
         other = PurePosixPath(file).with_suffix(".yml")
         if file.endswith(".yaml") and reader.exists(str(other)):
             fix = f"rename {other.name}, or set promotion.path"
-        return [Finding(Place(file), "KF401", f"the values file of stage {stage} is missing", fix, service)]
+        return [Finding(Place(file), "KF401", f"the values file of stage {stage} is missing", fix, service)], {}
     except (OSError, UnicodeDecodeError):
         read = read_text(reader, file, service)
-        return [read] if isinstance(read, Finding) else []
+        return [read] if isinstance(read, Finding) else [], {}
+    present: dict[str, promoted_files.Present] = {}
     try:
-        problem = promoted_files.problem(text, keys)
+        problem, present = promoted_files.examine(text, keys)
     except yaml_reader.YamlError as error:
         problem = error.problem
-    return [problem.in_file(file, service)] if problem else []
+    return [problem.in_file(file, service)] if problem else [], present

@@ -16,6 +16,7 @@ from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, path_of, pr
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import is_constraint
 from kargo_fleet.text.words import enumerate_words
+from kargo_fleet.unit import pull_requests, shard_labels
 
 #: Variables that the chart defines for every stage.
 RESERVED_VARS = frozenset(["service", "imageRepoURL", "gitRepoURL", "branch", "path", "folder", "application"])
@@ -34,11 +35,6 @@ BUILTIN_STEPS = frozenset(
 )
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-#: Git URLs from which Kargo infers the provider of pull requests, as its pkg/gitprovider does.
-_KNOWN_PROVIDERS = re.compile(
-    r"https?://([^/]*(github|gitlab|gitea)[^/]*|[^/]*\.ghe\.com|dev\.azure\.com|[^/]*visualstudio\.com"
-    r"|bitbucket\.org(:[0-9]+)?)/"
-)
 _RESERVED_ALIAS = re.compile(r"(step|task)-[0-9]+")
 _EXAMPLES = "such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *"
 
@@ -55,6 +51,7 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
         *_pipeline(stages),
         *_promotion(values, stages),
         *_rbac(section(values, "rbac"), stages),
+        *shard_labels.problems(values),
     ]
 
 
@@ -217,8 +214,12 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
                     f"stage {writers[target]} also writes {target}; each stage needs its own file or branch",
                 )
             writers.setdefault(target, name)
-            if not written_keys(promotion):
-                yield _problem((*path, "tagKey"), "KF306", "is empty, and so is digestKey; at least one is required")
+            if not (written_keys(promotion) or section(promotion, "steps").get("beforeCommit")):
+                yield _problem(
+                    (*path, "tagKey"),
+                    "KF306",
+                    "is empty, and so is digestKey; at least one is required, or a step in steps.beforeCommit",
+                )
             yield from _pull_request(
                 (*path, "pullRequest"), section(promotion, "pullRequest"), git.get("repoURL") or ""
             )
@@ -229,6 +230,8 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
     if bool(author.get("name")) != bool(author.get("email")):
         has, lacks = ("name", "email") if author.get("name") else ("email", "name")
         yield _problem(("git", "author"), "KF104", f"has a {has} but no {lacks}; set both or neither")
+    elif author.get("signingKey") and not author.get("name"):
+        yield _problem(("git", "author", "signingKey"), "KF104", "requires git.author.name and git.author.email")
 
 
 def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str) -> Iterator[Problem]:
@@ -240,13 +243,8 @@ def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str)
             "KF306",
             "requires git.repoURL with https://; pull requests use the provider's API, which does not accept SSH keys",
         )
-    elif not (pull_request.get("provider") or _KNOWN_PROVIDERS.match(repo_url)):
-        where = _quote(repo_url)
-        yield _problem(
-            (*path, "provider"),
-            "KF306",
-            f"is empty and cannot be inferred from {where}; use azure, bitbucket, gitea, github or gitlab",
-        )
+    else:
+        yield from pull_requests.problems(path, pull_request, repo_url)
 
 
 def _steps(path: KeyPath, promotion: Mapping[str, Any]) -> Iterator[Problem]:
