@@ -18,6 +18,7 @@ from kargo_fleet.findings import CODES, Finding, Place, Severity, has_errors
 
 ROOT = Path(__file__).parents[1]
 LONG = "a" * 54
+VALUES = ("values-dev", "values-staging", "values-prod")
 
 
 def kargo(text: str | bytes) -> dict[str, str | bytes | None]:
@@ -317,6 +318,20 @@ CASES = [
         "remove it",
         service="",
     ),
+    Case(
+        "KF316",
+        kargo("promotion: {pullRequest: {enabled: true, provider: bitbucket}}\n"),
+        "services/nginx/kargo.yaml:1:52",
+        "Kargo supports Bitbucket Cloud (bitbucket.org) only, not git.example.com; set pullRequest.enabled: false",
+        "",
+    ),
+    Case(
+        "KF317",
+        kargo("stages: {prod: {labels: {kargo.akuity.io/shard: a}}}\n"),
+        "services/nginx/kargo.yaml:1:49",
+        "is set by Kargo, which removes it where no shard is set; use shard: a",
+        "",
+    ),
     # The files that promotions write
     Case(
         "KF401",
@@ -338,6 +353,13 @@ CASES = [
         "services/nginx/values-prod.yaml:1:1",
         "key image.tag is missing",
         "add `tag: <version>` under image:",
+    ),
+    Case(
+        "KF403",
+        {"services/nginx/values-prod.yaml": "image:\n  tag: registry.example.com/nginx:1.0.0\n"},
+        "services/nginx/values-prod.yaml:2:8",
+        "image.tag holds a whole image (registry.example.com/nginx:1.0.0); promotions would write the tag alone there",
+        "keys: {image.tag: image}",
     ),
     # Generated files
     Case(
@@ -449,7 +471,7 @@ CASES = [
     Case("KFW202", service(LONG), f"services/{LONG}", "54 characters long", "shorter release name", service=LONG),
     Case(
         "KFW301",
-        kargo("image: {constraint: ^0.0.0}\n"),
+        kargo("image: {constraint: ^0.0.0}\n") | service("nginx", **dict.fromkeys(VALUES, "image:\n  tag: 0.0.0\n")),
         "services/nginx/kargo.yaml:1:21",
         "matches only version 0.0.0",
         ">=0.0.0",
@@ -525,6 +547,44 @@ CASES = [
         "services/nginx/kargo.yaml:1:17",
         "stages.prod.requiredSoakTime: null removes nothing",
         "remove it",
+    ),
+    Case(
+        "KFW316",
+        kargo("warehouse: {subscriptions: [{git: {repoURL: 'https://git.example.com/platform.git'}}]}\n"),
+        "services/nginx/kargo.yaml:1:30",
+        "sees the commits of the promotions themselves (services/nginx/values-dev.yaml, ",
+        "set excludePaths: [services/nginx/values-dev.yaml, services/nginx/values-prod.yaml, ",
+    ),
+    Case(
+        "KFW317",
+        kargo("promotion: {steps: {beforeCommit: [{uses: delete, config: {path: ./src/clusters/b/x.yaml}}]}}\n"),
+        "services/nginx/kargo.yaml:1:66",
+        "./src/clusters/b is not checked out; the clone has services/nginx only",
+        "set git.sparse: [clusters/b]",
+    ),
+    Case(
+        "KFW318",
+        kargo("git: {author: {name: kargo, email: kargo@example.com}}\n"),
+        "services/nginx/kargo.yaml:1:7",
+        "so that commits are not signed",
+        "set git.author.signingKey",
+    ),
+    Case(
+        "KFW319",
+        kargo("stages: {prod: {requiredSoakTime: 1h, availabilityStrategy: All}}\n"),
+        "services/nginx/kargo.yaml:1:35",
+        "soaked in staging alone; dev counts, too, so that prod is never promoted automatically",
+        "remove availabilityStrategy",
+    ),
+    Case(
+        "KFW402",
+        {
+            f"services/nginx/values-{stage}.yaml": "image:\n  tag: main-3f9c2ab\n"
+            for stage in ("dev", "staging", "prod")
+        },
+        "services/nginx/values-dev.yaml:2:8",
+        "the Warehouse would never take main-3f9c2ab, the present tag of dev, staging and prod: it is not",
+        "allowTagsRegexes: ['^main-']",
     ),
     Case(
         "KFW401",

@@ -63,7 +63,12 @@ def test_a_tag_that_the_warehouse_takes(tag: str, image: dict[str, Any]) -> None
         ("3f9c2ab", {}, "it is not a semantic version", "NewestBuild, allowTagsRegexes: ['^[0-9a-f]{7,40}$']"),
         ("release.7", {}, "it is not a semantic version", "allowTagsRegexes: ['^release[.]']"),
         ("latest", {}, "it is not a semantic version", "imageSelectionStrategy: Digest, constraint: latest"),
-        ("1.2.3", {"imageSelectionStrategy": "Digest", "constraint": "latest"}, "image.constraint is latest", "constraint: 1.2.3"),
+        (
+            "1.2.3",
+            {"imageSelectionStrategy": "Digest", "constraint": "latest"},
+            "image.constraint is latest",
+            "constraint: 1.2.3",
+        ),
         ("1.2.3", {"allowTagsRegexes": ["^main-"]}, "image.allowTagsRegexes has only ^main-", "['^v?[0-9]']"),
         ("1.2.3", {"ignoreTagsRegexes": ["rc", "^1"]}, "image.ignoreTagsRegexes[1] is ^1", "ignoreTagsRegexes: ['rc']"),
         (

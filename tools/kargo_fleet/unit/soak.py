@@ -24,9 +24,6 @@ def problems(stages: Mapping[str, Any]) -> Iterator[Problem]:
         elif strategy and len(upstream) < 2:
             message = f"stages.{name}.availabilityStrategy: has no effect with fewer than two upstream stages"
             yield Problem("KFW306", message, "remove it", (*here, "availabilityStrategy"))
-        if stage.get("selectionPolicy") and not stage.get("autoPromotionEnabled"):
-            message = f"stages.{name}.selectionPolicy: has no effect without autoPromotionEnabled"
-            yield Problem("KFW306", message, "remove it, or set autoPromotionEnabled", (*here, "selectionPolicy"))
 
 
 def _never(name: str, upstream: list[str], others: list[str], soak: str) -> Problem:
