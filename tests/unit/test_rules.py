@@ -235,6 +235,16 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
         "custom step",
     }
     sound |= {"aliases beside a task", "pull request at a host with a name"}
+    sound |= {"key of an author", "further folders", "writes with a step"}
+    sound |= {
+        f"pull request, {fitting}"
+        for fitting in (
+            " at https://bitbucket.org/a/b, merge_commit",
+            " at https://dev.azure.com/o/p/_git/r, noFastForward",
+            " at https://git.ghe.com/a/b, rebase",
+            "gitea at https://codeberg.org/a/b, ${{ vars.method }}",
+        )
+    }
     broken = {name for name, case in CASES.items() if said_by_tool(_over(MINIMAL, case), chart)}
     assert broken == set(CASES) - sound | {"stage taken out"}
 

@@ -35,7 +35,7 @@ _MAX_UINT64 = 2**64 - 1
 _MAX_DIGITS = 20
 
 
-class Version(NamedTuple):
+class SemanticVersion(NamedTuple):
     """A version without its build metadata, which the library does not compare."""
 
     major: int
@@ -48,7 +48,7 @@ class _Comparison(NamedTuple):
     """One operator and version of a constraint. `given` counts the numbers before the first wildcard or gap."""
 
     operator: str
-    version: Version
+    version: SemanticVersion
     given: int
 
 
@@ -57,12 +57,12 @@ def is_constraint(text: str) -> bool:
     return _parsed(text) is not None
 
 
-def satisfies(version: Version, constraint: str) -> bool:
+def satisfies(version: SemanticVersion, constraint: str) -> bool:
     """Return whether a version satisfies a constraint; no version satisfies what is no constraint."""
     return any(_is_in(version, group) for group in _parsed(constraint) or ())
 
 
-def parse_version(text: str, *, strict: bool) -> Version | None:
+def parse_version(text: str, *, strict: bool) -> SemanticVersion | None:
     """Return the version that a tag stands for, None if Kargo does not take it for one.
 
     That is what Kargo's pkg/controller/semver does: `v` in front is allowed; with `strict` there are three numbers without
@@ -111,7 +111,7 @@ def _is_x(text: str) -> bool:
     return text in ("x", "X", "*")
 
 
-def _version(text: str) -> Version | None:
+def _version(text: str) -> SemanticVersion | None:
     match = _LOOSE_VERSION.fullmatch(text)
     if match is None:
         return None
@@ -122,17 +122,17 @@ def _version(text: str) -> Version | None:
     if any(part.isdigit() and len(part) > 1 and part.startswith("0") for part in prerelease.split(".")):
         return None
     major, minor, patch = (int(number or 0) for number in digits)
-    return Version(major, minor, patch, prerelease)
+    return SemanticVersion(major, minor, patch, prerelease)
 
 
-def _is_in(version: Version, group: tuple[_Comparison, ...]) -> bool:
+def _is_in(version: SemanticVersion, group: tuple[_Comparison, ...]) -> bool:
     # A prerelease satisfies only groups that name one.
     if version.prerelease and not any(comparison.version.prerelease for comparison in group):
         return False
     return all(_holds(version, comparison) for comparison in group)
 
 
-def _holds(version: Version, comparison: _Comparison) -> bool:
+def _holds(version: SemanticVersion, comparison: _Comparison) -> bool:
     """Return whether a version satisfies one comparison. Each branch is one function of the library, oddities included."""
     operator, bound, given = comparison
     order = _compare(version, bound)
@@ -151,7 +151,7 @@ def _holds(version: Version, comparison: _Comparison) -> bool:
     return _is_about(version, comparison) if operator in ("~", "~>") else _is_compatible(version, comparison)
 
 
-def _differs(version: Version, comparison: _Comparison) -> bool:
+def _differs(version: SemanticVersion, comparison: _Comparison) -> bool:
     _, bound, given = comparison
     if given in (0, _ALL):
         return _compare(version, bound) != 0
@@ -160,7 +160,7 @@ def _differs(version: Version, comparison: _Comparison) -> bool:
     return version.minor != bound.minor or _compare_prereleases(version.prerelease, bound.prerelease) != 0
 
 
-def _exceeds(version: Version, comparison: _Comparison) -> bool:
+def _exceeds(version: SemanticVersion, comparison: _Comparison) -> bool:
     _, bound, given = comparison
     if given == _ALL or (given == 0 and version.major == bound.major):
         return _compare(version, bound) > 0
@@ -169,7 +169,7 @@ def _exceeds(version: Version, comparison: _Comparison) -> bool:
     return given == 2 and version.minor > bound.minor  # 11.1 is not >11, and 11.1.1 not >11.1
 
 
-def _is_up_to(version: Version, comparison: _Comparison) -> bool:
+def _is_up_to(version: SemanticVersion, comparison: _Comparison) -> bool:
     _, bound, given = comparison
     if given == _ALL:
         return _compare(version, bound) <= 0
@@ -178,7 +178,7 @@ def _is_up_to(version: Version, comparison: _Comparison) -> bool:
     return given == 1 or version.minor <= bound.minor
 
 
-def _is_about(version: Version, comparison: _Comparison) -> bool:
+def _is_about(version: SemanticVersion, comparison: _Comparison) -> bool:
     _, bound, given = comparison
     if _compare(version, bound) < 0:
         return False
@@ -187,7 +187,7 @@ def _is_about(version: Version, comparison: _Comparison) -> bool:
     return version.major == bound.major and (given == 1 or version.minor == bound.minor)
 
 
-def _is_compatible(version: Version, comparison: _Comparison) -> bool:
+def _is_compatible(version: SemanticVersion, comparison: _Comparison) -> bool:
     _, bound, given = comparison
     if _compare(version, bound) < 0 or version.major != bound.major:
         return False
@@ -198,7 +198,7 @@ def _is_compatible(version: Version, comparison: _Comparison) -> bool:
     return bound.minor > 0 or given == 2 or version.patch == bound.patch
 
 
-def _compare(one: Version, other: Version) -> int:
+def _compare(one: SemanticVersion, other: SemanticVersion) -> int:
     """Return a number below, at or above 0, as `one` is older than, as old as or newer than `other`."""
     if one[:3] != other[:3]:
         return 1 if one[:3] > other[:3] else -1

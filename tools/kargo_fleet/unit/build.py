@@ -274,8 +274,8 @@ def _target_findings(
         keys = pipeline.written_keys(promotion)
         if not keys:
             continue  # written by steps before the commit
-        found, present = _target_file_findings(reader, file, stage, keys, service)
-        findings += found
+        of_file, present = _target_file_findings(reader, file, stage, keys, service)
+        findings += of_file
         findings += _value_findings(promotion, present, file, service)
         if (tag_key := pipeline.tag_key_of(promotion)) in present:
             held.append(present_tags.Held(stage, file, present[tag_key]))

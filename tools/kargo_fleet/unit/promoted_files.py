@@ -49,7 +49,7 @@ def examine(text: str, keys: list[str]) -> tuple[Problem | None, dict[str, Prese
     """
     root = yaml_reader.compose(text, first_only=True)
     lost_comment = None
-    present = {}
+    present: dict[str, Present] = {}
     for key in keys:
         found = _find(root, split_key(key), key)
         cut = found if isinstance(found, Problem) else _cut(found, text, key)
