@@ -74,6 +74,8 @@ def _normalized(url: str) -> str:
 def _outside(values: Mapping[str, Any], stage: str) -> Iterator[Problem]:
     """Yield a problem for each step before the commit that writes or reads what a sparse clone does not check out."""
     promotion = promotion_of(values, stage)
+    if not section(promotion, "steps").get("beforeCommit"):
+        return
     folder = posixpath.dirname(path_of(values, stage, promotion))
     sparse = section(values, "git").get("sparse")
     if sparse is False or not folder or not has_default_steps(promotion):

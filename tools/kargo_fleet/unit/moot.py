@@ -45,8 +45,9 @@ def problems(values: Mapping[str, Any], layers: Sequence[Layer]) -> Iterator[Pro
     yield from _subscriptions(values)
     yield from _warehouse(values, layers)
     for stage in section(values, "stages"):
-        yield from _switched(values, layers, stage)
-        yield from _gate(values, layers, stage)
+        promotion = promotion_of(values, stage)
+        yield from _switched(values, layers, stage, promotion)
+        yield from _gate(layers, stage, promotion)
 
 
 def _moot(path: KeyPath, reason: str, fix: str = "remove it") -> Problem:
@@ -98,12 +99,13 @@ def _warehouse(values: Mapping[str, Any], layers: Sequence[Layer]) -> Iterator[P
         yield _moot(hard, "without resourceQuota.enabled", "set resourceQuota.enabled: true, or remove it")
 
 
-def _switched(values: Mapping[str, Any], layers: Sequence[Layer], stage: str) -> Iterator[Problem]:
+def _switched(
+    values: Mapping[str, Any], layers: Sequence[Layer], stage: str, promotion: dict[str, Any]
+) -> Iterator[Problem]:
     """Yield a problem for each setting of a stage's promotion that is not switched on.
 
     A setting for all stages may be for one of them, and one of fleet.yaml for some of the services.
     """
-    promotion = promotion_of(values, stage)
     if not has_default_steps(promotion):
         return
     for key, switch in _SWITCHED:
@@ -111,9 +113,8 @@ def _switched(values: Mapping[str, Any], layers: Sequence[Layer], stage: str) ->
             continue
         own: KeyPath = ("stages", stage, "promotion", *key)
         of_all: KeyPath = ("promotion", *key)
-        everywhere = not any(value_at(promotion_of(values, other), switch) for other in section(values, "stages"))
-        is_own = layers and layers[-1].base == () and says([layers[-1]], of_all)
-        if says(layers, own) or (everywhere and is_own):
+        is_own = layers[-1:] and layers[-1].base == () and says([layers[-1]], of_all)
+        if says(layers, own) or (is_own and not _is_anywhere(values, switch)):
             yield _moot(own, f"without {dotted(switch)}", f"remove it, or set {dotted(switch)}")
     labels: KeyPath = ("pullRequest", "labels")
     if value_at(promotion, labels) and value_at(promotion, ("pullRequest", "enabled")):
@@ -122,9 +123,12 @@ def _switched(values: Mapping[str, Any], layers: Sequence[Layer], stage: str) ->
             yield _moot(("stages", stage, "promotion", *labels), "with provider bitbucket: Bitbucket has no labels")
 
 
-def _gate(values: Mapping[str, Any], layers: Sequence[Layer], stage: str) -> Iterator[Problem]:
+def _is_anywhere(values: Mapping[str, Any], switch: KeyPath) -> bool:
+    return any(value_at(promotion_of(values, stage), switch) for stage in section(values, "stages"))
+
+
+def _gate(layers: Sequence[Layer], stage: str, promotion: dict[str, Any]) -> Iterator[Problem]:
     """Yield a problem where a task or steps of one's own replace the pull requests that a weaker layer asks for."""
-    promotion = promotion_of(values, stage)
     if has_default_steps(promotion) or not value_at(promotion, ("pullRequest", "enabled")):
         return
     cause: KeyPath = ("task", "name") if section(promotion, "task").get("name") else ("steps", "replace")
