@@ -18,6 +18,7 @@ from kargo_fleet.findings import CODES, Finding, Place, Severity, has_errors
 
 ROOT = Path(__file__).parents[1]
 LONG = "a" * 54
+VALUES = ("values-dev", "values-staging", "values-prod")
 
 
 def kargo(text: str | bytes) -> dict[str, str | bytes | None]:
@@ -385,6 +386,20 @@ CASES = [
         "remove it",
         service="",
     ),
+    Case(
+        "KF316",
+        kargo("promotion: {pullRequest: {enabled: true, provider: bitbucket}}\n"),
+        "services/nginx/kargo.yaml:1:52",
+        "Kargo supports Bitbucket Cloud (bitbucket.org) only, not git.example.com; set pullRequest.enabled: false",
+        "",
+    ),
+    Case(
+        "KF317",
+        kargo("stages: {prod: {labels: {kargo.akuity.io/shard: a}}}\n"),
+        "services/nginx/kargo.yaml:1:49",
+        "is set by Kargo, which removes it where no shard is set; use shard: a",
+        "",
+    ),
     # The files that promotions write
     Case(
         "KF401",
@@ -413,6 +428,13 @@ CASES = [
         "services/nginx/values-qa.yaml",
         "the service has no stage qa, so nothing uses this file",
         "add the stage, such as `stages: {qa: {upstream: [dev]}}` in kargo.yaml",
+    ),
+    Case(
+        "KF403",
+        {"services/nginx/values-prod.yaml": "image:\n  tag: registry.example.com/nginx:1.0.0\n"},
+        "services/nginx/values-prod.yaml:2:8",
+        "image.tag holds a whole image (registry.example.com/nginx:1.0.0); promotions would write the tag alone there",
+        "keys: {image.tag: image}",
     ),
     # Generated files
     Case(
@@ -559,7 +581,7 @@ CASES = [
     ),
     Case(
         "KFW301",
-        kargo("image: {constraint: ^0.0.0}\n"),
+        kargo("image: {constraint: ^0.0.0}\n") | service("nginx", **dict.fromkeys(VALUES, "image:\n  tag: 0.0.0\n")),
         "services/nginx/kargo.yaml:1:21",
         "matches only version 0.0.0",
         ">=0.0.0",
@@ -582,7 +604,7 @@ CASES = [
         "KFW303",
         {
             "fleet.yaml": "image: {registry: registry.example.com}\ngit:\n  repoURL: git@git.example.com:platform.git\n"
-            "values: {git: {author: {name: a, email: a@example.com}}}\n",
+            "values: {git: {author: {name: a, email: a@example.com, signingKey: ''}}}\n",
             **service("other"),
         },
         "fleet.yaml:3:12",
@@ -679,6 +701,44 @@ CASES = [
         "services/nginx/kargo.yaml:5:43",
         "config.author: is deprecated",
         "git-clone",
+    ),
+    Case(
+        "KFW316",
+        kargo("warehouse: {subscriptions: [{git: {repoURL: 'https://git.example.com/platform.git'}}]}\n"),
+        "services/nginx/kargo.yaml:1:30",
+        "sees the commits of the promotions themselves (services/nginx/values-dev.yaml, ",
+        "set excludePaths: [services/nginx/values-dev.yaml, services/nginx/values-prod.yaml, ",
+    ),
+    Case(
+        "KFW317",
+        kargo("promotion: {steps: {beforeCommit: [{uses: delete, config: {path: ./src/clusters/b/x.yaml}}]}}\n"),
+        "services/nginx/kargo.yaml:1:66",
+        "./src/clusters/b is not checked out; the clone has services/nginx only",
+        "set git.sparse: [clusters/b]",
+    ),
+    Case(
+        "KFW318",
+        kargo("git: {author: {name: kargo, email: kargo@example.com}}\n"),
+        "services/nginx/kargo.yaml:1:7",
+        "so that commits are not signed",
+        "set git.author.signingKey",
+    ),
+    Case(
+        "KFW319",
+        kargo("stages: {prod: {requiredSoakTime: 1h, availabilityStrategy: All}}\n"),
+        "services/nginx/kargo.yaml:1:35",
+        "soaked in staging alone; dev counts, too, so that prod is never promoted automatically",
+        "remove availabilityStrategy",
+    ),
+    Case(
+        "KFW402",
+        {
+            f"services/nginx/values-{stage}.yaml": "image:\n  tag: main-3f9c2ab\n"
+            for stage in ("dev", "staging", "prod")
+        },
+        "services/nginx/values-dev.yaml:2:8",
+        "the Warehouse would never take main-3f9c2ab, the present tag of dev, staging and prod: it is not",
+        "allowTagsRegexes: ['^main-']",
     ),
     Case(
         "KFW401",

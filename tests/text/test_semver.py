@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from contract.fixtures import Oracle
 from helm import CHART, render, template
 from kargo_fleet.text import yaml_writer
-from kargo_fleet.text.semver import is_constraint
+from kargo_fleet.text.semver import is_constraint, parse_version, satisfies
 from properties import examples
 
 OPERATORS = ["", "=", "!=", ">", "<", ">=", "=>", "<=", "=<", "~", "~>", "^"]
@@ -82,6 +82,71 @@ def test_any_text_is_judged_as_kargo_judges_it(oracle: Oracle, texts: list[str])
 )
 def test_a_text_made_to_take_long_does_not(text: str) -> None:
     assert not is_constraint(text)
+
+
+# -- What satisfies a constraint ---------------------------------------------------------------------------------------
+
+TAGS = """
+0.0.0 0.0.1 0.4.2 1 1.10 01.2 1.2.3 v1.2.3 1.2.3-rc.1 1.2.3-rc.2 1.2.3-rc 1.2.3-1 1.2.3-a.b 1.2.3+b 2.0.0 2.0.0-0 11.1.0
+11.1.1 11.2.0 2026.03.01 2026.3.1 2026.03 20260301 main-3f9c2ab 3f9c2ab latest 1.2.3-01 1.2.3.4 V1.2.3 vv1 18446744073709551616
+""".split()
+_numbers = st.sampled_from(["0", "1", "2", "3", "11", "2026", "01"])
+_prereleases = st.sampled_from(
+    ["", "", "", "-0", "-rc", "-rc.1", "-rc.10", "-rc.2", "-1", "-a", "-a-b", "-99999999999999999999"]
+)
+_versions = st.builds(
+    lambda numbers, prerelease: ".".join(numbers) + prerelease, st.lists(_numbers, min_size=1, max_size=3), _prereleases
+)
+_bounds = st.builds(
+    lambda operator, numbers, prerelease: operator + ".".join(numbers) + prerelease,
+    st.sampled_from(OPERATORS),
+    st.lists(_numbers | st.sampled_from(["x", "*"]), min_size=1, max_size=3),
+    _prereleases,
+)
+_constraints = st.lists(st.lists(_bounds, min_size=1, max_size=2).map(" ".join), min_size=1, max_size=2).map(
+    " || ".join
+) | st.builds("{} - {}".format, _versions, _versions)
+
+
+@examples(200)
+@given(st.lists(_constraints, min_size=5, max_size=20), st.lists(_versions, min_size=5, max_size=20))
+def test_a_version_satisfies_a_constraint_as_kargo_says(
+    oracle: Oracle, constraints: list[str], versions: list[str]
+) -> None:
+    parsed = {text: parse_version(text, strict=False) for text in versions}
+    known = [text for text, version in parsed.items() if version]
+    questions = [{"constraint": text, "versions": known} for text in constraints]
+    for question, said in zip(questions, oracle("constraint", questions), strict=True):
+        if "error" in said:
+            assert not is_constraint(question["constraint"])  # type: ignore[arg-type]
+            continue
+        found = [satisfies(parsed[text], question["constraint"]) for text in known]  # type: ignore[arg-type]
+        assert found == said["matches"], question
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_operator_with_every_gap(oracle: Oracle, operator: str) -> None:
+    bounds = "1.2.3 1.2 1 x 1.x 1.2.x 0.0.0 0.0.1 0.0 0 0.4 0.4.2 1.2.3-rc.1 1.2-rc 1-rc *-rc 0.0.0-0".split()
+    known = [tag for tag in TAGS if parse_version(tag, strict=False)]
+    questions = [{"constraint": operator + bound, "versions": known} for bound in bounds]
+    for question, said in zip(questions, oracle("constraint", questions), strict=True):
+        found = [satisfies(parse_version(tag, strict=False), question["constraint"]) for tag in known]  # type: ignore[arg-type]
+        assert found == said["matches"], question["constraint"]
+
+
+@examples(50)
+@given(st.lists(_versions | st.text("v01.-+ax", max_size=9), min_size=10, max_size=40))
+def test_a_tag_is_a_version_if_kargo_takes_it_for_one(oracle: Oracle, texts: list[str]) -> None:
+    tags = TAGS + texts
+    for tag, said in zip(tags, oracle("version", tags), strict=True):
+        found = [parse_version(tag, strict=strict) is not None for strict in (False, True)]
+        assert found == [said["loose"], said["strict"]], tag
+
+
+def test_no_version_satisfies_what_is_no_constraint() -> None:
+    version = parse_version("1.0.0", strict=True)
+    assert version is not None
+    assert not satisfies(version, "latest")
 
 
 #: The grammar takes this, and then the library cannot make a number of it. The chart's define is only the grammar;

@@ -161,6 +161,39 @@ CASES: dict[str, dict[str, Any]] = {
         "git": {"repoURL": "https://git.example.com/gitops.git"},
         "promotion": {"pullRequest": {"enabled": True, "provider": "gitea"}},
     },
+    **{
+        f"pull request, {provider} at {url}, {method}": {
+            "git": {"repoURL": url},
+            "promotion": {"pullRequest": {"enabled": True, "merge": True, "provider": provider, "mergeMethod": method}},
+        }
+        for provider, url, method in [
+            ("", "https://bitbucket.example.com/scm/a/b.git", ""),
+            ("bitbucket", "https://git.example.com:8443/scm/a/b.git", "squash"),
+            ("bitbucket", "https://bitbucket.org/a/b", "merge"),
+            ("", "https://bitbucket.org/a/b", "merge_commit"),
+            ("azure", "https://tfs.example.com/tfs/C/P/_git/r", ""),
+            ("", "https://git.example.com/C/P/_git/r", ""),
+            ("", "https://dev.azure.com/o/p/_git/r", "noFastForward"),
+            ("", "https://o.visualstudio.com/p/_git/r", "merge"),
+            ("gitlab", "https://github.com/a/b", ""),
+            ("", "https://github.com/a/b", "Squash"),
+            ("", "https://git.ghe.com/a/b", "rebase"),
+            ("", "https://gitlab.example.com/a/b", "rebase"),
+            ("gitea", "https://codeberg.org/a/b", "fast-forward"),
+            ("gitea", "https://codeberg.org/a/b", "${{ vars.method }}"),
+        ]
+    },
+    "labels of a shard": {
+        "commonLabels": {"kargo.akuity.io/shard": "a"},
+        "warehouse": {"labels": {"kargo.akuity.io/shard": "a", "x": "y"}},
+        "stages": {"prod": {"labels": {"kargo.akuity.io/shard": "b"}}, "staging": None},
+    },
+    "key without an author": {"git": {"author": {"signingKey": "${{ secret('gpg').key }}"}}},
+    "key of an author": {
+        "git": {"author": {"name": "kargo", "email": "kargo@example.com", "signingKey": "${{ secret('gpg').key }}"}}
+    },
+    "further folders": {"git": {"sparse": ["clusters/<service>/<stage>", "x"]}},
+    "writes with a step": {"promotion": {"tagKey": "", "steps": {"beforeCommit": [{"uses": "yaml-update"}]}}},
     "names of charts": {
         "warehouse": {
             "subscriptions": [
@@ -232,6 +265,16 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
         "gates alone need no repository",
     }
     sound |= {"aliases beside a task", "pull request at a host with a name"}
+    sound |= {"key of an author", "further folders", "writes with a step"}
+    sound |= {
+        f"pull request, {fitting}"
+        for fitting in (
+            " at https://bitbucket.org/a/b, merge_commit",
+            " at https://dev.azure.com/o/p/_git/r, noFastForward",
+            " at https://git.ghe.com/a/b, rebase",
+            "gitea at https://codeberg.org/a/b, ${{ vars.method }}",
+        )
+    }
     broken = {name for name, case in CASES.items() if said_by_tool(_over(MINIMAL, case), chart)}
     assert broken == set(CASES) - sound | {"stage taken out"}
 

@@ -166,7 +166,7 @@ def test_a_soak_time_that_has_no_effect() -> None:
         "nginx",
     )
     assert codes("stages: {prod: {requiredSoakTime: 1h}}") == []
-    assert codes("stages: {prod: {requiredSoakTime: 1h, direct: true}}") == []
+    assert codes("stages: {prod: {requiredSoakTime: 1h, direct: true}}") == ["KFW306"]
     assert codes("stages: {prod: {requiredSoakTime: 1h, upstream: []}}") == ["KFW306"]
     assert codes("stages: {dev: {requiredSoakTime: ''}}") == []
 
@@ -207,7 +207,9 @@ def test_settings_that_a_task_or_other_stages_use() -> None:
     assert codes(f"promotion: {{{TASK}, path: a/<stage>.yaml, argocdUpdate: {{enabled: true}}}}") == []
     assert codes(f"promotion: {{{TASK}, pullRequest: {{enabled: false}}, tagKey: ''}}") == []
     of_the_fleet = "promotion: {pullRequest: {enabled: true}, message: x, steps: {beforeCommit: [{uses: http}]}}"
-    assert codes(of_the_fleet, f"promotion: {{{TASK}}}") == []
+    (finding,) = find(of_the_fleet, f"promotion: {{{TASK}}}")  # of which only the approval matters
+    assert finding.message.endswith("so that pullRequest.enabled has no effect and nothing waits for an approval")
+    assert str(finding.place) == "services/nginx/kargo.yaml:1:26"
     assert codes(f"promotion: {{{TASK}}}", of_the_fleet) == ["KFW306"] * 3
     one_stage = f"stages: {{prod: {{promotion: {{{TASK}}}}}}}"
     assert codes(f"promotion: {{message: x}}\n{one_stage}") == []

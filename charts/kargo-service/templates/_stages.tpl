@@ -47,7 +47,7 @@ given, with <service> and <stage> filled in.
 {{- range $name, $given := .promotion.updates -}}
 {{- range $kind, $update := $given -}}
 {{- if kindIs "map" $update -}}
-  {{- $path := include "kargo-service.expand" (dict "root" $context.root "stage" $context.stage "text" $update.path) -}}
+  {{- $path := include "kargo-service.expand" (dict "root" $context.root "stage" $context.stage "text" ($update.path | default $context.promotion.path | default "services/<service>/values-<stage>.yaml")) -}}
   {{- $folder := ternary $path (dir $path) (eq $kind "kustomize") -}}
   {{- $filled := merge (dict "kind" $kind "path" $path "folder" $folder) $update -}}
   {{- range $key := list "name" "newName" -}}

@@ -159,6 +159,9 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
     author:
       name: {{ $git.author.name | quote }}
       email: {{ $git.author.email | quote }}
+      {{- with $git.author.signingKey }}
+      signingKey: {{ . | quote }}
+      {{- end }}
     {{- end }}
     checkout:
       - branch: {{ `${{ quote(vars.branch) }}` }}
@@ -166,7 +169,11 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
         {{- $own := ternary (list (include "kargo-service.path" . | dir)) list (not (empty (include "kargo-service.writesValuesFile" .promotion))) }}
         {{- $others := list }}
         {{- range $updates }}{{ $others = append $others .folder }}{{ end }}
-        {{- if and (ne $git.sparse false) (not (has "." (concat $own $others))) }}
+        {{- if not (or $own $others) }}{{ $own = list (include "kargo-service.path" . | dir) }}{{ end }}
+        {{- if kindIs "slice" $git.sparse }}
+        {{- range $git.sparse }}{{ $others = append $others (include "kargo-service.expand" (dict "root" $.root "stage" $.stage "text" .)) }}{{ end }}
+        {{- end }}
+        {{- if and (or $git.sparse (not (kindIs "bool" $git.sparse))) (not (has "." (concat $own $others))) }}
         sparse:
           {{- if $own }}
           - {{ `${{ quote(vars.folder) }}` }}
@@ -175,6 +182,7 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
           - {{ . | quote }}
           {{- end }}
         {{- end }}
+{{- /* Without a key, updates and steps before the commit write the files. */}}
 {{- if include "kargo-service.writesValuesFile" .promotion }}
 - uses: yaml-update
   as: update

@@ -127,14 +127,6 @@ stages: {{ include "kargo-service.enumerate" . }} form a cycle; upstream must no
 {{- end -}}
 
 {{/*
-A regular expression of the Git URLs from which Kargo infers the provider of pull requests, as pkg/gitprovider does. Takes
-anything.
-*/}}
-{{- define "kargo-service.knownProviders" -}}
-^https?://([^/]*(github|gitlab|gitea)[^/]*|[^/]*\.ghe\.com|dev\.azure\.com|[^/]*visualstudio\.com|bitbucket\.org(:[0-9]+)?)/
-{{- end -}}
-
-{{/*
 How each stage is promoted, and the Git repository that this requires. Takes the root context.
 */}}
 {{- define "kargo-service.validate.promotion" -}}
@@ -168,15 +160,15 @@ stages.{{ $name }}.promotion.path: stage {{ get $writers $target }} also writes 
 stages.{{ $name }}.promotion.updates.{{ $key }}.{{ $update.kind }}.path: stage {{ get $writers $target }} also writes {{ $target }}; each stage needs its own file or branch
 {{- else }}{{ $_ := set $writers $target $name }}{{ end }}
 {{- end }}
-{{- if not (or (include "kargo-service.writesValuesFile" $promotion) $updates) }}
-stages.{{ $name }}.promotion.tagKey: is empty, and so are digestKey and updates; at least one is required
+{{- if not (or (include "kargo-service.writesValuesFile" $promotion) $updates ($promotion.steps).beforeCommit) }}
+stages.{{ $name }}.promotion.tagKey: is empty, and so are digestKey and updates; at least one is required, or a step in steps.beforeCommit
 {{- end }}
 {{- $pullRequest := $promotion.pullRequest | default dict }}
 {{- if and $pullRequest.enabled $git.repoURL }}
 {{- if not (hasPrefix "http" $git.repoURL) }}
 stages.{{ $name }}.promotion.pullRequest.enabled: requires git.repoURL with https://; pull requests use the provider's API, which does not accept SSH keys
-{{- else if not (or $pullRequest.provider (regexMatch (include "kargo-service.knownProviders" $root) $git.repoURL)) }}
-stages.{{ $name }}.promotion.pullRequest.provider: is empty and cannot be inferred from {{ quote $git.repoURL }}; use azure, bitbucket, gitea, github or gitlab
+{{- else }}
+{{- include "kargo-service.validate.pullRequest" (dict "stage" $name "pullRequest" $pullRequest "repoURL" $git.repoURL) }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -187,6 +179,8 @@ git.repoURL: is required; for example https://github.com/example/gitops.git
 {{- end }}
 {{- if ne (empty ($git.author).name) (empty ($git.author).email) }}
 git.author: has a {{ ternary "name" "email" (empty ($git.author).email) }} but no {{ ternary "email" "name" (empty ($git.author).email) }}; set both or neither
+{{- else if and ($git.author).signingKey (not ($git.author).name) }}
+git.author.signingKey: requires git.author.name and git.author.email
 {{- end }}
 {{- end -}}
 
@@ -279,11 +273,11 @@ Regular expressions of the keys that name something and whose strings the schema
 <service> and <stage> are replaced. In the schema they are marked with `names`. Takes anything.
 */}}
 {{- define "kargo-service.patterned" -}}
-^(stages[.][^.]+[.])?promotion[.](path|argocdUpdate[.]name|updates[.].*[.](path|name|newName))$
+^((stages[.][^.]+[.])?promotion[.](path|argocdUpdate[.]name|updates[.].*[.](path|name|newName))|git[.]sparse[[].*)$
 {{- end -}}
 {{- define "kargo-service.named" -}}
 ^(image[.](allow|ignore)TagsRegexes[[].*|warehouse[.]subscriptions[[].*[.](repoURL|name|(allow|ignore)TagsRegexes[[].*|(include|exclude)Paths[[].*)
-{{- ``}}|git[.](repoURL|branch|author[.].*)|stages[.][^.]+[.]branch
+{{- ``}}|git[.](repoURL|branch|author[.](name|email))|stages[.][^.]+[.]branch
 {{- ``}}|(stages[.][^.]+[.])?promotion[.](tagKey|digestKey|customSteps[[].*|pullRequest[.](labels[[].*|mergeMethod))
 {{- ``}}|rbac[.]bindings[.][^.]+[.](groups[[].*|users[[].*|roleRef[.]name|claims[.].*)|projectConfig[.]webhookReceivers[[].*[.]secretRef[.]name)$
 {{- end -}}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/Masterminds/semver/v3"
+	libsemver "github.com/akuity/kargo/pkg/controller/semver"
+	"github.com/akuity/kargo/pkg/pattern"
 	kargoyaml "github.com/akuity/kargo/pkg/yaml"
 )
 
@@ -25,6 +27,8 @@ type answer map[string]any
 var commands = map[string]func(json.RawMessage) (answer, error){
 	"constraint":       constraint,
 	"duration":         duration,
+	"path-pattern":     pathPattern,
+	"version":          version,
 	"expression":       expression,
 	"expression-check": expressionCheck,
 	"regexp":           compileRegexp,
@@ -88,6 +92,39 @@ func constraint(question json.RawMessage) (answer, error) {
 			return nil, fmt.Errorf("version %q: %w", v, err)
 		}
 		matches[i] = parsed.Check(version)
+	}
+	return answer{"matches": matches}, nil
+}
+
+// version is whether a selector takes a tag for a version, loosely and strictly.
+//
+//	"1.10" → {"loose": true, "strict": false}
+func version(question json.RawMessage) (answer, error) {
+	var q string
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	return answer{"loose": libsemver.Parse(q, false) != nil, "strict": libsemver.Parse(q, true) != nil}, nil
+}
+
+// pathPattern is which paths an entry of includePaths or excludePaths matches.
+//
+//	{"pattern": "glob:a/*", "paths": ["a/b", "c"]} → {"matches": [true, false]}
+func pathPattern(question json.RawMessage) (answer, error) {
+	var q struct {
+		Pattern string   `json:"pattern"`
+		Paths   []string `json:"paths"`
+	}
+	if err := json.Unmarshal(question, &q); err != nil {
+		return nil, err
+	}
+	matcher, err := pattern.ParsePathPattern(q.Pattern)
+	if err != nil {
+		return nil, err
+	}
+	matches := make([]bool, len(q.Paths))
+	for i, path := range q.Paths {
+		matches[i] = matcher.Matches(path)
 	}
 	return answer{"matches": matches}, nil
 }

@@ -64,19 +64,26 @@ def path_of(values: Mapping[str, Any], stage: str, promotion: Mapping[str, Any])
     return expanded(pattern, values["service"]["name"], stage)
 
 
+def tag_key_of(promotion: Mapping[str, Any]) -> str:
+    """Return the key of that file which gets the image's tag, "" for none."""
+    key: str = promotion.get("tagKey", "image.tag") or ""
+    return key
+
+
 def written_keys(promotion: Mapping[str, Any]) -> list[str]:
     """Return the keys of that file which one stage's promotions write."""
-    return [key for key in (promotion.get("tagKey", "image.tag"), promotion.get("digestKey")) if key]
+    return [key for key in (tag_key_of(promotion), promotion.get("digestKey")) if key]
 
 
 class Update(NamedTuple):
     """One thing that a promotion writes: `keys` of the YAML file at `path`, or an image in the kustomization in that folder.
 
-    `at` is where it is said in a promotion: (), for the values file, or its place in `updates`.
+    `keys` say what is written: tag, digest, image, imageDigest or an expression. `at` is where it is said in a promotion: (),
+    for the values file, or its place in `updates`.
     """
 
     path: str
-    keys: list[str]
+    keys: Mapping[str, str]
     kustomize: bool = False
     at: tuple[str, ...] = ()
 
@@ -84,12 +91,13 @@ class Update(NamedTuple):
 def updates_of(values: Mapping[str, Any], stage: str, promotion: Mapping[str, Any]) -> list[Update]:
     """Return what the chart's own steps write for one stage: the keys of its values file, then `updates` by name."""
     found = []
-    if keys := written_keys(promotion):
+    own = {promotion.get("digestKey"): "digest", tag_key_of(promotion): "tag"}
+    if keys := {key: own[key] for key in written_keys(promotion)}:
         found.append(Update(path_of(values, stage, promotion), keys))
     for name, given in sorted(section(promotion, "updates").items()):
         for kind, update in (given or {}).items():
-            path = expanded(update["path"], values["service"]["name"], stage)
-            keys = [key for key, what in section(update, "keys").items() if what]
+            path = path_of(values, stage, update if update.get("path") else promotion)
+            keys = {key: what for key, what in section(update, "keys").items() if what}
             found.append(Update(path, keys, kind == "kustomize", ("updates", name, kind)))
     return found
 

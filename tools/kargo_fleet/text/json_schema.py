@@ -156,6 +156,8 @@ def _expected(subschema: Mapping[str, Any], value: Any) -> str:
         return f"use at most {subschema['maxLength']} characters"
     if "enum" in subschema:
         return "use one of " + ", ".join(str(item) for item in subschema["enum"] if item not in (None, ""))
+    if "words" in subschema and (close := closest(str(value), subschema["words"])):
+        return f"did you mean {close}?"
     if "patternErrorMessage" in subschema:
         return f"write {subschema['patternErrorMessage']}"
     if "minimum" in subschema and "maximum" in subschema:

@@ -8,6 +8,7 @@ first promotion in the cluster, a truncated line breaks the file. tests/unit/tes
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import yaml
 
@@ -25,21 +26,39 @@ def split_key(key: str) -> list[str]:
     return [re.sub(r"\\([.:])", r"\1", part.removeprefix(":")) for part in parts]
 
 
+class Present(NamedTuple):
+    """The value that a key of a file has before the first promotion."""
+
+    value: str
+    position: Position
+
+
 def problem(text: str, keys: list[str]) -> Problem | None:
     """Return the first reason why the scalars at `keys` cannot be written in a YAML text, None when all can.
 
     A comment that will be lost is reported only if there is no error. Raises yaml_reader.YamlError when the text
     is not YAML.
     """
+    return examine(text, keys)[0]
+
+
+def examine(text: str, keys: list[str]) -> tuple[Problem | None, dict[str, Present]]:
+    """Return what `problem` does, and the present value of every key that can be written.
+
+    Raises yaml_reader.YamlError when the text is not YAML.
+    """
     root = yaml_reader.compose(text, first_only=True)
     lost_comment = None
+    present: dict[str, Present] = {}
     for key in keys:
         found = _find(root, split_key(key), key)
         cut = found if isinstance(found, Problem) else _cut(found, text, key)
         if cut is not None and cut.code != "KFW401":
-            return cut
+            return cut, present
+        if isinstance(found, yaml.ScalarNode):
+            present[key] = Present(found.value, _position(found.start_mark))
         lost_comment = lost_comment or cut
-    return lost_comment
+    return lost_comment, present
 
 
 def _find(root: yaml.Node | None, parts: list[str], key: str) -> yaml.ScalarNode | Problem:

@@ -17,7 +17,7 @@ from kargo_fleet.text.git_urls import https_url
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import is_constraint
 from kargo_fleet.text.words import did_you_mean, enumerate_words
-from kargo_fleet.unit import kargo_versions
+from kargo_fleet.unit import kargo_versions, pull_requests, shard_labels
 
 #: Variables that the chart defines for every stage.
 RESERVED_VARS = frozenset(["service", "imageRepoURL", "gitRepoURL", "branch", "path", "folder", "application"])
@@ -37,11 +37,6 @@ BUILTIN_STEPS = frozenset(
 )
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-#: Git URLs from which Kargo infers the provider of pull requests, as its pkg/gitprovider does.
-_KNOWN_PROVIDERS = re.compile(
-    r"https?://([^/]*(github|gitlab|gitea)[^/]*|[^/]*\.ghe\.com|dev\.azure\.com|[^/]*visualstudio\.com"
-    r"|bitbucket\.org(:[0-9]+)?)/"
-)
 _RESERVED_ALIAS = re.compile(r"(step|task)-[0-9]+")
 _EXAMPLES = "such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *"
 
@@ -59,6 +54,7 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
         *_promotion(values, stages),
         *_rbac(section(values, "rbac"), stages),
         *kargo_versions.problems(values),
+        *shard_labels.problems(values),
     ]
 
 
@@ -249,11 +245,11 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
                     f"stage {writers[target]} also writes {target}; each stage needs its own file or branch",
                     f"put <stage> into promotion.{dotted((*update.at, 'path'))}, or set stages.<name>.branch",
                 )
-            if not updates:
+            if not (updates or section(promotion, "steps").get("beforeCommit")):
                 yield _problem(
                     (*path, "tagKey"),
                     "KF306",
-                    "is empty, and so are digestKey and updates; at least one is required",
+                    "is empty, and so are digestKey and updates; at least one is required, or a step in steps.beforeCommit",
                     "set tagKey: image.tag",
                 )
             yield from _pull_request(
@@ -271,6 +267,13 @@ def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator
             f"has a {has} but no {lacks}; set both or neither",
             f"add {lacks}, or remove {has}",
         )
+    elif author.get("signingKey") and not author.get("name"):
+        yield _problem(
+            ("git", "author", "signingKey"),
+            "KF104",
+            "requires git.author.name and git.author.email",
+            "add them, or remove it",
+        )
 
 
 def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str) -> Iterator[Problem]:
@@ -283,14 +286,8 @@ def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str)
             "requires git.repoURL with https://; pull requests use the provider's API, which does not accept SSH keys",
             f"set git.repoURL: {https_url(repo_url) or 'https://…'} in {FLEET_FILE}",
         )
-    elif not (pull_request.get("provider") or _KNOWN_PROVIDERS.match(repo_url)):
-        where = _quote(repo_url)
-        yield _problem(
-            (*path, "provider"),
-            "KF306",
-            f"is empty and cannot be inferred from {where}; use azure, bitbucket, gitea, github or gitlab",
-            "name what runs on that host, such as promotion.pullRequest.provider: gitlab",
-        )
+    else:
+        yield from pull_requests.problems(path, pull_request, repo_url)
 
 
 def _steps(path: KeyPath, promotion: Mapping[str, Any]) -> Iterator[Problem]:

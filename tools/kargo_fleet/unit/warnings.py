@@ -11,7 +11,7 @@ from kargo_fleet.fleet.layers import Layer, in_layers, once_per_pipeline, says
 from kargo_fleet.fleet.pipeline import has_default_steps, is_control_flow, promotion_of, section
 from kargo_fleet.text.durations import seconds
 from kargo_fleet.text.git_urls import https_fix
-from kargo_fleet.unit import kargo_versions
+from kargo_fleet.unit import commits, kargo_versions, moot, soak
 
 _INTERVAL_FLOOR = 300  # seconds: controller.reconcilers.warehouses.minReconciliationInterval of Kargo's own chart
 _ONLY_ZERO = re.compile(r"\s*\^\s*v?0\.0\.0\s*")
@@ -32,7 +32,15 @@ _BESIDE_REPLACE: tuple[KeyPath, ...] = (("steps", "before"), ("steps", "after"),
 
 def find(values: dict[str, Any], layers: list[Layer], default: Place, service: str) -> list[Finding]:
     """Return the warnings about a unit's complete and valid values, placed in the layer that causes each."""
-    found = [*_image(values, layers), *_git(values), *_interval(values), *_stages(values), *_unused(values, layers)]
+    found = [
+        *_image(values, layers),
+        *_git(values),
+        *_signing(values, layers),
+        *_interval(values),
+        *_stages(values),
+        *_unused(values, layers),
+    ]
+    found += [*commits.problems(values), *soak.problems(values["stages"]), *moot.problems(values, layers)]
     found += kargo_versions.warnings(values)
     return once_per_pipeline(in_layers(problem, layers, default, service) for problem in found)
 
@@ -72,6 +80,16 @@ def _git(values: dict[str, Any]) -> Iterator[Problem]:
     elif url and not url.startswith("https://"):
         message = f"git.repoURL: {url} is an SSH URL, which Kargo no longer supports from v1.13"
         yield Problem("KFW303", message, https_fix(url), path)
+
+
+def _signing(values: dict[str, Any], layers: list[Layer]) -> Iterator[Problem]:
+    author, path = section(section(values, "git"), "author"), ("git", "author", "signingKey")
+    if author.get("name") and author.get("email") and not author.get("signingKey") and not says(layers, path):
+        message = (
+            "git.author: replaces the author and the signing key of Kargo's operator, so that commits are not signed"
+        )
+        fix = 'remove it, set git.author.signingKey, or set it to "" if commits are not signed anyway'
+        yield Problem("KFW318", message, fix, ("git", "author"))
 
 
 def _interval(values: dict[str, Any]) -> Iterator[Problem]:

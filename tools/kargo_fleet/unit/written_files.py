@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,7 +16,7 @@ from kargo_fleet.fleet.names import KUSTOMIZATIONS, SERVICE_FILE
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.words import closest
-from kargo_fleet.unit import promoted_files
+from kargo_fleet.unit import present_tags, promoted_files
 
 #: Words in the place of a stage that say that a file is for all stages, or for a program.
 _NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
@@ -26,7 +27,8 @@ def find(
     fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], layers: list[Layer], service: str
 ) -> list[Finding]:
     """Return the findings about the files that the promotions of a unit write: each must exist and hold what they write."""
-    findings = []
+    findings: list[Finding] = []
+    held: list[present_tags.Held] = []
     for stage in values["stages"]:
         promotion = pipeline.promotion_of(values, stage)
         own_branch = pipeline.branch_of(values, stage) != (fleet.git.get("branch") or DEFAULT_BRANCH)
@@ -34,8 +36,17 @@ def find(
             continue  # written by other steps, or on a branch that is not checked out here
         for update in pipeline.updates_of(values, stage, promotion):
             findings += _foreign(fleet, layers, stage, update, service)
-            check = _kustomization if update.kustomize else _file
-            findings += check(reader, update, stage, service)
+            if update.kustomize:
+                findings += _kustomization(reader, update, stage, service)
+                continue
+            of_file, present = _file(reader, update, stage, service)
+            findings += of_file + _present_values(update, present, service)
+            held += [
+                present_tags.Held(stage, update.path, value)
+                for key, value in present.items()
+                if update.keys[key] == "tag"
+            ]
+    findings += present_tags.findings(values, held, service)
     return findings + _stageless(fleet, reader, values, layers, service)
 
 
@@ -105,8 +116,23 @@ def _kustomization(reader: RepositoryReader, update: pipeline.Update, stage: str
     return [Finding(Place(update.path), "KF401", message, fix, service)]
 
 
-def _file(reader: RepositoryReader, update: pipeline.Update, stage: str, service: str) -> list[Finding]:
-    file, keys = update.path, update.keys
+def _present_values(
+    update: pipeline.Update, present: Mapping[str, promoted_files.Present], service: str
+) -> list[Finding]:
+    """Check that the keys that get a tag or a digest hold one today, and not a whole image."""
+    problems = [
+        present_tags.whole_image(key, value, digest=update.keys[key] == "digest")
+        for key, value in present.items()
+        if update.keys[key] in ("tag", "digest")
+    ]
+    return [problem.in_file(update.path, service) for problem in problems if problem]
+
+
+def _file(
+    reader: RepositoryReader, update: pipeline.Update, stage: str, service: str
+) -> tuple[list[Finding], Mapping[str, promoted_files.Present]]:
+    """Check one file. Return what is wrong with it, and the present values of the keys that promotions write."""
+    file, keys = update.path, list(update.keys)
     what = f"the file that promotions to {stage} write" if update.at else f"the values file of stage {stage}"
     try:
         text = reader.read(file).decode("utf-8")
@@ -119,12 +145,13 @@ def _file(reader: RepositoryReader, update: pipeline.Update, stage: str, service
             fix = f"add it with {' and '.join(keys)}, or correct promotion.{dotted((*update.at, 'path'))}"
         if file.endswith(".yaml") and reader.exists(str(other)):
             fix = f"rename {other.name}, or set promotion.{dotted((*update.at, 'path'))}"
-        return [Finding(Place(file), "KF401", f"{what} is missing", fix, service)]
+        return [Finding(Place(file), "KF401", f"{what} is missing", fix, service)], {}
     except (OSError, UnicodeDecodeError):
         read = read_text(reader, file, service)
-        return [read] if isinstance(read, Finding) else []
+        return [read] if isinstance(read, Finding) else [], {}
+    present: Mapping[str, promoted_files.Present] = {}
     try:
-        problem = promoted_files.problem(text, keys)
+        problem, present = promoted_files.examine(text, keys)
     except yaml_reader.YamlError as error:
         problem = error.problem
-    return [problem.in_file(file, service)] if problem else []
+    return [problem.in_file(file, service)] if problem else [], present

@@ -1,0 +1,65 @@
+"""Settings without effect are said; those that a weaker layer has for others are not."""
+
+from __future__ import annotations
+
+import pytest
+from test_warnings import codes, find
+
+GIT = "repoURL: 'https://example.com/other/c'"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "image: {imageSelectionStrategy: Digest, constraint: latest, allowTagsRegexes: [a]}",
+            "image.allowTagsRegexes",
+        ),
+        ("image: {imageSelectionStrategy: Digest, constraint: latest, cacheByTag: false}", "image.cacheByTag"),
+        ("image: {imageSelectionStrategy: Lexical, strictSemvers: false}", "image.strictSemvers"),
+        (f"warehouse: {{subscriptions: [{{git: {{{GIT}, semverConstraint: ^1.0.0}}}}]}}", "semverConstraint"),
+        (
+            f"warehouse: {{subscriptions: [{{git: {{{GIT}, commitSelectionStrategy: SemVer, branch: a}}}}]}}",
+            "git.branch",
+        ),
+        (
+            "warehouse: {subscriptions: [{image: {repoURL: a/b, imageSelectionStrategy: Lexical, constraint: ^1.0.0}}]}",
+            "image.constraint",
+        ),
+        ("warehouse: {freightCreationPolicy: Manual, freightCreationCriteria: {expression: x}}", "Criteria.expression"),
+        ("resourceQuota: {hard: {pods: 1}}", "resourceQuota.hard"),
+        ("promotion: {pullRequest: {title: x}}", "pullRequest.title"),
+        ("promotion: {pullRequest: {enabled: true, provider: gitea, mergeMethod: squash}}", "pullRequest.mergeMethod"),
+        ("stages: {prod: {promotion: {argocdUpdate: {namespace: x}}}}", "argocdUpdate.namespace"),
+        ("promotion: {task: {vars: {a: b}}}", "task.vars"),
+        (
+            "git: {repoURL: 'https://bitbucket.org/a/b'}\npromotion: {pullRequest: {enabled: true, labels: [x]}}",
+            "pullRequest.labels",
+        ),
+        ("stages: {prod: {availabilityStrategy: OneOf}}", "prod.availabilityStrategy"),
+        ("stages: {dev: {availabilityStrategy: All}}", "dev.availabilityStrategy"),
+    ],
+)
+def test_a_setting_without_effect(text: str, message: str) -> None:
+    found = [finding for finding in find(text) if finding.code == "KFW306"]
+    assert len(found) == 1
+    assert f"{message}: has no effect" in found[0].message
+    assert found[0].place.file == "services/nginx/kargo.yaml"
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        ("promotion: {pullRequest: {provider: gitea, title: x, labels: [y]}}", "shard: a"),  # for some services
+        ("promotion: {pullRequest: {title: x}}\nstages: {prod: {promotion: {pullRequest: {enabled: true}}}}",),
+        ("promotion: {argocdUpdate: {enabled: true, namespace: x}}",),
+        (
+            "image: {allowTagsRegexes: [a], strictSemvers: false}",
+            "image: {imageSelectionStrategy: Digest, constraint: a}",
+        ),
+        ("resourceQuota: {hard: {pods: 1}}", "shard: a"),
+        ("stages: {prod: {upstream: [dev, staging], availabilityStrategy: All}}",),
+    ],
+)
+def test_a_setting_for_others(layers: tuple[str, ...]) -> None:
+    assert codes(*layers) == []

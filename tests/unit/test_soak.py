@@ -1,0 +1,36 @@
+"""Soak times that Kargo v1.11 never honours, by what its pkg/api/warehouse.go compares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kargo_fleet.unit import soak
+
+REGIONS: dict[str, Any] = {
+    "dev": {},
+    "us": {"upstream": ["dev"]},
+    "eu": {"upstream": ["dev"]},
+    "all": {"upstream": ["us", "eu"], "availabilityStrategy": "All", "requiredSoakTime": "1m"},
+    "after": {"upstream": ["all"]},
+}
+
+
+def test_freight_that_soaked_elsewhere_is_never_available() -> None:
+    (problem,) = soak.problems(REGIONS)
+    assert problem.code == "KFW319"
+    assert "in us and eu alone; dev counts, too, so that all is never promoted automatically" in problem.message
+    assert "let a verification of us and eu take 1m" in problem.fix
+
+
+def test_freight_that_soaked_nowhere_else_is() -> None:
+    stages = {name: stage for name, stage in REGIONS.items() if name != "dev"}
+    stages |= {"us": {}, "eu": {}}
+    assert list(soak.problems(stages)) == []
+    assert list(soak.problems(REGIONS | {"all": {**REGIONS["all"], "availabilityStrategy": "OneOf"}})) == []
+    assert list(soak.problems(REGIONS | {"all": {**REGIONS["all"], "requiredSoakTime": None}})) == []
+
+
+def test_a_single_upstream_stage() -> None:
+    stages = {"dev": {}, "staging": {"upstream": ["dev"]}, "prod": REGIONS["all"] | {"upstream": ["staging"]}}
+    (problem,) = soak.problems(stages)
+    assert (problem.code, problem.fix) == ("KFW319", "remove availabilityStrategy")

@@ -1,0 +1,93 @@
+"""Patterns of paths, as Kargo reads `includePaths` and `excludePaths` of a Git subscription (its pkg/pattern).
+
+`glob:` is the syntax of github.com/bmatcuk/doublestar v4, `regex:` and `regexp:` are Go's; anything else is a folder or a
+file. tests/text/test_path_patterns.py compares with Kargo's own code.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from kargo_fleet.text.go_regex import compiled
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Return whether a pattern matches the path of a file, which starts at the root of the repository."""
+    kind, separator, text = pattern.partition(":")
+    if separator and kind in ("regex", "regexp"):
+        regex = compiled(text)
+        return regex is not None and regex.search(path) is not None
+    if separator and kind == "glob":
+        glob = _glob(text)
+        return glob is not None and glob.fullmatch(path) is not None
+    return _is_below(pattern, path)
+
+
+def selects(include: Sequence[str], exclude: Sequence[str], path: str) -> bool:
+    """Return whether a change of a file is one that a subscription with these patterns sees."""
+    is_included = not include or any(matches(pattern, path) for pattern in include)
+    return is_included and not any(matches(pattern, path) for pattern in exclude)
+
+
+def _is_below(folder: str, path: str) -> bool:
+    folder = posixpath.normpath(folder or ".")
+    if folder.startswith(("/", "..")):
+        return False
+    return ".." not in posixpath.relpath(path, folder)  # two dots in a name count, too
+
+
+@lru_cache(maxsize=4096)
+def _glob(text: str) -> re.Pattern[str] | None:
+    """Return the regular expression of a glob, None if it is malformed."""
+    try:
+        return re.compile(_translated(text), re.DOTALL)
+    except (re.error, IndexError):
+        return None
+
+
+def _translated(glob: str) -> str:
+    result, position, depth = "", 0, 0
+    while position < len(glob):
+        character = glob[position]
+        position += 1
+        if character == "*":
+            is_start = position == 1 or glob[position - 2] in "/{,"
+            if (
+                is_start
+                and glob[position : position + 1] == "*"
+                and glob[position + 1 : position + 2] in ("", "/", ",", "}")
+            ):
+                position += 1
+                if glob[position : position + 1] == "/":
+                    position += 1
+                    result += "(?:.*/)?"
+                else:
+                    # a/** matches a itself, too.
+                    result = f"{result[:-1]}(?:/.*)?" if result.endswith("/") else f"{result}.*"
+            else:
+                result += "[^/]*"
+        elif character == "?":
+            result += "[^/]"
+        elif character == "[":
+            end = glob.index("]", position + 1) if "]" in glob[position + 1 :] else -1
+            if end < 0:
+                raise IndexError
+            body = glob[position:end]
+            negated = body[:1] in ("!", "^")
+            result += f"(?!/)[{'^' if negated else ''}{body[negated:].replace('[', chr(92) + '[')}]"
+            position = end + 1
+        elif character == "{":
+            result, depth = result + "(?:", depth + 1
+        elif character == "}" and depth:
+            result, depth = result + ")", depth - 1
+        elif character == "," and depth:
+            result += "|"
+        elif character == "\\":
+            result += re.escape(glob[position])
+            position += 1
+        else:
+            result += re.escape(character) if character != "/" else "/"
+    return result
