@@ -133,7 +133,7 @@ def _printed(action: str) -> str:
 def _texts_of_schema(schema: Any, path: str) -> Iterator[Text]:
     if isinstance(schema, dict):
         for key, value in schema.items():
-            if key in ("patternErrorMessage", "description") and isinstance(value, str):
+            if key in ("patternErrorMessage", "emptyErrorMessage", "description") and isinstance(value, str):
                 yield Text(path, (value,))
             yield from _texts_of_schema(value, f"{path}/{key}")
     elif isinstance(schema, list):

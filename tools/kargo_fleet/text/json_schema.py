@@ -151,6 +151,10 @@ def _written(path: KeyPath, value: str) -> str:
 def _expected(subschema: Mapping[str, Any], value: Any) -> str:
     if isinstance(value, str) and "maxLength" in subschema and len(value) > subschema["maxLength"]:
         return f"use at most {subschema['maxLength']} characters"
+    if value in ([], "") and "emptyErrorMessage" in subschema:
+        return str(subschema["emptyErrorMessage"])
+    if value == []:
+        return "add an item, or remove the key"
     if "enum" in subschema:
         return "use one of " + ", ".join(str(item) for item in subschema["enum"] if item not in (None, ""))
     if "patternErrorMessage" in subschema:
