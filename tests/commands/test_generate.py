@@ -261,7 +261,7 @@ def test_a_registry_that_is_not_lowercase(tree: Tree, run: Run) -> None:
     assert lines[1] == "    fix: write registry: ghcr.io/my-org"
     result = run("generate", "--image-repository", "ghcr.io/My-Org")
     assert result.stderr == (
-        f'kargo-fleet: --image-repository: "ghcr.io/My-Org" {words}\nwrite --image-repository ghcr.io/my-org\n'
+        f'kargo-fleet: --image-repository: "ghcr.io/My-Org" {words}\nwrite --image-repository=ghcr.io/my-org\n'
     )
 
 

@@ -144,7 +144,7 @@ def _suggest(key: str, allowed: list[str]) -> str:
 def _written(path: KeyPath, value: str) -> str:
     """Return the fix that gives a key, or an option of the command line, another value; "" without a value."""
     key = str(path[-1])
-    separator = " " if key.startswith("--") else ": "
+    separator = "=" if key.startswith("--") else ": "
     return f"write {key}{separator}{value}" if value else ""
 
 
