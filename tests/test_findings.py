@@ -246,6 +246,16 @@ CASES = [
         "move it to services/<team>/api",
         service="",
     ),
+    Case(
+        "KF210",
+        {},
+        "services/web",
+        "is a symbolic link to services/nginx: Argo CD does not see this service",
+        "`rm services/web && cp -R services/nginx services/web`",
+        ("generate",),
+        lambda root: (root / "services/web").symlink_to("nginx"),
+        service="web",
+    ),
     # Meaning
     Case(
         "KF301",

@@ -325,14 +325,6 @@ def test_hidden_folders_private_ones_and_files_are_no_services(tree: Tree, run: 
     assert [file.name for file in (root / "values").iterdir()] == ["nginx.yaml"]
 
 
-def test_a_folder_may_be_a_link(tree: Tree, run: Run) -> None:
-    root = tree({})
-    (root / "services/nginx").rename(root / "elsewhere")
-    (root / "services/nginx").symlink_to("../elsewhere")
-    assert _said(run) == []
-    assert (root / "values/nginx.yaml").exists()
-
-
 @pytest.mark.parametrize("name", [b"\xff", b"a\nb", b"a b", "ü".encode(), b"%0A::error::"])
 def test_a_folder_may_have_any_name(tree: Tree, command: Command, name: bytes) -> None:
     root = os.fsencode(tree({}))

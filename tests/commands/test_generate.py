@@ -205,7 +205,7 @@ def test_a_diff_can_be_applied(fleet: Path, run: Run, tmp_path_factory: pytest.T
     shutil.copytree(fleet, copy)
     (fleet / "services/nginx/kargo.yaml").write_text("shard: eu\nproject: {description: 'a\x0bb\u2028c'}\n")
     (fleet / "values/api.yaml").write_text("# no line end\x0c")
-    (fleet / "services/new").symlink_to("nginx")
+    shutil.copytree(fleet / "services/nginx", fleet / "services/new")
     leave(fleet, "web")
     for path in ("api.yaml",):
         shutil.copy(fleet / "values" / path, copy / "values" / path)

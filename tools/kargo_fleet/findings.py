@@ -132,6 +132,7 @@ CODES = {
     "KF205": "group is invalid",
     "KF206": "two services have the same name",
     "KF207": "services are at another level",
+    "KF210": "folder of a service is a symbolic link",
     "KF301": "pipeline is invalid",
     "KF302": "not a version constraint",
     "KF303": "not a regular expression",

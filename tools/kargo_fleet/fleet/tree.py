@@ -43,6 +43,11 @@ class Tree:
         """The folders of services whose name several teams have."""
         return [one.folder for one in self.folders if len(self._by_name[one.service]) > 1]
 
+    @property
+    def links(self) -> list[str]:
+        """The folders that are symbolic links, and have services."""
+        return sorted({one.link for one in self.folders if one.link})
+
     def found(self, service: str) -> Sequence[Found]:
         """Return the folders of a service: more than one when teams have services of the same name."""
         return self._by_name.get(service, ())

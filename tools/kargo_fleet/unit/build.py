@@ -40,7 +40,7 @@ from kargo_fleet.text.image_references import image_of
 from kargo_fleet.text.placeholders import filled
 from kargo_fleet.text.words import closest, did_you_mean
 from kargo_fleet.unit import promoted_files, rules, warnings
-from kargo_fleet.unit.folders import nested_findings, team_findings
+from kargo_fleet.unit.folders import link_findings, linked_file_findings, nested_findings, team_findings
 
 #: Words in the place of a stage that say that a file is for all stages, or for a program.
 _NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
@@ -114,6 +114,7 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     """
     folder = inputs.fleet.folder_of(service)
     findings = name_findings(folder, service) + team_findings(inputs.fleet, reader, service)
+    findings += link_findings(inputs.fleet, reader, service)
     values, layers, group_broken = inputs.shared(service)
     own, own_findings = _own_layer(inputs, reader, folder, service)
     findings += own_findings
@@ -282,7 +283,8 @@ def _target_findings(
     fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], layers: list[Layer], service: str
 ) -> list[Finding]:
     """Check that the values file of every stage exists and holds what its promotions write."""
-    findings = []
+    findings: list[Finding] = []
+    files: dict[str, str] = {}
     for stage in values["stages"]:
         promotion = pipeline.promotion_of(values, stage)
         own_branch = pipeline.branch_of(values, stage) != (fleet.git.get("branch") or DEFAULT_BRANCH)
@@ -296,6 +298,8 @@ def _target_findings(
             findings.append(in_layers(found, layers, Place(file), service))
         keys = pipeline.written_keys(promotion)
         findings += _target_file_findings(reader, file, stage, keys, service)
+        files[stage] = file
+    findings += linked_file_findings(fleet, reader, files, service, sparse=values["git"].get("sparse") is not False)
     return findings + _stageless(fleet, reader, values, layers, service)
 
 
