@@ -86,7 +86,7 @@ def parser() -> Parser:
         "-C",
         dest="directory",
         metavar="DIR",
-        help="work on the repository in DIR (default: the closest parent folder with a fleet.yaml, or this folder)",
+        help="work on the repository in DIR, or in the closest parent folder with a fleet.yaml (default: this folder)",
     )
     commands = root.add_subparsers(metavar="COMMAND", parser_class=Parser)
     _add_generate(commands)
@@ -531,27 +531,26 @@ def _add_help(commands: _Commands, root: Parser) -> None:
 
 
 def repository(directory: str | None) -> Path:
-    """Return the repository to work on: `directory`, the value of -C, or the closest folder from here on upwards with a
-    fleet.yaml, within the Git repository; without any, this folder.
+    """Return the repository to work on: the closest folder with a fleet.yaml, from `directory`, the value of -C, on upwards,
+    or from the current folder, within the Git repository; without any, that folder itself.
 
     Raises FleetError when `directory` is not a folder.
     """
-    if directory is not None:
-        if not Path(directory).is_dir():
-            raise FleetError(f"{directory} is not a folder")
-        return Path(directory)
-    here = Path.cwd()
+    start = Path(directory or "")
+    if not start.is_dir():
+        raise FleetError(f"{directory} is not a folder")
+    here = start.resolve()
     for folder in (here, *here.parents):
         if (folder / FLEET_FILE).is_file():
-            return Path() if folder == here else folder
+            return start if folder == here else folder
         if (folder / ".git").exists():
             break
-    return Path()
+    return start
 
 
 def _from_here(arguments: argparse.Namespace, root: Path, path: str | None) -> str | None:
-    """Return a path of the command line relative to the repository: with -C it is that already, else relative to here."""
-    return path if path is None or arguments.directory is not None else os.path.relpath(path, root)
+    """Return a path of the command line, which is relative to the folder of -C or to this one, relative to the repository."""
+    return None if path is None else os.path.relpath(os.path.join(arguments.directory or "", path), root)
 
 
 def _add_chart(commands: _Commands) -> None:

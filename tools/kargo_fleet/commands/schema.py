@@ -10,7 +10,7 @@ from kargo_fleet.argocd import settings
 from kargo_fleet.capacity.assumptions import Assumptions
 from kargo_fleet.files import generated
 from kargo_fleet.fleet.chart import Chart
-from kargo_fleet.fleet.load import load_chart
+from kargo_fleet.fleet.load import load_chart, require_fleet
 from kargo_fleet.fleet.names import SCHEMAS
 from kargo_fleet.fleet.sections import fleet_schema
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
@@ -22,7 +22,11 @@ FROM_FLEET = ("service.name", "image.repoURL", "git.repoURL", "git.branch", "pro
 
 
 def schema(root: Path, *, reporter: Reporter = TEXT) -> int:
-    """Write schemas/fleet.schema.json and schemas/kargo.schema.json to the repository; return 0."""
+    """Write schemas/fleet.schema.json and schemas/kargo.schema.json to the repository; return 0.
+
+    Raises FleetError in a folder that is not a fleet.
+    """
+    require_fleet(root)
     changes = []
     for name, content in contents(root).items():
         path = f"{SCHEMAS}/{name}"

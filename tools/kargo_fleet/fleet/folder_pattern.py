@@ -10,13 +10,15 @@ from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
+from kargo_fleet.fleet.names import WRITTEN_FOLDERS
+
 #: One part of a path from the root of the repository, as a regular expression.
 _PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
 _FOLDER = rf"{_PART}(/{_PART})*"
 #: A path from the root of the repository.
 FOLDER_PATTERN = f"^{_FOLDER}$"
 #: What `services` may be. The first part is fixed: `<team>/<service>` would take charts/kargo-service for a service.
-SERVICES_PATTERN = rf"^{_FOLDER}((/<team>(/{_PART})*)?/<service>)?$"
+SERVICES_PATTERN = rf"^(?!({'|'.join(WRITTEN_FOLDERS)})(/|$)){_FOLDER}((/<team>(/{_PART})*)?/<service>)?$"
 
 SERVICE, TEAM = "<service>", "<team>"
 

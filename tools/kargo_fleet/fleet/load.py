@@ -14,10 +14,11 @@ from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.chart_source import chart_source
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.examples import example_findings
-from kargo_fleet.fleet.folder_pattern import TEAM
+from kargo_fleet.fleet.folder_pattern import TEAM, FolderPattern
 from kargo_fleet.fleet.layers import in_layer
 from kargo_fleet.fleet.names import FLEET_FILE
-from kargo_fleet.fleet.sections import REGISTRY_SCHEMA
+from kargo_fleet.fleet.sections import DEFAULT_SERVICES, REGISTRY_SCHEMA
+from kargo_fleet.fleet.tree import read_tree
 from kargo_fleet.text.json_schema import Schema
 
 
@@ -69,6 +70,15 @@ def load_own(root: Path) -> Loaded:
     for finding in example_findings(loaded.fleet.file):
         raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
     return loaded
+
+
+def require_fleet(root: Path) -> None:
+    """Raise FleetError when the folder has neither a fleet.yaml nor services: what is written there would be of no use."""
+    if (root / FLEET_FILE).exists() or (root / FLEET_FILE).is_symlink():
+        return
+    tree = read_tree(root, FolderPattern.of(DEFAULT_SERVICES))
+    for finding in [] if tree.folders else tree.findings:
+        raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
 
 
 def load_chart(root: Path) -> Chart:

@@ -11,6 +11,8 @@ SERVICE_FILE = "kargo.yaml"
 VALUES = "values"
 ARGOCD = "argocd"
 SCHEMAS = "schemas"
+#: Folders in the root of the repository that this tool writes, and which therefore hold no services.
+WRITTEN_FOLDERS = (VALUES, ARGOCD, SCHEMAS)
 
 #: What the names of Projects and their namespaces begin with.
 PREFIX = "kargo-"

@@ -46,9 +46,14 @@ class Vendoring:
         return written + [("removed", f"{self.path}/{file}") for file in self.stale]
 
     def carry_out(self) -> None:
-        """Write and remove the files, the record last: after a run that was killed, the next one completes it. Raises OSError."""
+        """Write and remove the files, so that after a run that was killed the next one completes it. Raises OSError.
+
+        A new copy begins with the record, which tells whose it is. That of an older version is replaced last: until then it
+        tells what has not been edited.
+        """
         folder = self.root / self.path
-        for file in sorted(self.texts, key=lambda name: name == RECORD):
+        first = (RECORD,) if not (folder / RECORD).exists() else ()
+        for file in sorted(self.texts, key=lambda name: (name not in first, name == RECORD)):
             if file == RECORD:
                 self._remove(folder)
             generated.write(folder / file, self.texts[file])
@@ -110,7 +115,7 @@ def vendoring(root: Path, path: str, *, force: bool = False) -> Vendoring:
 def _kept(path: str, present: Mapping[str, str], record: VendoredChart | None, wanted: VendoredChart) -> list[Finding]:
     """Return why the folder is kept as it is; nothing when it may be written."""
     if record is None:
-        if not present or present == wanted.sums:
+        if present.items() <= wanted.sums.items():  # nothing, or a part or all of this very chart
             return []
         message = "was not copied by kargo-fleet and is kept"
         fix = "run `kargo-fleet chart vendor --force` to replace it, or set chart.path to another folder"
