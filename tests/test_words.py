@@ -73,7 +73,7 @@ PRINTED = {"no value", "none"}
 #: The subcommands in messages. A new one is added once it was tried.
 VERBS = {
     "argocd": {"app"},
-    "git": {"add", "checkout", "commit", "init"},
+    "git": {"add", "checkout", "commit", "init", "mv", "remote"},
     "helm": {"install", "list", "pull", "push", "registry", "rollback", "template", "uninstall", "upgrade"},
     "kargo": {"approve", "create", "get", "promote", "refresh", "verify"},
     "kubectl": set("annotate apply auth config create delete describe edit get label logs patch".split()),

@@ -167,12 +167,6 @@ def test_fleet_yml_is_not_read(tree: Tree, run: Run) -> None:
     assert ("fleet.yml", "KFW201", "this file is ignored") in _said(run)
 
 
-def test_below_a_fleet_the_fix_is_to_go_up(tree: Tree, run: Run) -> None:
-    root = tree({})
-    (finding,) = json.loads(run("-C", str(root / "services/nginx"), "check", "--output", "json").stdout)["findings"]
-    assert finding["fix"] == f"the fleet is above this folder: pass -C {root}"
-
-
 def test_what_the_fleet_says_is_reported_once(tree: Tree, run: Run) -> None:
     values = "{service: {name: x}, image: {constraint: latest}, stages: {prod: {upstream: [stage]}}}"
     many = {path: text for name in ("api", "shop", "web") for path, text in service(name).items()}

@@ -27,13 +27,14 @@ def schema(root: Path, *, reporter: Reporter = TEXT) -> int:
     Raises FleetError in a folder that is not a fleet.
     """
     require_fleet(root)
-    changes = []
-    for name, content in contents(root).items():
-        path = f"{SCHEMAS}/{name}"
-        current = generated.read(root / path)
-        if current != content:
-            generated.write(root / path, content)
-            changes.append(Change("created" if current is None else "updated", path))
+    changes: list[Change] = []
+    with reporter.writing(changes):
+        for name, content in contents(root).items():
+            path = f"{SCHEMAS}/{name}"
+            current = generated.read(root / path)
+            if current != content:
+                generated.write(root / path, content)
+                changes.append(Change("created" if current is None else "updated", path))
     reporter.show(Report([], changes, "" if changes else "the schemas are up to date"))
     return 0
 

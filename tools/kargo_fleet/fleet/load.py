@@ -19,6 +19,7 @@ from kargo_fleet.fleet.layers import in_layer
 from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.fleet.sections import DEFAULT_SERVICES, REGISTRY_SCHEMA
 from kargo_fleet.fleet.tree import read_tree
+from kargo_fleet.fleet.vendored import read_record, refusal
 from kargo_fleet.text.json_schema import Schema
 
 
@@ -42,8 +43,7 @@ def load(root: Path, *, image_repository: str | None = None, git_repo_url: str |
     except charts.ChartError as error:
         if file.chart_path is None:
             raise
-        fix = "correct the path, or run `kargo-fleet chart vendor` to copy the chart there"
-        found = Finding(file.layer.place(("chart", "path")), "KF105", str(error), fix)
+        found = Finding(file.layer.place(("chart", "path")), "KF105", str(error), _chart_fix(root, file))
         return Loaded(charts.read_chart(root, None), config.broken_fleet(root), [found])
     fleet, findings = config.fleet_of(root, file, chart)
     if not fleet.broken and (problem := _version_problem(chart, fleet)):
@@ -70,6 +70,16 @@ def load_own(root: Path) -> Loaded:
     for finding in example_findings(loaded.fleet.file):
         raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
     return loaded
+
+
+def _chart_fix(root: Path, file: config.FleetFile) -> str:
+    """Return the fix for a folder without the chart: `chart vendor`, if that would write there."""
+    path = file.chart_path or ""
+    if why := refusal(root, path, file.data.get("services")):
+        return f"correct the path; {path} {why}"
+    if (root / path).exists() and read_record(root / path) is None:
+        return "correct the path, or set another one and run `kargo-fleet chart vendor` to copy the chart there"
+    return "correct the path, or run `kargo-fleet chart vendor` to copy the chart there"
 
 
 def require_fleet(root: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -48,12 +48,18 @@ class Initial:
             found.append(("updated" if (self.root / self.chart.path).exists() else "created", self.chart.path))
         return found + [("kept", path) for path in self.kept]
 
-    def carry_out(self) -> None:
-        """Write the files, fleet.yaml last: until it is there, the command can be run again. Raises OSError."""
+    def carry_out(self) -> Iterator[str]:
+        """Write the files, and yield the path of each; that of the chart is its folder. Raises OSError.
+
+        fleet.yaml comes last: until it is there, the command can be run again.
+        """
         if self.chart:
-            self.chart.carry_out()
+            for _ in self.chart.carry_out():
+                pass
+            yield self.chart.path
         for path in sorted(self.texts, key=lambda path: path == FLEET_FILE):
             generated.write(self.root / path, self.texts[path])
+            yield path
 
 
 def initial(root: Path, oci: str, schemas: Callable[[Chart], Mapping[str, str]]) -> Initial:

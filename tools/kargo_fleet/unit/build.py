@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
-from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, has_errors
+from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, has_errors, value_at
 from kargo_fleet.fleet import nulls, pipeline
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
@@ -250,6 +250,9 @@ def _values_finding(
 ) -> Finding:
     """Return the finding for a problem with the merged values, with a more specific fix where the place allows it."""
     path = problem.path
+    if path in (("image", "repoURL"), ("git", "repoURL")) and (remover := _remover(layers, path)):
+        fix = f"this removes the {dotted(path)} that another layer sets: remove it, or set a URL"
+        return attributed(problem._replace(fix=fix), remover.place(path), service)
     begin = f"there is no {FLEET_FILE}: run `kargo-fleet init`, or "
     if path == ("image", "repoURL") and not values["image"].get("repoURL"):
         fix = f"set image.registry in {FLEET_FILE}, or pass --image-repository"
@@ -264,6 +267,13 @@ def _values_finding(
         place, fix = _unknown_stage(values, layers, path, place)
         problem = problem._replace(fix=fix)
     return attributed(problem, place, service)
+
+
+def _remover(layers: list[Layer], path: KeyPath) -> Layer | None:
+    """Return the layer that removes a value of a weaker one, or sets it to nothing; None when there is no such layer."""
+    deciding = [layer for layer in layers if decides([layer], path)]
+    is_set = [bool(value_at(layer.values, path)) for layer in deciding]
+    return deciding[-1] if any(is_set) and not is_set[-1] else None
 
 
 def _unknown_stage(values: dict[str, Any], layers: list[Layer], path: KeyPath, place: Place) -> tuple[Place, str]:
