@@ -15,29 +15,31 @@ WITH_TOOLS = GOTOOLCHAIN=local PATH="$(CURDIR)/.tools/bin:$(CURDIR)/.venv/bin:$$
 
 # on NAME: not empty if NAME is 1, true or yes.
 on = $(filter 1 true yes,$($(1)))
+# quoted NAME: its value, for the shell and without what make reads into it; each NAME: the same for each word of it.
+quoted = '$(subst ','\'',$(value $(1)))'
+each = $(foreach item,$(value $(1)),'$(subst ','\'',$(item))')
 # option NAME,--option: --option 'value' if NAME is set.
-option = $(if $($(1)),$(2) '$($(1))')
+option = $(if $(value $(1)),$(2) $(call quoted,$(1)))
 
 # A mistyped variable would change nothing and say nothing: `make deploy SERVICES=web YES=1` would deploy the whole fleet. So
 # the variables on the command line must be those that the help of a target names in brackets: NAME=, or NAME=1 for a switch.
+# None of them is taken from the environment: an exported FORCE=1 would overwrite what a person edited.
 given := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
-ifneq ($(given),)
-  asked := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
-  ifneq ($(shell $(BOOT)/variables.sh '$(firstword $(MAKEFILE_LIST))' '$(asked)' $(foreach name,$(given),'$(name)=$(subst ','\'',$($(name)))')),ok)
-    $(error stopped)
-  endif
+asked := $(or $(MAKECMDGOALS),$(.DEFAULT_GOAL))
+ifneq ($(shell $(BOOT)/variables.sh '$(firstword $(MAKEFILE_LIST))' $(call quoted,asked) $(foreach name,$(given),'$(name)='$(call quoted,$(name)))),ok)
+  $(error stopped)
 endif
 
 ##@ The fleet
 
 .PHONY: values
 values: venv ## Write values/ and argocd/ from services/ [SERVICE= IMAGE_REPOSITORY= GIT_REPO_URL= FORCE=1 PRUNE=1 DRY_RUN=1 DIFF=1]
-	@$(FLEET) generate $(SERVICE) $(call option,IMAGE_REPOSITORY,--image-repository) $(call option,GIT_REPO_URL,--git-repo-url) \
+	@$(FLEET) generate $(call each,SERVICE) $(call option,IMAGE_REPOSITORY,--image-repository) $(call option,GIT_REPO_URL,--git-repo-url) \
 	    $(if $(call on,FORCE),--force) $(if $(call on,PRUNE),--prune) $(if $(call on,DRY_RUN),--dry-run) $(if $(call on,DIFF),--diff)
 
 .PHONY: check
 check: venv ## Validate every service, and check that values/ and argocd/ are current; write nothing [SERVICE=]
-	@$(FLEET) check $(SERVICE)
+	@$(FLEET) check $(call each,SERVICE)
 
 .PHONY: capacity
 capacity: venv ## Calculate the load of the fleet, the limit reached first, and what to set [SERVICES=5000 INTERVAL=1h SHARDS=2]
@@ -45,17 +47,17 @@ capacity: venv ## Calculate the load of the fleet, the limit reached first, and 
 	@$(FLEET) capacity $(call option,SERVICES,--services) $(call option,INTERVAL,--interval) $(call option,SHARDS,--shards) || [ $$? -eq 1 ]
 
 .PHONY: template
-template: venv ## Print the manifests that Helm installs for one service [SERVICE=nginx]
-	@$(if $(SERVICE),$(FLEET) check --quiet '$(SERVICE)' >&2 || [ $$? -eq 1 ])
-	@$(BOOT)/service.sh '$(SERVICE)'
+template: venv ## Print the manifests that Helm installs for a service, after a check of it [SERVICE=nginx]
+	@$(BOOT)/service.sh $(call quoted,SERVICE)
 	@$(BOOT)/tool.sh helm
-	@.tools/bin/helm template '$(SERVICE)' $(CHART) --values 'values/$(SERVICE).yaml'
+	@$(FLEET) check --quiet $(call each,SERVICE) >&2 || [ $$? -eq 1 ]
+	@$(FLEET) render --quiet $(call each,SERVICE)
 
 .PHONY: render
 render: venv ## Print the manifests of every unit [SERVICE= OUTPUT_DIR=manifests VALIDATE=1]
 	@$(BOOT)/tool.sh helm
 	@$(if $(call on,VALIDATE),$(BOOT)/crds.sh)
-	@$(FLEET) render $(SERVICE) $(call option,OUTPUT_DIR,--output-dir) $(if $(call on,VALIDATE),--validate)
+	@$(FLEET) render $(call each,SERVICE) $(call option,OUTPUT_DIR,--output-dir) $(if $(call on,VALIDATE),--validate)
 
 ##@ The cluster
 
@@ -64,18 +66,18 @@ render: venv ## Print the manifests of every unit [SERVICE= OUTPUT_DIR=manifests
 .PHONY: deploy
 deploy: venv ## Install or upgrade units with Helm, without Argo CD [SERVICE= CONTEXT= KUBECONFIG= DRY_RUN=1 YES=1 FORCE=1 STALE=1]
 	@$(BOOT)/tool.sh helm
-	@$(FLEET) deploy $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,DRY_RUN),--dry-run) \
+	@$(FLEET) deploy $(call each,SERVICE) $(call option,CONTEXT,--context) $(if $(call on,DRY_RUN),--dry-run) \
 	    $(if $(call on,YES),--yes) $(if $(call on,FORCE),--force) $(if $(call on,STALE),--stale)
 
 .PHONY: delete
 delete: venv ## Delete units from the cluster, with their history [SERVICE=nginx CONTEXT= KUBECONFIG= YES=1]
 	@$(BOOT)/tool.sh helm
-	@$(FLEET) delete $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,YES),--yes)
+	@$(FLEET) delete $(call each,SERVICE) $(call option,CONTEXT,--context) $(if $(call on,YES),--yes)
 
 .PHONY: doctor
 doctor: venv ## Report problems of the units in the cluster, each with a fix [SERVICE= CONTEXT= KUBECONFIG= DRIFT=1]
-	@$(if $(SERVICE)$(call on,DRIFT),$(BOOT)/tool.sh helm)
-	@$(FLEET) doctor $(SERVICE) $(call option,CONTEXT,--context) $(if $(call on,DRIFT),--drift)
+	@$(if $(value SERVICE)$(call on,DRIFT),$(BOOT)/tool.sh helm)
+	@$(FLEET) doctor $(call each,SERVICE) $(call option,CONTEXT,--context) $(if $(call on,DRIFT),--drift)
 
 ##@ The product
 
@@ -117,8 +119,8 @@ test-argocd: venv-dev ## Render the ApplicationSets with Argo CD's own code (min
 	@$(WITH_TOOLS) pytest -m argocd $(PYTEST_ARGS)
 
 # These are only used if they are passed to make: an exported KUBECONFIG may be any cluster.
-ON_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),KARGO_FLEET_TEST_KUBECONFIG='$(abspath $(KUBECONFIG))' \
-    KARGO_FLEET_TEST_REGISTRY='$(REGISTRY)' KARGO_FLEET_TEST_GIT_REPO_URL='$(GIT_REPO_URL)')
+ON_CLUSTER = $(if $(filter command,$(origin KUBECONFIG)),KARGO_FLEET_TEST_KUBECONFIG='$(subst ','\'',$(abspath $(value KUBECONFIG)))' \
+    KARGO_FLEET_TEST_REGISTRY=$(call quoted,REGISTRY) KARGO_FLEET_TEST_GIT_REPO_URL=$(call quoted,GIT_REPO_URL))
 
 .PHONY: test-cluster
 test-cluster: venv-dev ## Test on a real API server, under Argo CD's controllers (minutes to build the first time) [KUBECONFIG= REGISTRY= GIT_REPO_URL= PYTEST_ARGS=]
@@ -146,7 +148,7 @@ cluster-down: venv-dev ## Stop the control plane of cluster-up
 measure-cluster: venv-dev ## Measure a large fleet on the test cluster: ApplicationSet, split, deploy [SERVICES=1000]
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm
-	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m on_cluster.scale --services $(or $(SERVICES),1000)
+	@PYTHONPATH=tests:. $(WITH_TOOLS) python -m on_cluster.scale $(or $(call option,SERVICES,--services),--services 1000)
 
 .PHONY: measure-etcd
 measure-etcd: venv-dev ## Measure the size of objects in etcd, for `kargo-fleet capacity`
@@ -159,7 +161,7 @@ bench: ## Compare the tool with others, and write docs/benchmarks.md [SIZES="100
 	@$(BOOT)/venv.sh bench
 	@$(BOOT)/tool.sh helm
 	@$(BOOT)/bench.sh
-	@.venv/bin/python -m bench run $(if $(SIZES),--sizes $(SIZES)) $(call option,ROUNDS,--rounds) $(call option,LIMIT,--limit) $(BENCH_ARGS)
+	@.venv/bin/python -m bench run $(if $(value SIZES),--sizes $(call each,SIZES)) $(call option,ROUNDS,--rounds) $(call option,LIMIT,--limit) $(BENCH_ARGS)
 
 .PHONY: lint
 lint: venv-dev ## Check the Python code: ruff, mypy --strict, the direction of imports

@@ -73,7 +73,7 @@ PRINTED = {"no value", "none"}
 #: The subcommands in messages. A new one is added once it was tried.
 VERBS = {
     "argocd": {"app"},
-    "git": {"add", "checkout", "commit", "init"},
+    "git": {"add", "checkout", "commit", "init", "mv", "remote"},
     "helm": {"install", "list", "pull", "push", "registry", "rollback", "template", "uninstall", "upgrade"},
     "kargo": {"approve", "create", "get", "promote", "refresh", "verify"},
     "kubectl": set("annotate apply auth config create delete describe edit get label logs patch".split()),
@@ -133,7 +133,7 @@ def _printed(action: str) -> str:
 def _texts_of_schema(schema: Any, path: str) -> Iterator[Text]:
     if isinstance(schema, dict):
         for key, value in schema.items():
-            if key in ("patternErrorMessage", "description") and isinstance(value, str):
+            if key in ("patternErrorMessage", "emptyErrorMessage", "description") and isinstance(value, str):
                 yield Text(path, (value,))
             yield from _texts_of_schema(value, f"{path}/{key}")
     elif isinstance(schema, list):

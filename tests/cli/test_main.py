@@ -114,6 +114,17 @@ def test_version(run: Run) -> None:
         (["check", "--output"], "kargo-fleet check: argument -o/--output: expected one argument"),
         (["check", "-C", "."], "kargo-fleet check: unknown option -C; put it before the command: kargo-fleet -C DIR"),
         (["generate", "--dry"], "kargo-fleet generate: unknown option --dry; did you mean --dry-run?"),
+        (["credentials", "git", "foo"], "kargo-fleet credentials: unexpected argument 'foo'\n"),
+        # A variable of the shell that is not set would choose a default.
+        (["render", "--output-dir", ""], "kargo-fleet render: argument --output-dir: must not be empty\n"),
+        (["render", "--validate", "--crds="], "kargo-fleet render: argument --crds: must not be empty\n"),
+        (["deploy", "--context", ""], "kargo-fleet deploy: argument --context: must not be empty\n"),
+        (
+            ["generate", "--image-repository", ""],
+            "kargo-fleet generate: argument --image-repository: must not be empty",
+        ),
+        (["check", "nginx", ""], "kargo-fleet check: argument SERVICE: must not be empty\n"),
+        (["-C", "", "check"], "kargo-fleet: argument -C: must not be empty\n"),
     ],
 )
 def test_wrong_usage(run: Run, arguments: list[str], message: str) -> None:
@@ -242,6 +253,19 @@ def test_codes_that_begin_so(run: Run) -> None:
     assert "there is no code KF4; these begin so: KF401, KF402" in run("explain", "KF4").stderr
 
 
+def test_help_of_a_command_of_two_words(run: Run) -> None:
+    assert run("help", "chart", "vendor") == run("help", "chart")
+    assert "the command chart has no vndor; did you mean vendor?" in run("help", "chart", "vndor").stderr
+    assert "the command check has no nginx; " in run("help", "check", "nginx").stderr
+
+
+def test_several_codes(run: Run) -> None:
+    both = run("explain", "KF401", "kf402")
+    assert (both.status, both.stdout) == (0, f"{run('explain', 'KF401').stdout}\n{run('explain', 'KF402').stdout}")
+    unknown = run("explain", "KF401", "KF4011")
+    assert (unknown.status, unknown.stdout) == (2, "")
+
+
 def test_help_of_everything(run: Run) -> None:
     assert run("help") == run("--help")
     assert "unknown value 'genrate'; did you mean generate?" in run("help", "genrate").stderr
@@ -321,6 +345,22 @@ def test_a_pipe_that_closes_early_is_not_an_error(tree: Tree, arguments: str) ->
     assert "Traceback" not in stderr
     assert "BrokenPipeError" not in stderr
     assert process.returncode == 141  # 128 + SIGPIPE
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", ["--help", "check", "explain", "generate --diff --dry-run", "genrate"])
+@pytest.mark.parametrize("streams", [("stdout",), ("stderr",), ("stdout", "stderr")])
+def test_a_full_disk_is_an_error_in_one_line(tree: Tree, arguments: str, streams: tuple[str, ...]) -> None:
+    command = [*COMMAND, "-C", str(tree({})), *arguments.split()]
+    with open("/dev/full", "w") as full:
+        outputs = {name: full if name in streams else subprocess.PIPE for name in ("stdout", "stderr")}
+        result = subprocess.run(command, **outputs, text=True, check=False, timeout=60)
+    if "stdout" in streams and arguments != "genrate":
+        assert result.returncode == 2
+    if "stderr" not in streams and arguments != "genrate":
+        assert result.stderr.count("No space left on device") == 1
+        assert "Traceback" not in result.stderr
+    assert result.returncode in (0, 1, 2)
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])

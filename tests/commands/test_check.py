@@ -167,12 +167,6 @@ def test_fleet_yml_is_not_read(tree: Tree, run: Run) -> None:
     assert ("fleet.yml", "KFW201", "this file is ignored") in _said(run)
 
 
-def test_below_a_fleet_the_fix_is_to_go_up(tree: Tree, run: Run) -> None:
-    root = tree({})
-    (finding,) = json.loads(run("-C", str(root / "services/nginx"), "check", "--output", "json").stdout)["findings"]
-    assert finding["fix"] == f"the fleet is above this folder: pass -C {root}"
-
-
 def test_what_the_fleet_says_is_reported_once(tree: Tree, run: Run) -> None:
     values = "{service: {name: x}, image: {constraint: latest}, stages: {prod: {upstream: [stage]}}}"
     many = {path: text for name in ("api", "shop", "web") for path, text in service(name).items()}
@@ -323,14 +317,6 @@ def test_hidden_folders_private_ones_and_files_are_no_services(tree: Tree, run: 
     (root / "services/gone").symlink_to("nowhere")
     assert _said(run) == []
     assert [file.name for file in (root / "values").iterdir()] == ["nginx.yaml"]
-
-
-def test_a_folder_may_be_a_link(tree: Tree, run: Run) -> None:
-    root = tree({})
-    (root / "services/nginx").rename(root / "elsewhere")
-    (root / "services/nginx").symlink_to("../elsewhere")
-    assert _said(run) == []
-    assert (root / "values/nginx.yaml").exists()
 
 
 @pytest.mark.parametrize("name", [b"\xff", b"a\nb", b"a b", "ü".encode(), b"%0A::error::"])

@@ -205,7 +205,7 @@ def test_a_diff_can_be_applied(fleet: Path, run: Run, tmp_path_factory: pytest.T
     shutil.copytree(fleet, copy)
     (fleet / "services/nginx/kargo.yaml").write_text("shard: eu\nproject: {description: 'a\x0bb\u2028c'}\n")
     (fleet / "values/api.yaml").write_text("# no line end\x0c")
-    (fleet / "services/new").symlink_to("nginx")
+    shutil.copytree(fleet / "services/nginx", fleet / "services/new")
     leave(fleet, "web")
     for path in ("api.yaml",):
         shutil.copy(fleet / "values" / path, copy / "values" / path)
@@ -215,6 +215,40 @@ def test_a_diff_can_be_applied(fleet: Path, run: Run, tmp_path_factory: pytest.T
     assert "\\ No newline at end of file\n" in diff
     subprocess.run(["patch", "-p0", "--quiet"], cwd=copy, input=diff.encode(), check=True)
     assert texts(copy) == texts(fleet)
+
+
+def test_a_file_that_cannot_be_written_ends_the_run_below_what_was_done(
+    tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a folder argocd/ that is read-only. Everything else of the run is told."""
+    tree(service("web"))
+    write = generated.write
+
+    def partly(path: Path, text: str) -> None:
+        if path.parent.name == "argocd":
+            raise PermissionError(13, "Permission denied", str(path))
+        write(path, text)
+
+    monkeypatch.setattr(generated, "write", partly)
+    result = run("generate")
+    assert (result.status, result.stdout) == (2, "created  values/nginx.yaml\ncreated  values/web.yaml\n")
+    assert result.stderr.startswith("2 services: 2 files created\nkargo-fleet: ")
+    assert result.stderr.endswith(": Permission denied\n")
+
+
+def test_a_schema_that_cannot_be_written(tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree({})
+    write = generated.write
+
+    def partly(path: Path, text: str) -> None:
+        if path.name == "kargo.schema.json":
+            raise PermissionError(13, "Permission denied", str(path))
+        write(path, text)
+
+    monkeypatch.setattr(generated, "write", partly)
+    result = run("schema")
+    assert (result.status, result.stdout) == (2, "created  schemas/fleet.schema.json\n")
+    assert result.stderr.startswith("stopped before the end\nkargo-fleet: ")
 
 
 def test_a_diff_in_json(fleet: Path, run: Run) -> None:
@@ -261,7 +295,7 @@ def test_a_registry_that_is_not_lowercase(tree: Tree, run: Run) -> None:
     assert lines[1] == "    fix: write registry: ghcr.io/my-org"
     result = run("generate", "--image-repository", "ghcr.io/My-Org")
     assert result.stderr == (
-        f'kargo-fleet: --image-repository: "ghcr.io/My-Org" {words}\nwrite --image-repository ghcr.io/my-org\n'
+        f'kargo-fleet: --image-repository: "ghcr.io/My-Org" {words}\nwrite --image-repository=ghcr.io/my-org\n'
     )
 
 

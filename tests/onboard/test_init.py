@@ -221,14 +221,60 @@ def test_the_branch_is_that_of_the_remote(repository: Repository, run: Run) -> N
     assert fleet(root)["git"]["branch"] == "trunk"
 
 
-def test_else_it_is_the_present_one(repository: Repository, run: Run) -> None:
+def test_before_the_first_commit_it_is_the_present_one(repository: Repository, run: Run) -> None:
     root = repository()
     git(root, "checkout", "-q", "-b", "live")
     run("init")
     assert fleet(root)["git"]["branch"] == "live"
 
 
+@pytest.mark.parametrize(
+    ("remote", "local", "branch"),
+    [
+        (["main", "topic"], ["topic"], "main"),
+        (["master"], ["main"], "master"),
+        ([], ["main"], "main"),
+        (["trunk"], ["topic"], "trunk"),
+        (["main", "master"], [], ""),
+        (["develop", "live"], [], ""),
+    ],
+)
+def test_a_feature_branch_is_not_the_default(
+    repository: Repository, run: Run, remote: list[str], local: list[str], branch: str
+) -> None:
+    """Without what a clone knows, refs/remotes/origin/HEAD, the present branch says nothing."""
+    root = repository()
+    git(root, "checkout", "-q", "-b", "feature" if remote or branch != "main" else "main")
+    git(root, "commit", "-q", "--allow-empty", "-m", "a")
+    for name in remote:
+        git(root, "update-ref", f"refs/remotes/origin/{name}", "HEAD")
+    for name in local:
+        git(root, "branch", "-f", name) if name != "main" or remote else None
+    result = run("init")
+    assert fleet(root)["git"].get("branch", "") == branch
+    assert ("fill in git.branch: Git does not know the default branch" in result.stderr) == (not branch)
+    assert ("# FILL IN branch" in (root / "fleet.yaml").read_text()) == (not branch)
+
+
+@pytest.mark.parametrize(
+    "origin", ["git@git.example.com:2222/a.git", "https://git.example.com/a b.git", "ssh://git@h:port/a"]
+)
+def test_a_remote_that_check_would_refuse_is_to_be_filled_in(repository: Repository, run: Run, origin: str) -> None:
+    root = repository(origin=origin)
+    assert "fill in git.repoURL: the remote " in run("init").stderr
+    assert "# FILL IN: the URL of this repository.\n" in (root / "fleet.yaml").read_text()
+
+
 # --- The registry and the tag ---
+
+
+@pytest.mark.parametrize("registry", ["${REG}", "oci://r.example.com", "'{{ .Values.x }}'", "<env>.example.com", "a b"])
+def test_a_registry_that_check_would_refuse_is_to_be_filled_in(repository: Repository, run: Run, registry: str) -> None:
+    text = f"image: {{registry: {json.dumps(registry)}, repository: web, tag: 1.0.0}}\n"
+    root = repository({f"services/web/values-{stage}.yaml": text for stage in STAGES}, folder="")
+    result = run("init")
+    assert f"fill in image.registry: not a registry: {registry}\n" in result.stderr
+    assert "# FILL IN: images are <registry>/<service>.\n" in (root / "fleet.yaml").read_text()
 
 
 def test_without_images_the_registry_is_to_be_filled_in(repository: Repository, run: Run) -> None:
@@ -333,7 +379,56 @@ def test_what_is_written_is_a_pipeline(repository: Repository, run: Run, stages:
     assert run("check").status == 0
 
 
+# --- Folders that the tool writes ---
+
+
+@pytest.mark.parametrize("folder", ["values", "argocd", "schemas", "values/eu"])
+def test_services_where_the_tool_writes_are_refused(repository: Repository, run: Run, folder: str) -> None:
+    root = repository(folder=folder)
+    result = run("init")
+    assert result.status == 2
+    assert f"the services are in {folder}, where kargo-fleet writes its own files" in result.stderr
+    assert f"`git mv {folder} services`" in result.stderr
+    assert not (root / "fleet.yaml").exists()
+    (root / "fleet.yaml").write_text(f"services: {folder}\n")
+    assert "values, argocd and schemas are for what kargo-fleet writes" in run("check").stdout
+
+
+def test_other_services_are_taken_instead(repository: Repository, run: Run) -> None:
+    extra = {f"values/{name}/values-dev.yaml": "" for name in ("a", "b", "c")}
+    root = repository(extra, folder="apps")
+    assert run("init").status == 0
+    assert fleet(root)["services"] == "apps"
+
+
+@pytest.mark.parametrize(
+    ("folder", "path"),
+    [
+        ("charts", "helm/kargo-service"),
+        ("charts/kargo-service", "helm/kargo-service"),
+        ("helm", "charts/kargo-service"),
+    ],
+)
+def test_the_chart_is_no_service(repository: Repository, run: Run, folder: str, path: str) -> None:
+    root = repository(folder=folder)
+    result = run("init")
+    assert fleet(root)["chart"] == {"path": path}
+    assert (f"chart.path: {path}, because charts/kargo-service would be in" in result.stderr) == ("helm/" in path)
+    assert path.partition("/")[0] in (root / ".pre-commit-config.yaml").read_text()
+    assert f"{path}/**" in (root / ".github/workflows/kargo-fleet.yaml").read_text()
+    assert run("generate").status == run("check").status == 0
+
+
 # --- The chart ---
+
+
+@pytest.mark.parametrize("url", ["oci://r.example.com/org", "oci://r.example.com/org/"])
+def test_what_helm_push_takes_is_not_the_chart(repository: Repository, run: Run, url: str) -> None:
+    repository()
+    result = run("init", "--chart", "oci", "--oci-url", url)
+    assert result.status == 0
+    assert "note: chart.oci oci://r.example.com/org does not end in kargo-service: after `helm push " in result.stderr
+    assert "the chart is oci://r.example.com/org/kargo-service; " in result.stderr
 
 
 def test_the_chart_from_a_registry(repository: Repository, run: Run) -> None:
@@ -386,18 +481,69 @@ def test_what_is_there_is_kept(repository: Repository, run: Run) -> None:
         ("# ours\n", "# ours\n"),
         ("# ours\nrepos:\n- repo: local   # us\n  hooks:\n  - id: x\n", "# ours\nrepos:\n- repo: local   # us\n"),
         ("fail_fast: true\nrepos: []\n", "fail_fast: true\n"),
+        ("repos: [] # none yet\r\nfail_fast: true", "repos: # none yet\r\n"),
+        # A comment is no hook.
+        (
+            "repos:\n  - repo: local\n    hooks:\n      - id: x\n  # id: kargo-fleet\n\n# end\n",
+            "repos:\n  - repo: local\n",
+        ),
+        (
+            "---\r\nrepos:\r\n- repo: local\r\n  hooks: [{id: x}]\r\n...\r\n",
+            "---\r\nrepos:\r\n- repo: local\r\n  hooks: [{id: x}]\r\n- repo: local\r\n",
+        ),
+        ("%YAML 1.2\n---\ndefault_stages: [commit]\n...\n", "%YAML 1.2\n---\ndefault_stages: [commit]\nrepos:\n"),
+        (
+            "repos:\n- repo: local\n  hooks:\n  - id: x\n    entry: |\n      a\n\nexclude: b\n",
+            "repos:\n- repo: local\n  hooks:\n  - id: x\n    entry: |\n      a\n",
+        ),
     ],
 )
 def test_the_hook_is_appended(repository: Repository, run: Run, text: str, beginning: str) -> None:
-    root = repository({".pre-commit-config.yaml": text})
+    root = repository()
+    path = root / ".pre-commit-config.yaml"
+    path.write_bytes(text.encode())
     assert run("init").status == 0
-    written = (root / ".pre-commit-config.yaml").read_text()
+    written = path.read_bytes().decode()
     assert written.startswith(beginning)
-    hooks = [hook["id"] for repo in yaml.safe_load(written)["repos"] for hook in repo["hooks"]]
+    if "\r\n" in text:
+        assert "\n" not in written.replace("\r\n", "")
+    kept = iter(written.splitlines())
+    assert all(line in kept for line in text.replace("repos: []", "repos:").splitlines())
+    hooks = [hook["id"] for repo in yaml.safe_load(written.replace("1.2", "1.1"))["repos"] for hook in repo["hooks"]]
     assert hooks[-1] == "kargo-fleet"
     (root / "fleet.yaml").unlink()
-    run("init")
-    assert (root / ".pre-commit-config.yaml").read_text() == written
+    assert "has the hook already" in run("init").stderr
+    assert path.read_bytes().decode() == written
+
+
+@pytest.mark.parametrize(
+    "text", ["repos: [{repo: local, hooks: []}]\n", "{repos: []}\n", "- a\n", "repos: a\n", "repos: [\n"]
+)
+def test_a_hook_that_cannot_be_appended_is_told(repository: Repository, run: Run, text: str) -> None:
+    root = repository({".pre-commit-config.yaml": text})
+    result = run("init")
+    assert "kept .pre-commit-config.yaml: cannot be read; add a local hook" in result.stderr
+    assert (root / ".pre-commit-config.yaml").read_text() == text
+
+
+def test_links_are_kept(repository: Repository, run: Run) -> None:
+    root = repository({"shared/hooks.yaml": "repos: []\n"})
+    (root / ".pre-commit-config.yaml").symlink_to("shared/hooks.yaml")
+    (root / "schemas").mkdir()
+    (root / "schemas/fleet.schema.json").symlink_to("nowhere")
+    result = run("init")
+    assert "kept .pre-commit-config.yaml: is a symbolic link; add a local hook" in result.stderr
+    assert "kept schemas/fleet.schema.json: is a symbolic link to a file that does not exist" in result.stderr
+    assert (root / ".pre-commit-config.yaml").is_symlink()
+    assert (root / "shared/hooks.yaml").read_text() == "repos: []\n"
+
+
+def test_a_link_in_place_of_fleet_yaml(repository: Repository, run: Run) -> None:
+    root = repository()
+    (root / "fleet.yaml").symlink_to("nowhere")
+    result = run("init")
+    assert (result.status, (root / "fleet.yaml").is_symlink()) == (2, True)
+    assert "fleet.yaml is a symbolic link to nowhere, which does not exist" in result.stderr
 
 
 # --- CI ---

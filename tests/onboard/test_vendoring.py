@@ -215,6 +215,7 @@ def test_the_chart_of_the_tool_itself_is_left_alone(tmp_path: Path, run: Run, mo
     subprocess.run(["mkdir", "-p", tmp_path / "charts"], check=True)
     subprocess.run(["cp", "-r", CHART, tmp_path / FOLDER], check=True)
     monkeypatch.setattr("kargo_fleet.onboard.vendoring.packaged", (tmp_path / FOLDER).resolve)
+    (tmp_path / "fleet.yaml").write_text(FLEET)
     before = copied(tmp_path)
     for options in ([], ["--force"]):
         result = run("chart", "vendor", *options)
@@ -243,6 +244,56 @@ def test_a_run_that_was_killed_is_completed(
         assert run("chart", "vendor").status == 130
     assert said(run) == (0, [])
     assert "templates/NOTES.txt" not in copied(root)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_a_first_copy_that_failed_is_completed(
+    tree: Tree, run: Run, newer: Newer, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Also by a newer version: the record is there first."""
+    root = tree({"charts": None})
+    from kargo_fleet.onboard import vendoring
+
+    write, left = vendoring.generated.write, [*range(count)]
+
+    def full(path: Path, text: str) -> None:
+        if not left:
+            raise OSError(28, "No space left on device", str(path))
+        left.pop()
+        write(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vendoring.generated, "write", full)
+        assert run("chart", "vendor").status == 2
+    newer("9.0.0", {"README.md": "# Another\n"})
+    assert said(run) == (0, [])
+    assert copied(root)["README.md"] == b"# Another\n"
+    assert run("check").stdout.count("KFW602") == 0
+
+
+def test_a_part_of_this_chart_without_a_record_is_completed(tree: Tree, run: Run) -> None:
+    root = tree({"charts": None, f"{FOLDER}/Chart.yaml": (CHART / "Chart.yaml").read_bytes()})
+    assert said(run) == (0, [])
+    assert RECORD in copied(root)
+
+
+@pytest.mark.parametrize("command", [("chart", "vendor"), ("schema",)])
+def test_a_folder_that_is_not_a_fleet_stays_as_it_is(tmp_path: Path, run: Run, command: tuple[str, ...]) -> None:
+    result = run(*command)
+    assert (result.status, list(tmp_path.iterdir())) == (2, [])
+    assert (
+        "services: no services: the folder does not exist\nthere is no fleet.yaml: run `kargo-fleet " in result.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [("chart", "vendor"), ("schema",), ("check",), ("capacity",), ("generate", "nginx")]
+)
+def test_a_subfolder_given_with_c_belongs_to_the_fleet_above(tree: Tree, run: Run, command: tuple[str, ...]) -> None:
+    root = tree({"charts": None})
+    assert run("chart", "vendor").status == run("generate").status == 0
+    assert run("-C", str(root / "services"), *command).status == 0
+    assert [path.name for path in (root / "services").iterdir()] == ["nginx"]
 
 
 def test_helm_reads_the_same_chart_without_the_record() -> None:

@@ -38,10 +38,31 @@ def test_programs_are_told_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert text.count('"code": "KF803"') == 20
 
 
-def test_findings_at_lines_stand_for_themselves(capsys: pytest.CaptureFixture[str]) -> None:
-    findings = [
-        Finding(Place(f"services/s{n}/kargo.yaml", 1, 1), "KF101", "imge: unknown key", "", f"s{n}") for n in range(20)
+def own(service: str, line: int = 1) -> Finding:
+    file = f"services/{service}/values-dev.yaml"
+    return Finding(Place(file, line, 1), "KF402", "key image.tag is missing", "add `tag: <version>`", service)
+
+
+def test_findings_in_the_files_of_services_are_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line may be another one."""
+    lines = shown(capsys, *(own(f"s{number}", 1 + number % 2) for number in range(20)))
+    assert lines == [
+        "services/s0/values-dev.yaml:1:1: error KF402: key image.tag is missing (and 19 others: s1, s2 and 17 more)",
+        "    fix: add `tag: <version>`",
     ]
+
+
+def test_a_service_is_counted_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(shown(capsys, *(own("web", line) for line in range(1, 21)))) == 2 * 20
+    both = [own(f"s{number}", line) for number in range(10) for line in (1, 9)]
+    assert [line for line in shown(capsys, *both) if "KF402" in line] == [
+        f"services/s0/values-dev.yaml:{line}:1: error KF402: key image.tag is missing (and 9 others: s1, s2 and 7 more)"
+        for line in (1, 9)
+    ]
+
+
+def test_findings_at_lines_of_a_shared_file_stand_for_themselves(capsys: pytest.CaptureFixture[str]) -> None:
+    findings = [Finding(Place("fleet.yaml", n, 1), "KF101", "imge: unknown key", "", f"s{n}") for n in range(1, 21)]
     assert len(shown(capsys, *findings)) == 20
 
 

@@ -41,6 +41,28 @@ def _nested(path: str, value: Any) -> Any:
 @pytest.mark.parametrize(
     ("path", "value", "code", "message", "fix"),
     [
+        # A list without items, where it would mean all of them, or nothing at all.
+        (
+            "rbac.bindings.a.stages",
+            [],
+            "KF103",
+            "rbac.bindings.a.stages: [] is not allowed",
+            "list at least one stage; without the key, the binding allows all of them",
+        ),
+        (
+            "rbac.bindings.a.claims.groups",
+            [],
+            "KF103",
+            "rbac.bindings.a.claims.groups: [] is not allowed",
+            "list at least one value of the claim, or remove the claim",
+        ),
+        (
+            "stages.prod.verification.analysisTemplates",
+            [],
+            "KF103",
+            "stages.prod.verification.analysisTemplates: [] is not allowed",
+            "add an item, or remove the key",
+        ),
         # A key that there is not.
         ("imagee", {}, "KF101", "imagee: unknown key", "did you mean image?"),
         ("image.constrant", "1", "KF101", "image.constrant: unknown key", "did you mean constraint?"),
@@ -199,13 +221,6 @@ def _nested(path: str, value: Any) -> Any:
             "KF103",
             'stages.prod.upstream: ["a", "a"] is not allowed',
             "remove the duplicates",
-        ),
-        (
-            "stages.prod.verification.analysisTemplates",
-            [],
-            "KF103",
-            "stages.prod.verification.analysisTemplates: [] is not allowed",
-            "must not be empty",
         ),
         (
             "warehouse.subscriptions.[]",

@@ -8,6 +8,7 @@ services.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -132,6 +133,7 @@ CODES = {
     "KF205": "group is invalid",
     "KF206": "two services have the same name",
     "KF207": "services are at another level",
+    "KF210": "folder of a service is a symbolic link",
     "KF301": "pipeline is invalid",
     "KF302": "not a version constraint",
     "KF303": "not a regular expression",
@@ -230,21 +232,27 @@ def merged(services: Iterable[Iterable[Finding]]) -> list[Finding]:
 def grouped(findings: Iterable[Finding]) -> list[tuple[Finding, list[Finding]]]:
     """Return findings of many services, those that differ only in the service together: the first, and the others.
 
-    The groups are in the order of their first findings. A finding at a line of a file stands for itself.
+    The groups are in the order of their first findings, and each has a service once. A finding at a line of a file that is
+    not the service's own stands for itself.
     """
     groups: dict[tuple[object, ...], list[Finding]] = {}
+    seen: Counter[tuple[object, ...]] = Counter()
     for finding in findings:
-        key = (finding.code, *_without_service(finding), finding.place if finding.place.line else None)
-        groups.setdefault(key, []).append(finding)
+        file = _without_service(finding, finding.place.file)
+        is_own = not finding.place.line or file != finding.place.file
+        where: object = (finding.place.line and file) if is_own else finding.place
+        key = (finding.code, _without_service(finding, finding.message), _without_service(finding, finding.fix), where)
+        again = (finding.service, *key)
+        groups.setdefault((*key, seen[again] if finding.place.line else 0), []).append(finding)
+        seen[again] += 1
     return [(first, others) for first, *others in groups.values()]
 
 
-def _without_service(finding: Finding) -> tuple[str, str]:
-    """Return a finding's message and fix with the service's name left open, where it is a whole word."""
+def _without_service(finding: Finding, text: str) -> str:
+    """Return a part of a finding with the service's name left open, where it is a whole word."""
     if not finding.service:
-        return finding.message, finding.fix
-    name = re.compile(rf"(?<![\w-]){re.escape(finding.service)}(?![\w-])")
-    return name.sub("<service>", finding.message), name.sub("<service>", finding.fix)
+        return text
+    return re.sub(rf"(?<![\w-]){re.escape(finding.service)}(?![\w-])", "<service>", text)
 
 
 def has_errors(findings: Iterable[Finding]) -> bool:

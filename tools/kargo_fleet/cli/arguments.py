@@ -37,13 +37,22 @@ class Help(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with a suggestion after a typo."""
+    """argparse, with a suggestion after a typo, and without empty values.
+
+    An empty value is a variable of the shell that is not set: `--context "$CONTEXT"` would choose the current context.
+    """
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"{self.prog}: {message}\nTry `{self.prog} --help`.\n")
 
+    def words(self) -> list[str]:
+        """Return the words that this command knows beside its options, such as vendor of `chart vendor`."""
+        return [word for action in self._actions if not action.option_strings for word in action.choices or ()]
+
     def refuse(self, unknown: str) -> NoReturn:
-        """Exit with an error about an option that this command does not have."""
+        """Exit with an error about an option or a word that this command does not have."""
+        if unknown[:1] != "-":
+            self.error(f"unexpected argument {unknown!r}")
         option = unknown.partition("=")[0]
         hint = did_you_mean(option, self._option_string_actions)
         if option == "-C":
@@ -51,6 +60,8 @@ class Parser(argparse.ArgumentParser):
         self.error(f"unknown option {option}{hint and f'; {hint}'}")
 
     def _check_value(self, action: argparse.Action, value: str) -> None:
+        if value == "":
+            raise argparse.ArgumentError(action, "must not be empty")
         if action.choices is not None and value not in action.choices:
             hint = did_you_mean(str(value), action.choices, f"choose from {', '.join(action.choices)}")
             if isinstance(action, argparse._SubParsersAction):
@@ -75,7 +86,7 @@ def parser() -> Parser:
         "-C",
         dest="directory",
         metavar="DIR",
-        help="work on the repository in DIR (default: the closest parent folder with a fleet.yaml, or this folder)",
+        help="work on the repository in DIR, or in the closest parent folder with a fleet.yaml (default: this folder)",
     )
     commands = root.add_subparsers(metavar="COMMAND", parser_class=Parser)
     _add_generate(commands)
@@ -466,16 +477,15 @@ def _add_explain(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, _: Path) -> int:
         from kargo_fleet.commands.explain import explain
 
-        return explain(arguments.code)
+        return explain(arguments.codes)
 
     summary = "explain the code of a finding: what it means, why it matters, what to do"
     parser = _add(
         commands, "explain", summary, "kargo-fleet explain KF401", run, page="docs/findings.md", reports=False
     )
     code = parser.add_argument(
-        "code",
-        nargs="?",
-        default="",
+        "codes",
+        nargs="*",
         metavar="CODE",
         help="such as KF401, or a page of the documentation such as docs/argocd.md (default: list all codes)",
     )
@@ -503,7 +513,11 @@ def _add_completion(commands: _Commands) -> None:
 
 def _add_help(commands: _Commands, root: Parser) -> None:
     def run(arguments: argparse.Namespace, _: Path) -> int:
-        (commands.choices[arguments.command] if arguments.command else root).print_help()
+        asked = commands.choices[arguments.command] if arguments.command else root
+        if arguments.word and arguments.word not in (known := asked.words()):
+            hint = did_you_mean(arguments.word, known, "name one command")
+            raise FleetError(f"the command {arguments.command} has no {arguments.word}; {hint}")
+        asked.print_help()
         return 0
 
     summary = "print the help of a command"
@@ -513,30 +527,30 @@ def _add_help(commands: _Commands, root: Parser) -> None:
     parser.add_argument(
         "command", nargs="?", choices=[*commands.choices], metavar="COMMAND", help="default: all commands"
     )
+    parser.add_argument("word", nargs="?", help=argparse.SUPPRESS)  # help chart vendor
 
 
 def repository(directory: str | None) -> Path:
-    """Return the repository to work on: `directory`, the value of -C, or the closest folder from here on upwards with a
-    fleet.yaml, within the Git repository; without any, this folder.
+    """Return the repository to work on: the closest folder with a fleet.yaml, from `directory`, the value of -C, on upwards,
+    or from the current folder, within the Git repository; without any, that folder itself.
 
     Raises FleetError when `directory` is not a folder.
     """
-    if directory is not None:
-        if not Path(directory).is_dir():
-            raise FleetError(f"{directory} is not a folder")
-        return Path(directory)
-    here = Path.cwd()
+    start = Path(directory or "")
+    if not start.is_dir():
+        raise FleetError(f"{directory} is not a folder")
+    here = start.resolve()
     for folder in (here, *here.parents):
         if (folder / FLEET_FILE).is_file():
-            return Path() if folder == here else folder
+            return start if folder == here else folder
         if (folder / ".git").exists():
             break
-    return Path()
+    return start
 
 
 def _from_here(arguments: argparse.Namespace, root: Path, path: str | None) -> str | None:
-    """Return a path of the command line relative to the repository: with -C it is that already, else relative to here."""
-    return path if path is None or arguments.directory is not None else os.path.relpath(path, root)
+    """Return a path of the command line, which is relative to the folder of -C or to this one, relative to the repository."""
+    return None if path is None else os.path.relpath(os.path.join(arguments.directory or "", path), root)
 
 
 def _add_chart(commands: _Commands) -> None:

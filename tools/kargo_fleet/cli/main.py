@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
 import shlex
@@ -72,15 +73,29 @@ def entry_point() -> NoReturn:
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may contain any bytes
     _find_built_tools()
+    status = 0
     try:
         try:
             status = main()
         finally:
             print(end="", flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter reports it again
+        _discard_output()
         status = _BROKEN_PIPE
+    except OSError as error:  # the disk that the output goes to is full
+        if status != USAGE:  # main has not reported it already
+            with contextlib.suppress(OSError):
+                print(f"kargo-fleet: the output could not be written: {_described(error)}", file=sys.stderr)
+        _discard_output()
+        status = USAGE
     sys.exit(status)
+
+
+def _discard_output() -> None:
+    """Let nothing be written any more, or the interpreter tries again, and reports it again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
 
 
 def _find_built_tools() -> None:

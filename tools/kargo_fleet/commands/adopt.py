@@ -35,11 +35,13 @@ def adopt(root: Path, services: Sequence[str], *, reporter: Reporter = TEXT) -> 
     inputs = Inputs(desired.fleet, desired.chart)
     findings: list[Finding] = []
     changes: list[Change] = []
-    for item in edited.values():
-        found, files = adopted(inputs, item)
-        findings += found
-        for path, text in files.items():
-            changes.append(Change("updated" if (root / path).exists() else "created", path))
-            generated.write(root / path, text)
+    with reporter.writing(changes):
+        for item in edited.values():
+            found, files = adopted(inputs, item)
+            findings += found
+            for path, text in files.items():
+                change = Change("updated" if (root / path).exists() else "created", path)
+                generated.write(root / path, text)
+                changes.append(change)
     reporter.show(Report(sorted(findings), changes, ""))
     return 1 if has_errors(findings) else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files.packaged import packaged_folder
@@ -13,19 +14,24 @@ _PAGES = ("findings.md", "doctor.md")
 _SECTION = re.compile(r"^### (KFW?\d+): (.+?)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 
 
-def explain(code: str = "") -> int:
-    """Print what the finding with this code means, or without a code all codes; return 0.
+def explain(codes: Sequence[str] = ()) -> int:
+    """Print what the findings with these codes mean, or without a code all codes; return 0.
 
-    `code` may also be a page of the documentation, as messages name it: docs/argocd.md, or argocd. On a terminal the text is
-    laid out, elsewhere it is Markdown. Raises FleetError for a code that does not exist.
+    A code may also be a page of the documentation, as messages name it: docs/argocd.md, or argocd. On a terminal the text is
+    laid out, elsewhere it is Markdown. Raises FleetError for a code that does not exist, and prints nothing then.
     """
-    if (page := _page(code)) is not None:
-        _show(page)
-        return 0
-    if not code:
+    if not codes:
         for known, title in titles().items():
             print(f"{known:6}  {title}")
         return 0
+    _show("\n".join([_text(code) for code in dict.fromkeys(codes)]))
+    return 0
+
+
+def _text(code: str) -> str:
+    """Return the text about a code, or of a page."""
+    if (page := _page(code)) is not None:
+        return page
     sections = {known: f"# {known}: {title}\n{body.rstrip()}\n" for known, title, body in _sections()}
     text = sections.get(code.upper())
     if text is None:
@@ -34,8 +40,7 @@ def explain(code: str = "") -> int:
         hint = f"these begin so: {', '.join(prefixed)}" if prefixed else ""
         hint = hint or did_you_mean(code.upper(), codes, "run `kargo-fleet explain` to list all codes")
         raise FleetError(f"there is no code {code}; {hint}")
-    _show(text)
-    return 0
+    return text
 
 
 def _page(name: str) -> str | None:

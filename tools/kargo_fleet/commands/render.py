@@ -61,7 +61,9 @@ def render(
         if folder is None:
             _print(sound, reporter)
         else:
-            outcome.changes += [Change(action, path) for one in sound for action, path in folder.write(one)]
+            with reporter.writing(outcome.changes):
+                for one in sound:
+                    outcome.changes += [Change(action, path) for action, path in folder.write(one)]
     if folder is not None and not services:
         outcome.findings += folder.orphans(names)
     findings = sorted([*outcome.findings, *_folded(outcome.mistakes)])

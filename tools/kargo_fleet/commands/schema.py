@@ -10,7 +10,7 @@ from kargo_fleet.argocd import settings
 from kargo_fleet.capacity.assumptions import Assumptions
 from kargo_fleet.files import generated
 from kargo_fleet.fleet.chart import Chart
-from kargo_fleet.fleet.load import load_chart
+from kargo_fleet.fleet.load import load_chart, require_fleet
 from kargo_fleet.fleet.names import SCHEMAS
 from kargo_fleet.fleet.sections import fleet_schema
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
@@ -22,14 +22,19 @@ FROM_FLEET = ("service.name", "image.repoURL", "git.repoURL", "git.branch", "pro
 
 
 def schema(root: Path, *, reporter: Reporter = TEXT) -> int:
-    """Write schemas/fleet.schema.json and schemas/kargo.schema.json to the repository; return 0."""
-    changes = []
-    for name, content in contents(root).items():
-        path = f"{SCHEMAS}/{name}"
-        current = generated.read(root / path)
-        if current != content:
-            generated.write(root / path, content)
-            changes.append(Change("created" if current is None else "updated", path))
+    """Write schemas/fleet.schema.json and schemas/kargo.schema.json to the repository; return 0.
+
+    Raises FleetError in a folder that is not a fleet.
+    """
+    require_fleet(root)
+    changes: list[Change] = []
+    with reporter.writing(changes):
+        for name, content in contents(root).items():
+            path = f"{SCHEMAS}/{name}"
+            current = generated.read(root / path)
+            if current != content:
+                generated.write(root / path, content)
+                changes.append(Change("created" if current is None else "updated", path))
     reporter.show(Report([], changes, "" if changes else "the schemas are up to date"))
     return 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import has_errors
 from kargo_fleet.fleet.config import read_file
+from kargo_fleet.fleet.load import require_fleet
 from kargo_fleet.onboard.vendoring import Vendoring, vendored_path, vendoring
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
 from kargo_fleet.text.words import plural
@@ -15,16 +16,20 @@ from kargo_fleet.text.words import plural
 def vendor(root: Path, *, force: bool = False, dry_run: bool = False, reporter: Reporter = TEXT) -> int:
     """Write the chart to `chart.path` of fleet.yaml and report the changes; return 1 when an update was refused, else 0.
 
-    A copy that was edited by hand is kept unless `force`. Raises FleetError when fleet.yaml cannot be read, or when it takes
-    the chart from elsewhere.
+    A copy that was edited by hand is kept unless `force`. Raises FleetError in a folder that is not a fleet, when
+    fleet.yaml cannot be read, or when it takes the chart from elsewhere.
     """
+    require_fleet(root)
     file = read_file(root)
     if file.unusable:
         raise FleetError(f"{file.findings[0].place}: {file.findings[0].message}\nRun `kargo-fleet check`.")
     planned = vendoring(root, vendored_path(root, file), force=force)
     changes = [Change(*change) for change in planned.changes]
     if not dry_run:
-        planned.carry_out()
+        done: list[Change] = []
+        with reporter.writing(done):
+            for path in planned.carry_out():
+                done += [change for change in changes if change.path == path]
     summary = _summary(planned, len(changes))
     reporter.show(Report(planned.findings, changes, summary, dry_run=dry_run))
     return 1 if has_errors(planned.findings) else 0

@@ -6,8 +6,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
+
+from kargo_fleet.fleet.names import WRITTEN_FOLDERS
 
 #: One part of a path from the root of the repository, as a regular expression.
 _PART = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
@@ -15,17 +18,21 @@ _FOLDER = rf"{_PART}(/{_PART})*"
 #: A path from the root of the repository.
 FOLDER_PATTERN = f"^{_FOLDER}$"
 #: What `services` may be. The first part is fixed: `<team>/<service>` would take charts/kargo-service for a service.
-SERVICES_PATTERN = rf"^{_FOLDER}((/<team>(/{_PART})*)?/<service>)?$"
+SERVICES_PATTERN = rf"^(?!({'|'.join(WRITTEN_FOLDERS)})(/|$)){_FOLDER}((/<team>(/{_PART})*)?/<service>)?$"
 
 SERVICE, TEAM = "<service>", "<team>"
 
 
 class Found(NamedTuple):
-    """A folder of a service, from the root of the repository; `team` is "" where the layout has no teams."""
+    """A folder of a service, from the root of the repository; `team` is "" where the layout has no teams.
+
+    `link` is the folder on this path that is a symbolic link, "" when none is.
+    """
 
     service: str
     team: str
     folder: str
+    link: str = ""
 
     @property
     def path(self) -> str:
@@ -77,10 +84,11 @@ class FolderPattern:
     def scan(self, root: Path) -> list[Found]:
         """Return the folders of services, sorted. Raises OSError when the folder that all are below cannot be read.
 
-        Files, hidden folders and folders that start with `_` are ignored. Symbolic links to folders are followed.
+        Files, hidden folders and folders that start with `_` are ignored. Symbolic links to folders are followed, and told.
         """
-        below = self.parts[self.base.count("/") + 1 :]
-        return sorted(_matches(root, self.base, below, ""))
+        above = self.parts[: self.base.count("/") + 1]
+        link = next((path for path in accumulate(above, "{}/{}".format) if (root / path).is_symlink()), "")
+        return sorted(_matches(root, self.base, self.parts[len(above) :], "", link))
 
     def find(self, path: str) -> str:
         """Return the service that a path below `base` leads to, as `Found.path` has it; "" when it leads to none.
@@ -100,21 +108,26 @@ class FolderPattern:
         return "/".join([*([words[TEAM]] if self.has_teams else []), words.get(SERVICE, "*")])
 
 
-def _matches(root: Path, folder: str, below: list[str], team: str) -> Iterator[Found]:
-    """Yield the services in `folder` whose path in it matches the parts of a pattern."""
+def _matches(root: Path, folder: str, below: list[str], team: str, link: str) -> Iterator[Found]:
+    """Yield the services in `folder` whose path in it matches the parts of a pattern; `link` is a link on the way there."""
     part, *rest = below
     if part[0] != "<":
-        if (root / folder / part).is_dir():
-            yield from _matches(root, f"{folder}/{part}", rest, team)
+        inner = f"{folder}/{part}"
+        if (root / inner).is_dir():
+            yield from _matches(root, inner, rest, team, link or (inner if (root / inner).is_symlink() else ""))
         return
-    for name in _subfolders(root / folder):
+    for name, is_link in _subfolders(root / folder):
         inner = f"{folder}/{name}"
+        linked = link or (inner if is_link else "")
         if part == SERVICE:
-            yield Found(name, team, inner)
+            yield Found(name, team, inner, linked)
         else:
-            yield from _matches(root, inner, rest, name)
+            yield from _matches(root, inner, rest, name, linked)
 
 
-def _subfolders(folder: Path) -> list[str]:
+def _subfolders(folder: Path) -> list[tuple[str, bool]]:
+    """Return the names of the folders in a folder, each with whether it is a symbolic link."""
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
+        return sorted(
+            (entry.name, entry.is_symlink()) for entry in entries if entry.name[0] not in "._" and entry.is_dir()
+        )

@@ -14,10 +14,12 @@ from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.chart_source import chart_source
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.examples import example_findings
-from kargo_fleet.fleet.folder_pattern import TEAM
+from kargo_fleet.fleet.folder_pattern import TEAM, FolderPattern
 from kargo_fleet.fleet.layers import in_layer
 from kargo_fleet.fleet.names import FLEET_FILE
-from kargo_fleet.fleet.sections import REGISTRY_SCHEMA
+from kargo_fleet.fleet.sections import DEFAULT_SERVICES, REGISTRY_SCHEMA
+from kargo_fleet.fleet.tree import read_tree
+from kargo_fleet.fleet.vendored import read_record, refusal
 from kargo_fleet.text.json_schema import Schema
 
 
@@ -41,8 +43,7 @@ def load(root: Path, *, image_repository: str | None = None, git_repo_url: str |
     except charts.ChartError as error:
         if file.chart_path is None:
             raise
-        fix = "correct the path, or run `kargo-fleet chart vendor` to copy the chart there"
-        found = Finding(file.layer.place(("chart", "path")), "KF105", str(error), fix)
+        found = Finding(file.layer.place(("chart", "path")), "KF105", str(error), _chart_fix(root, file))
         return Loaded(charts.read_chart(root, None), config.broken_fleet(root), [found])
     fleet, findings = config.fleet_of(root, file, chart)
     if not fleet.broken and (problem := _version_problem(chart, fleet)):
@@ -69,6 +70,25 @@ def load_own(root: Path) -> Loaded:
     for finding in example_findings(loaded.fleet.file):
         raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
     return loaded
+
+
+def _chart_fix(root: Path, file: config.FleetFile) -> str:
+    """Return the fix for a folder without the chart: `chart vendor`, if that would write there."""
+    path = file.chart_path or ""
+    if why := refusal(root, path, file.data.get("services")):
+        return f"correct the path; {path} {why}"
+    if (root / path).exists() and read_record(root / path) is None:
+        return "correct the path, or set another one and run `kargo-fleet chart vendor` to copy the chart there"
+    return "correct the path, or run `kargo-fleet chart vendor` to copy the chart there"
+
+
+def require_fleet(root: Path) -> None:
+    """Raise FleetError when the folder has neither a fleet.yaml nor services: what is written there would be of no use."""
+    if (root / FLEET_FILE).exists() or (root / FLEET_FILE).is_symlink():
+        return
+    tree = read_tree(root, FolderPattern.of(DEFAULT_SERVICES))
+    for finding in [] if tree.folders else tree.findings:
+        raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
 
 
 def load_chart(root: Path) -> Chart:

@@ -13,6 +13,8 @@ ARGOCD = "argocd"
 SCHEMAS = "schemas"
 #: The files that Kustomize looks for in a folder.
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+#: Folders in the root of the repository that this tool writes, and which therefore hold no services.
+WRITTEN_FOLDERS = (VALUES, ARGOCD, SCHEMAS)
 
 #: What the names of Projects and their namespaces begin with.
 PREFIX = "kargo-"

@@ -65,7 +65,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 "type": "string",
                 "pattern": SERVICES_PATTERN,
                 "patternErrorMessage": "a path from the root of the repository, such as services, or a pattern such as "
-                "services/<team>/<service>",
+                "services/<team>/<service>; values, argocd and schemas are for what kargo-fleet writes",
                 "names": True,
                 "placeholders": ["team", "service"],
             },

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 
 from kargo_fleet.findings import Finding, Place
@@ -43,6 +41,11 @@ class Tree:
         """The folders of services whose name several teams have."""
         return [one.folder for one in self.folders if len(self._by_name[one.service]) > 1]
 
+    @property
+    def links(self) -> list[str]:
+        """The folders that are symbolic links, and have services."""
+        return sorted({one.link for one in self.folders if one.link})
+
     def found(self, service: str) -> Sequence[Found]:
         """Return the folders of a service: more than one when teams have services of the same name."""
         return self._by_name.get(service, ())
@@ -76,21 +79,8 @@ def _too_high(root: Path, layout: FolderPattern, folders: Sequence[Found]) -> It
             yield Finding(Place(found.folder), "KF207", message, fix)
 
 
-def _above(root: Path) -> Path | None:
-    """Return the closest parent folder of `root` that is a fleet, if there is one in the same Git repository."""
-    here = root.resolve()
-    for folder, parent in pairwise([here, *here.parents]):
-        if (folder / ".git").exists():
-            break
-        if (parent / FLEET_FILE).is_file():
-            return parent
-    return None
-
-
 def _nothing(root: Path, layout: FolderPattern, why: str) -> Finding:
     fix = f"create {layout.pattern}/ with a values-<stage>.yaml per stage, or set `services` in {FLEET_FILE}"
     if not (root / FLEET_FILE).exists():
         fix = f"there is no {FLEET_FILE}: run `kargo-fleet init`, which finds the services in other folders, too"
-        if above := _above(root):
-            fix = f"the fleet is above this folder: pass -C {shlex.quote(str(above))}"
     return Finding(Place(layout.base), "KF203", f"no services: {why}", fix)

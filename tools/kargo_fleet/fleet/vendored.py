@@ -9,6 +9,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN, FolderPattern
+from kargo_fleet.fleet.names import WRITTEN_FOLDERS
+from kargo_fleet.fleet.sections import DEFAULT_SERVICES
+
 RECORD = ".vendored"
 _VERSION = re.compile(r"^# kargo-service (\S+)$", re.MULTILINE)
 _SUM = re.compile(r"^([0-9a-f]{64})  (\S.*)$", re.MULTILINE)
@@ -20,6 +24,21 @@ class VendoredChart:
 
     version: str
     sums: dict[str, str]
+
+
+def refusal(root: Path, path: str, services: object) -> str:
+    """Return why the chart is not copied to the folder `path`, "" when it can be; `services` is that key of fleet.yaml."""
+    if not re.search(FOLDER_PATTERN, path):
+        return "is not a path from the root of the repository, such as charts/kargo-service"
+    if path.partition("/")[0] in WRITTEN_FOLDERS:
+        return "is for generated files; choose another folder, such as charts/kargo-service"
+    is_valid = isinstance(services, str) and re.search(SERVICES_PATTERN, services)
+    base = FolderPattern.of(services if is_valid else DEFAULT_SERVICES).base  # type: ignore[arg-type]
+    if f"{path}/".startswith(f"{base}/"):
+        return f"is in {base}, the folder of the services; choose another folder, such as charts/kargo-service"
+    if not (root / path).resolve().is_relative_to(root.resolve()):
+        return "is a link that leads out of the repository"
+    return ""
 
 
 def read_record(folder: Path) -> VendoredChart | None:

@@ -35,12 +35,13 @@ class FileChange:
 
 @dataclass
 class Applied:
-    """The changes and findings of a run, or of a dry run."""
+    """The changes and findings of a run, or of a dry run. `error` has ended it: a file that cannot be written."""
 
     changes: list[FileChange] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     unchanged: int = 0
     kept: int = 0
+    error: OSError | None = None
 
 
 def apply(
@@ -55,9 +56,27 @@ def apply(
 ) -> Applied:
     """Write the files that are not current. A file edited by hand is kept unless `force`; orphans are removed only with `prune`.
 
-    With `named`, services were named, so the limit on pruning does not apply. Raises OSError for a file that cannot be written.
+    With `named`, services were named, so the limit on pruning does not apply.
     """
     applied = Applied()
+    try:
+        _apply(root, desired, applied, mode, force=force, prune=prune, named=named, progress=progress)
+    except OSError as error:
+        applied.error = error
+    return applied
+
+
+def _apply(
+    root: Path,
+    desired: Desired,
+    applied: Applied,
+    mode: Mode,
+    *,
+    force: bool,
+    prune: bool,
+    named: bool,
+    progress: Callable[[_Outputs, int], _Outputs],
+) -> None:
     stale = [item for item in desired.outputs if item.state is not State.CURRENT]
     applied.unchanged = len(desired.outputs) - len(stale)
     for item in progress(stale, len(stale)):
@@ -69,7 +88,6 @@ def apply(
         prune = False
     for item in desired.orphans:
         _sweep(root, item, applied, mode, force=force, prune=prune)
-    return applied
 
 
 def _keep(applied: Applied, item: Output, message: str, fix: str) -> None:

@@ -102,11 +102,10 @@ def _evaluate(
 
 def _cache(chart: Chart, fleet: Fleet) -> Cache:
     # fleet.data, too: it includes the options of the command line. The order of its keys is that of the generated files.
-    # That a name is taken twice shows in no lookup of the service that had it first.
+    # That a name is taken twice, or a folder is a link, shows in no lookup of the service.
     shared = [fleet.data, fleet.missing, chart.defaults, chart.schema]
-    return open_cache(
-        fleet.root, [fleet.text, json.dumps([*shared, *([fleet.tree.twice] if fleet.tree.twice else [])])]
-    )
+    odd = [found for found in (fleet.tree.twice, fleet.tree.links) if found]
+    return open_cache(fleet.root, [fleet.text, json.dumps([*shared, *odd])])
 
 
 def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) -> None:

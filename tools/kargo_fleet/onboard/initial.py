@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from kargo_fleet import __version__
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
 from kargo_fleet.fleet.chart import Chart, packaged, read_chart
-from kargo_fleet.fleet.chart_source import DEFAULT_PATH
+from kargo_fleet.fleet.chart_source import CHART_NAME, DEFAULT_PATH
 from kargo_fleet.fleet.names import FLEET_FILE, SCHEMAS
 from kargo_fleet.fleet.sections import OCI_PATTERN
 from kargo_fleet.onboard import starter
 from kargo_fleet.onboard.layout import Layout, layout_of
 from kargo_fleet.onboard.remote import Checkout, GitHost, checkout_of, files_of
 from kargo_fleet.onboard.vendoring import Vendoring, vendoring
+from kargo_fleet.text import yaml_reader
+from kargo_fleet.text.json_schema import Schema
 from kargo_fleet.text.words import first_of, plural
 from kargo_fleet.text.yaml_editor import with_item
 
@@ -44,12 +48,18 @@ class Initial:
             found.append(("updated" if (self.root / self.chart.path).exists() else "created", self.chart.path))
         return found + [("kept", path) for path in self.kept]
 
-    def carry_out(self) -> None:
-        """Write the files, fleet.yaml last: until it is there, the command can be run again. Raises OSError."""
+    def carry_out(self) -> Iterator[str]:
+        """Write the files, and yield the path of each; that of the chart is its folder. Raises OSError.
+
+        fleet.yaml comes last: until it is there, the command can be run again.
+        """
         if self.chart:
-            self.chart.carry_out()
+            for _ in self.chart.carry_out():
+                pass
+            yield self.chart.path
         for path in sorted(self.texts, key=lambda path: path == FLEET_FILE):
             generated.write(self.root / path, self.texts[path])
+            yield path
 
 
 def initial(root: Path, oci: str, schemas: Callable[[Chart], Mapping[str, str]]) -> Initial:
@@ -59,6 +69,7 @@ def initial(root: Path, oci: str, schemas: Callable[[Chart], Mapping[str, str]])
 
     Raises FleetError when `root` is not the root of a Git repository, has no services, or is a fleet already.
     """
+    oci = oci.rstrip("/")
     if oci and not re.search(OCI_PATTERN, oci):
         raise FleetError(
             f"{oci!r} is not a chart in an OCI registry, such as oci://registry.example.com/org/kargo-service\n"
@@ -67,18 +78,46 @@ def initial(root: Path, oci: str, schemas: Callable[[Chart], Mapping[str, str]])
     checkout = checkout_of(root)
     if (root / FLEET_FILE).exists():
         raise FleetError(f"{FLEET_FILE} exists, so this repository is set up\nRun `kargo-fleet check`.")
+    if (root / FLEET_FILE).is_symlink():
+        target = os.readlink(root / FLEET_FILE)
+        raise FleetError(
+            f"{FLEET_FILE} is a symbolic link to {target}, which does not exist\nRemove or correct the link."
+        )
     layout = layout_of(root, files_of(root))
     chart = read_chart(packaged(), ".")
+    if checkout.url and not _allows(chart, "repoURL", checkout.url):
+        checkout = replace(checkout, url="")
+    if checkout.branch and not _allows(chart, "branch", checkout.branch):
+        checkout = replace(checkout, branch="")
     planned = Initial(root)
     _report(planned, layout, checkout)
-    section = {"oci": oci, "version": chart.version} if oci else {"path": DEFAULT_PATH}
+    path = starter.chart_path(layout)
+    section = {"oci": oci, "version": chart.version} if oci else {"path": path}
     _add(planned, {FLEET_FILE: starter.fleet_text(layout, checkout, section, chart.defaults)})
     _add(planned, {f"{SCHEMAS}/{name}": text for name, text in schemas(chart).items()})
     if not oci:
-        _add_chart(planned)
-    _add_hook(planned, layout)
+        _add_chart(planned, path)
+    if oci and (note := _other_name(oci)):
+        planned.notes.append(note)
+    _add_hook(planned, layout, path)
     _add_workflow(planned, layout, checkout)
     return planned
+
+
+def _allows(chart: Chart, key: str, value: str) -> bool:
+    """Return whether `git` of fleet.yaml accepts a value."""
+    return Schema({"properties": {key: chart.schema["properties"]["git"]["properties"][key]}}).is_valid({key: value})
+
+
+def _other_name(oci: str) -> str:
+    """Return the note about a URL that does not end in the chart's name, as that of `helm push` does."""
+    if oci.rpartition("/")[2] == CHART_NAME:
+        return ""
+    pushed = f"{oci}/{CHART_NAME}"
+    return (
+        f"chart.oci {oci} does not end in {CHART_NAME}: after `helm push {CHART_NAME}-{__version__}.tgz {oci}`, the chart is "
+        f"{pushed}; `kargo-fleet check --online` looks it up"
+    )
 
 
 def _report(planned: Initial, layout: Layout, checkout: Checkout) -> None:
@@ -99,10 +138,15 @@ def _report(planned: Initial, layout: Layout, checkout: Checkout) -> None:
         planned.seen.append(f"git.repoURL: {checkout.url}, from the remote {checkout.remote} ({checkout.written})")
         if checkout.guessed:
             planned.notes.append(f"git.repoURL {checkout.url} is a guess: the remote is SSH on a port of its own")
-        planned.seen.append(f"git.branch: {checkout.branch}")
     else:
         why = f"the remote {checkout.written} has no https:// form" if checkout.written else "there is no remote origin"
         planned.missing.append(f"git.repoURL: {why}")
+    if checkout.branch:
+        planned.seen.append(f"git.branch: {checkout.branch}")
+    else:
+        planned.missing.append(
+            "git.branch: Git does not know the default branch; `git remote set-head origin --auto` asks"
+        )
     if layout.registry:
         planned.seen.append(f"image.registry: {layout.registry}, from image.repository in the values files")
         others = [f"{name} ({count})" for name, count in layout.registries.items() if name != layout.registry]
@@ -110,6 +154,8 @@ def _report(planned: Initial, layout: Layout, checkout: Checkout) -> None:
             planned.notes.append(
                 f"other registries, for groups or for a service's kargo.yaml: {first_of(sorted(others))}"
             )
+    elif layout.unusable:
+        planned.missing.append(f"image.registry: not a registry: {first_of(sorted(layout.unusable))}")
     else:
         planned.missing.append("image.registry: no values file has an image.repository that ends in /<service>")
 
@@ -118,27 +164,46 @@ def _add(planned: Initial, texts: Mapping[str, str]) -> None:
     """Plan new files; one that is there is kept."""
     for path, text in texts.items():
         current = generated.read(planned.root / path)
-        if current is None:
+        if current is None and (planned.root / path).is_symlink():
+            planned.kept[path] = "is a symbolic link to a file that does not exist"
+        elif current is None:
             planned.texts[path] = text
         elif current != text:
             planned.kept[path] = "exists already"
 
 
-def _add_chart(planned: Initial) -> None:
-    planned.chart = vendoring(planned.root, DEFAULT_PATH)
+def _add_chart(planned: Initial, path: str) -> None:
+    planned.chart = vendoring(planned.root, path)
+    if path != DEFAULT_PATH:
+        planned.seen.append(f"chart.path: {path}, because {DEFAULT_PATH} would be in the folder of the services")
     if planned.chart.findings:
-        planned.kept[DEFAULT_PATH] = planned.chart.findings[0].message
+        planned.kept[path] = planned.chart.findings[0].message
 
 
-def _add_hook(planned: Initial, layout: Layout) -> None:
-    text = generated.read(planned.root / starter.HOOKS)
-    if text is not None and "id: kargo-fleet" in text:
-        planned.kept[starter.HOOKS] = "has the hook already"
+def _add_hook(planned: Initial, layout: Layout, chart: str) -> None:
+    if (planned.root / starter.HOOKS).is_symlink():
+        planned.kept[starter.HOOKS] = "is a symbolic link; add a local hook with `entry: kargo-fleet check`"
         return
+    text = generated.read(planned.root / starter.HOOKS) or ""
     try:
-        planned.texts[starter.HOOKS] = with_item(text or "", "repos", starter.hook(layout.folder))
+        hook = starter.hook(layout.folder, chart)
+        if _has_hook(text, hook["hooks"][0]["id"]):
+            planned.kept[starter.HOOKS] = "has the hook already"
+        else:
+            planned.texts[starter.HOOKS] = with_item(text, "repos", hook)
     except ValueError:
         planned.kept[starter.HOOKS] = "cannot be read; add a local hook with `entry: kargo-fleet check`"
+
+
+def _has_hook(text: str, name: str) -> bool:
+    """Return whether a configuration of pre-commit has a hook. Raises ValueError when it cannot be read."""
+    try:
+        found = yaml_reader.parse(text)
+    except yaml_reader.YamlError as error:
+        raise ValueError(str(error)) from None
+    entries = found.get("repos") or []
+    hooks = [entry.get("hooks") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return any(isinstance(one, dict) and one.get("id") == name for some in hooks for one in some or ())
 
 
 def _add_workflow(planned: Initial, layout: Layout, checkout: Checkout) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN
+from kargo_fleet.fleet.names import WRITTEN_FOLDERS
 from kargo_fleet.text import yaml_reader
+from kargo_fleet.text.image_references import is_registry
 from kargo_fleet.text.words import first_of, plural
 
 _VALUES = re.compile(r"(?P<parent>.+)/(?P<service>[^/]+)/values-(?P<stage>[a-z0-9]([-a-z0-9]*[a-z0-9])?)\.yaml")
@@ -32,7 +34,10 @@ _MOST_FILES = 300  # that are read: enough to see what is usual
 
 @dataclass(frozen=True)
 class Layout:
-    """What was seen. `services` has each service's stages; `others` how many such folders stand elsewhere."""
+    """What was seen. `services` has each service's stages; `others` how many such folders stand elsewhere.
+
+    `unusable` are words in place of a registry that are none, such as a variable of another tool.
+    """
 
     folder: str
     services: Mapping[str, frozenset[str]]
@@ -40,6 +45,7 @@ class Layout:
     tag_key: str
     registry: str
     registries: Mapping[str, int]
+    unusable: Sequence[str] = ()
 
     @property
     def stages(self) -> list[str]:
@@ -77,14 +83,25 @@ def layout_of(root: Path, files: Sequence[str]) -> Layout:
         hidden = any(part[0] in "._" for part in PurePosixPath(file).parts)
         if found and not hidden and re.search(FOLDER_PATTERN, found["parent"]):
             folders.setdefault(found["parent"], {}).setdefault(found["service"], set()).add(found["stage"])
+    taken = [name for name in folders if name.partition("/")[0] in WRITTEN_FOLDERS]
+    if taken and len(taken) == len(folders):
+        raise FleetError(
+            f"the services are in {first_of(sorted(taken))}, where kargo-fleet writes its own files\n"
+            f"Move them to another folder, such as services: `git mv {taken[0]} services`."
+        )
+    for name in taken:
+        del folders[name]
     if not folders:
         raise FleetError(_nothing(files))
     folder = min(folders, key=lambda name: (-len(folders[name]), _preference(name), name))
     services = {name: frozenset(stages) for name, stages in sorted(folders[folder].items())}
     others = {name: len(found) for name, found in sorted(folders.items()) if name != folder}
     values = list(_values(root, folder, services, files))
-    registries = Counter(registry for service, data in values for registry in _registries(data, service))
-    return Layout(folder, services, others, _tag_key(data for _, data in values), _most(registries), registries)
+    named = Counter(registry for service, data in values for registry in _registries(data, service))
+    registries = {name: count for name, count in named.items() if is_registry(name)}
+    tag_key = _tag_key(data for _, data in values)
+    unusable = [name for name in named if name not in registries]
+    return Layout(folder, services, others, tag_key, _most(registries), registries, unusable)
 
 
 def _preference(folder: str) -> tuple[int, int]:

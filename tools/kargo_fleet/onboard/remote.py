@@ -23,7 +23,7 @@ class GitHost(StrEnum):
 class Checkout:
     """A working tree: `url` is the https:// form of its remote, `written` the remote as Git has it; both may be empty.
 
-    `guessed` says that another port or path may be right.
+    `guessed` says that another port or path may be right. `branch` is empty when there are several that may be the default.
     """
 
     url: str
@@ -63,9 +63,23 @@ def without_password(url: str) -> str:
 
 
 def _branch(root: Path, remote: str) -> str:
-    """Return the default branch of the remote, else the present one, else main."""
-    default = asked(root, "symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD") if remote else ""
-    return default.removeprefix(f"{remote}/") or asked(root, "symbolic-ref", "--quiet", "--short", "HEAD") or "main"
+    """Return the default branch of the remote, "" when it cannot be told.
+
+    A clone knows it. Without, it is the only branch, or main or master; the present branch may be a feature's.
+    """
+    if default := asked(root, "symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD") if remote else "":
+        return default.removeprefix(f"{remote}/")
+    branches = _branches(root, f"refs/remotes/{remote}") if remote else []
+    branches = branches or _branches(root, "refs/heads")
+    if not branches:  # no commit yet
+        return asked(root, "symbolic-ref", "--quiet", "--short", "HEAD") or "main"
+    usual = [name for name in ("main", "master") if name in branches]
+    return (usual or branches)[0] if len(usual or branches) == 1 else ""
+
+
+def _branches(root: Path, prefix: str) -> list[str]:
+    depth = len(prefix.split("/"))
+    return asked(root, "for-each-ref", f"--format=%(refname:lstrip={depth})", prefix).split()
 
 
 def _host(root: Path, url: str) -> GitHost:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kargo_fleet import __version__
-from kargo_fleet.fleet.chart_source import DEFAULT_PATH
+from kargo_fleet.fleet.chart_source import CHART_NAME, DEFAULT_PATH
 from kargo_fleet.onboard.layout import PROD, Layout, rank
 from kargo_fleet.onboard.remote import Checkout, GitHost
 from kargo_fleet.text.yaml_writer import Note, document, gently_quoted, scalar
@@ -19,6 +19,13 @@ INSTALL = f"pip install kargo-fleet=={__version__}"
 _WHERE_FROM = (
     "From pip's package index. If you keep the package elsewhere, install it from there: pip install URL-OF-THE-WHEEL."
 )
+
+
+def chart_path(layout: Layout) -> str:
+    """Return the folder that the chart is copied to: the usual one, unless that would be the folder of a service."""
+    base = layout.folder
+    usual = (DEFAULT_PATH, f"helm/{CHART_NAME}", f"platform/{CHART_NAME}")
+    return next(path for path in usual if not path.startswith(f"{base}/") and path != base)
 
 
 def fleet_text(layout: Layout, checkout: Checkout, chart: Mapping[str, str], defaults: Mapping[str, Any]) -> str:
@@ -35,16 +42,24 @@ def fleet_text(layout: Layout, checkout: Checkout, chart: Mapping[str, str], def
     parts.append(
         document({"image": image}) if layout.registry else _to_fill_in("images are <registry>/<service>", _IMAGE)
     )
-    git = {"repoURL": checkout.url, "branch": checkout.branch}
-    parts.append(
-        document({"git": git}) if checkout.url else _to_fill_in("the URL of this repository", {"git": git | _GIT})
-    )
+    parts.append(_git(checkout))
     parts.append(
         document({"chart": Note("Where Argo CD takes the chart from that makes a service's unit.", dict(chart))})
     )
     if values := _values(layout, defaults):
         parts.append(document({"values": values}))
     return "\n".join(parts)
+
+
+def _git(checkout: Checkout) -> str:
+    git = {"repoURL": checkout.url, "branch": checkout.branch or "main"}
+    if not checkout.url:
+        return _to_fill_in("the URL of this repository", {"git": git | _GIT})
+    if not checkout.branch:
+        del git["branch"]
+        what = "FILL IN branch: the branch that promotions commit to. Without it, that is main."
+        return document({"git": Note(what, git)})
+    return document({"git": git})
 
 
 def _to_fill_in(what: str, example: Mapping[str, Any]) -> str:
@@ -86,8 +101,9 @@ def stage_values(stages: Sequence[str], defaults: Mapping[str, Mapping[str, Any]
     return found
 
 
-def hook(folder: str) -> dict[str, Any]:
-    """Return the entry of .pre-commit-config.yaml."""
+def hook(folder: str, chart: str) -> dict[str, Any]:
+    """Return the entry of .pre-commit-config.yaml for services in `folder` and a chart in the folder `chart`."""
+    top = dict.fromkeys([folder, "values", "argocd", chart.partition("/")[0]])
     return {
         "repo": "local",
         "hooks": [
@@ -96,7 +112,7 @@ def hook(folder: str) -> dict[str, Any]:
                 "name": "kargo-fleet check",
                 "language": "system",
                 "entry": "kargo-fleet check",
-                "files": f"^({folder}/|values/|argocd/|charts/|fleet\\.yaml$)",
+                "files": f"^({'|'.join(f'{name}/' for name in top)}|fleet\\.yaml$)",
                 "pass_filenames": False,
             }
         ],
@@ -105,10 +121,10 @@ def hook(folder: str) -> dict[str, Any]:
 
 def workflow(layout: Layout, checkout: Checkout) -> str:
     """Return the job of the host's CI that checks changes of the fleet; "" when the host is not known."""
-    inputs = ["fleet.yaml", "values/**", "argocd/**", f"{DEFAULT_PATH}/**"]
+    inputs = ["fleet.yaml", "values/**", "argocd/**", f"{chart_path(layout)}/**"]
     if checkout.host is GitHost.GITHUB:
         return _GITHUB.format(
-            branch=scalar(checkout.branch),
+            branch=scalar(checkout.branch or "main"),
             pushed=_list([*inputs, f"{layout.folder}/*/kargo.yaml"], 6),
             changed=_list([*inputs, f"{layout.folder}/**"], 6),
             install=INSTALL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +14,8 @@ from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet import chart_source
 from kargo_fleet.fleet.chart import CHART_FILE, packaged, version_of
 from kargo_fleet.fleet.config import FleetFile
-from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN
 from kargo_fleet.fleet.names import FLEET_FILE
-from kargo_fleet.fleet.vendored import RECORD, VendoredChart, read_record, record_text
+from kargo_fleet.fleet.vendored import RECORD, VendoredChart, read_record, record_text, refusal
 
 #: What belongs to the package; a checkout has tests, scenarios and the template of the README beside it.
 _PACKAGE = (".helmignore", CHART_FILE, "README.md", "values.schema.json", "values.yaml", "templates/**/*")
@@ -45,17 +44,24 @@ class Vendoring:
         written = [("updated" if (folder / file).exists() else "created", f"{self.path}/{file}") for file in self.texts]
         return written + [("removed", f"{self.path}/{file}") for file in self.stale]
 
-    def carry_out(self) -> None:
-        """Write and remove the files, the record last: after a run that was killed, the next one completes it. Raises OSError."""
-        folder = self.root / self.path
-        for file in sorted(self.texts, key=lambda name: name == RECORD):
-            if file == RECORD:
-                self._remove(folder)
-            generated.write(folder / file, self.texts[file])
+    def carry_out(self) -> Iterator[str]:
+        """Write and remove the files, and yield the path of each. Raises OSError. The next run completes one that was killed.
 
-    def _remove(self, folder: Path) -> None:
+        A new copy begins with the record, which tells whose it is. That of an older version is replaced last: until then it
+        tells what has not been edited.
+        """
+        folder = self.root / self.path
+        first = (RECORD,) if not (folder / RECORD).exists() else ()
+        for file in sorted(self.texts, key=lambda name: (name not in first, name == RECORD)):
+            if file == RECORD:
+                yield from self._remove(folder)
+            generated.write(folder / file, self.texts[file])
+            yield f"{self.path}/{file}"
+
+    def _remove(self, folder: Path) -> Iterator[str]:
         for file in self.stale:
             (folder / file).unlink(missing_ok=True)
+            yield f"{self.path}/{file}"
             parent = (folder / file).parent
             if parent != folder and not any(parent.iterdir()):
                 parent.rmdir()
@@ -72,12 +78,8 @@ def vendored_path(root: Path, file: FleetFile) -> str:
             f"Set chart.path to copy it anyway, or remove chart.{elsewhere[0]}."
         )
     path = path or chart_source.DEFAULT_PATH
-    if not re.search(FOLDER_PATTERN, path):
-        raise FleetError(
-            f"chart.path: {path!r} is not a path from the root of the repository, such as charts/kargo-service"
-        )
-    if not (root / path).resolve().is_relative_to(root.resolve()):
-        raise FleetError(f"chart.path: {path} is a link that leads out of the repository")
+    if why := refusal(root, path, file.data.get("services")):
+        raise FleetError(f"chart.path: {path!r} {why}")
     return path
 
 
@@ -110,7 +112,7 @@ def vendoring(root: Path, path: str, *, force: bool = False) -> Vendoring:
 def _kept(path: str, present: Mapping[str, str], record: VendoredChart | None, wanted: VendoredChart) -> list[Finding]:
     """Return why the folder is kept as it is; nothing when it may be written."""
     if record is None:
-        if not present or present == wanted.sums:
+        if present.items() <= wanted.sums.items():  # nothing, or a part or all of this very chart
             return []
         message = "was not copied by kargo-fleet and is kept"
         fix = "run `kargo-fleet chart vendor --force` to replace it, or set chart.path to another folder"

@@ -47,7 +47,8 @@ TARGETS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 _VARIABLES = {option: variable for _, options in TARGETS.values() for option, variable in options.items()}
 
-_OPTION = re.compile(r"(?<![\w-])--[a-z-]+(?![\w-])")
+#: An option, with the `=` before its value, or the colon of a message about it.
+_OPTION = re.compile(r"(?<![\w-])(--[a-z-]+)(?![\w-])([=:]?)")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Invocation:
         """
         parts = text.split("`")  # texts at even places, what stands in backticks at odd ones
         if self.by_make:
-            parts[::2] = [_OPTION.sub(lambda found: _VARIABLES.get(found[0], found[0]), part) for part in parts[::2]]
+            parts[::2] = [_OPTION.sub(_variable, part) for part in parts[::2]]
         parts[1::2] = [self._command(part) for part in parts[1::2]]
         return "`".join(parts)
 
@@ -85,6 +86,14 @@ def invocation(directory: str = "") -> Invocation:
     if os.environ.get(RUN_BY) == "make":
         return Invocation(by_make=True)
     return Invocation(_program(sys.argv[0]), directory)
+
+
+def _variable(found: re.Match[str]) -> str:
+    """Return the variable of make for an option in a message: IMAGE_REPOSITORY=value, and IMAGE_REPOSITORY before a colon."""
+    variable = _VARIABLES.get(found[1], "")
+    if not variable:
+        return found[0]
+    return f"{variable.removesuffix('=')}:" if found[2] == ":" else variable
 
 
 def _program(path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 _SCP = re.compile(r"(?:[^@/]+@)?(?P<host>[^:/]+):(?P<path>[^/].*)")
 #: Hosts of SSH whose HTTPS has another name.
@@ -13,28 +13,43 @@ _HTTPS_HOSTS = {
     "altssh.bitbucket.org": "bitbucket.org",
 }
 _AZURE = "ssh.dev.azure.com"
+#: What may be a port in the short form of SSH, which has none: git@host:2222/a.git. On these hosts it is an organization.
+_NUMBER = re.compile(r"[0-9]+/")
+_HOSTED = ("github.com", "gitlab.com", "bitbucket.org")
 
 
 def https_url(url: str) -> str:
     """Return the https:// form of a remote's URL, without user and password; "" when it has none."""
     if "://" not in url:
         found = _SCP.fullmatch(url)
-        return _web(found["host"], found["path"]) if found else ""
-    parts = urlsplit(url)
-    if not parts.hostname:
+        if found is None or (_NUMBER.match(found["path"]) and found["host"] not in _HOSTED):
+            return ""
+        return _web(found["host"], found["path"])
+    parts = _split(url)
+    if parts is None or not parts.hostname:
         return ""
     if parts.scheme in ("ssh", "git", "git+ssh"):
         return _web(parts.hostname, parts.path)
     if parts.scheme in ("http", "https"):
-        return f"{parts.scheme}://{_address(url)}{parts.path}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     return ""
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of a URL, None when its host or its port is not one."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def is_guess(url: str) -> bool:
     """Return whether the https:// form of a URL is a guess: SSH on a port of its own says nothing about that of HTTPS."""
-    if "://" not in url:
+    parts = _split(url) if "://" in url else None
+    if parts is None:
         return False
-    parts = urlsplit(url)
     return parts.scheme in ("ssh", "git", "git+ssh") and parts.port is not None and parts.hostname not in _HTTPS_HOSTS
 
 
@@ -50,9 +65,5 @@ def _web(host: str, path: str) -> str:
     if host == _AZURE:  # v3/org/project/repository
         _, organisation, project, repository = [*path.split("/", 3), "", "", ""][:4]
         return f"https://dev.azure.com/{organisation}/{project}/_git/{repository}"
-    return f"https://{_HTTPS_HOSTS.get(host, host)}/{path}"
-
-
-def _address(url: str) -> str:
-    """Return host and port of a URL."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    host = _HTTPS_HOSTS.get(host, host)
+    return f"https://{f'[{host}]' if ':' in host else host}/{path}"

@@ -96,6 +96,11 @@ def explain(text: str, kind: str) -> tuple[str, str]:
     return reasons[0] if reasons else "", wanted if pattern.fullmatch(wanted) else ""
 
 
+def is_registry(text: str) -> bool:
+    """Return whether a text can be `image.registry` of fleet.yaml."""
+    return KINDS["registry"].pattern.fullmatch(text) is not None
+
+
 def image_of(registry: str, service: str, team: str = "") -> str:
     """Return the image of a service: the registry with `<service>` filled in, or with the service's name appended."""
     pattern = registry if "<service>" in registry else f"{registry}/<service>"

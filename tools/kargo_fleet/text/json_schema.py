@@ -147,13 +147,17 @@ def _suggest(key: str, allowed: list[str]) -> str:
 def _written(path: KeyPath, value: str) -> str:
     """Return the fix that gives a key, or an option of the command line, another value; "" without a value."""
     key = str(path[-1])
-    separator = " " if key.startswith("--") else ": "
+    separator = "=" if key.startswith("--") else ": "
     return f"write {key}{separator}{value}" if value else ""
 
 
 def _expected(subschema: Mapping[str, Any], value: Any) -> str:
     if isinstance(value, str) and "maxLength" in subschema and len(value) > subschema["maxLength"]:
         return f"use at most {subschema['maxLength']} characters"
+    if value in ([], "") and "emptyErrorMessage" in subschema:
+        return str(subschema["emptyErrorMessage"])
+    if value == []:
+        return "add an item, or remove the key"
     if "enum" in subschema:
         return "use one of " + ", ".join(str(item) for item in subschema["enum"] if item not in (None, ""))
     if "words" in subschema and (close := closest(str(value), subschema["words"])):

@@ -19,6 +19,7 @@ from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.layers import (
     Layer,
     attributed,
+    decides,
     for_team,
     in_layer,
     in_layers,
@@ -38,7 +39,7 @@ from kargo_fleet.text.json_schema import Schema
 from kargo_fleet.text.placeholders import filled
 from kargo_fleet.text.words import did_you_mean
 from kargo_fleet.unit import kargo_versions, own_steps, rules, step_config, warnings, written_files
-from kargo_fleet.unit.folders import nested_findings, team_findings
+from kargo_fleet.unit.folders import link_findings, nested_findings, team_findings
 
 
 @dataclass
@@ -114,6 +115,7 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     """
     folder = inputs.fleet.folder_of(service)
     findings = name_findings(folder, service) + team_findings(inputs.fleet, reader, service)
+    findings += link_findings(inputs.fleet, reader, service)
     values, layers, group_broken = inputs.shared(service)
     own, own_findings = _own_layer(inputs, reader, folder, service)
     findings += own_findings
@@ -257,6 +259,9 @@ def _values_finding(
 ) -> Finding:
     """Return the finding for a problem with the merged values, with a more specific fix where the place allows it."""
     path = problem.path
+    if path in (("image", "repoURL"), ("git", "repoURL")) and (remover := _remover(layers, path)):
+        fix = f"this removes the {dotted(path)} that another layer sets: remove it, or set a URL"
+        return attributed(problem._replace(fix=fix), remover.place(path), service)
     begin = f"there is no {FLEET_FILE}: run `kargo-fleet init`, or "
     if path == ("image", "repoURL") and not values["image"].get("repoURL"):
         fix = f"set image.registry in {FLEET_FILE}, or pass --image-repository"
@@ -271,6 +276,13 @@ def _values_finding(
         place, fix = _unknown_stage(values, layers, path, place)
         problem = problem._replace(fix=fix)
     return attributed(problem, place, service)
+
+
+def _remover(layers: list[Layer], path: KeyPath) -> Layer | None:
+    """Return the layer that removes a value of a weaker one, or sets it to nothing; None when there is no such layer."""
+    deciding = [layer for layer in layers if decides([layer], path)]
+    is_set = [bool(value_at(layer.values, path)) for layer in deciding]
+    return deciding[-1] if any(is_set) and not is_set[-1] else None
 
 
 def _unknown_stage(values: dict[str, Any], layers: list[Layer], path: KeyPath, place: Place) -> tuple[Place, str]:

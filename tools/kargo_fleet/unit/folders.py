@@ -1,13 +1,14 @@
-"""Folders of services: two of the same name, and folders at another level than the layout has them."""
+"""Folders of services: two of the same name, links, and folders at another level than the layout has them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from kargo_fleet.files.reading import RepositoryReader
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.text.words import first_of
 
 
@@ -28,6 +29,62 @@ def team_findings(fleet: Fleet, reader: RepositoryReader, service: str) -> list[
         "the values file and the Application, so neither is generated"
     )
     return [Finding(Place(folders[0]), "KF206", message, "rename all of these folders but one", service)]
+
+
+def link_findings(fleet: Fleet, reader: RepositoryReader, service: str) -> list[Finding]:
+    """Return the finding about a service's folder that is a symbolic link, or is in one.
+
+    Argo CD's generator lists folders without following links (util/git, GetDirectories), so that no unit is installed; and a
+    promotion checks out the link alone.
+    """
+    for link in {one.link: None for one in fleet.tree.found(service) if one.link}:
+        target = reader.target(link)
+        what = "this service" if link == fleet.folder_of(service) else "the services in it"
+        message = f"is a symbolic link to {target}: Argo CD does not see {what}, and promotions do not check it out"
+        fix = f"replace the link with a folder: `rm {link} && cp -R {target} {link}`"
+        if link == fleet.layout.base and not target.startswith("."):
+            fix = f"set `services: {fleet.layout.pattern.replace(link, target, 1)}` in {FLEET_FILE}, or {fix}"
+        return [Finding(Place(link), "KF210", message, fix, service if link == fleet.folder_of(service) else "")]
+    return []
+
+
+def linked_file_findings(
+    fleet: Fleet, reader: RepositoryReader, files: Mapping[str, str], service: str, *, sparse: bool
+) -> list[Finding]:
+    """Return the findings about values files that are links, by stage: a promotion writes the file that the link leads to.
+
+    That works for a file in the service's own folder, which is all that a `sparse` checkout has, if no other stage has it.
+    """
+    folder = fleet.folder_of(service)
+    targets = {stage: _target(reader, folder, file) for stage, file in files.items()}
+    writers = {file: stage for stage, file in files.items() if targets[stage] == file}
+    findings = []
+    for stage, file in files.items():
+        target = targets[stage]
+        if target == file:
+            continue
+        fix = "replace the link with a file"
+        other = writers.setdefault(target, stage)
+        if other != stage:
+            message = f"is a symbolic link to {target}, so promotions to {stage} would write the file of {other}"
+            findings.append(Finding(Place(file), "KF305", message, fix, service))
+        elif sparse and not target.startswith(f"{folder}/"):
+            message = f"is a symbolic link to {target}, which promotions to {stage} do not check out: they would fail"
+            findings.append(Finding(Place(file), "KF402", message, f"{fix}, or set `git: {{sparse: false}}`", service))
+    return findings
+
+
+def _target(reader: RepositoryReader, folder: str, file: str) -> str:
+    """Return the file that a path below a service's folder leads to."""
+    if file in reader.targets:
+        return reader.targets[file]
+    above, _, name = file.rpartition("/")
+    while above.startswith(f"{folder}/"):
+        if target := reader.target(above):
+            return f"{target}/{name}"
+        above, _, last = above.rpartition("/")
+        name = f"{last}/{name}"
+    return file
 
 
 def nested_findings(fleet: Fleet, reader: RepositoryReader, service: str, missing: Collection[str]) -> list[Finding]:

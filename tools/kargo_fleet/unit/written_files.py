@@ -17,6 +17,7 @@ from kargo_fleet.fleet.sections import DEFAULT_BRANCH
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.words import closest
 from kargo_fleet.unit import present_tags, promoted_files
+from kargo_fleet.unit.folders import linked_file_findings
 
 #: Words in the place of a stage that say that a file is for all stages, or for a program.
 _NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
@@ -29,6 +30,7 @@ def find(
     """Return the findings about the files that the promotions of a unit write: each must exist and hold what they write."""
     findings: list[Finding] = []
     held: list[present_tags.Held] = []
+    files: dict[str, str] = {}
     for stage in values["stages"]:
         promotion = pipeline.promotion_of(values, stage)
         own_branch = pipeline.branch_of(values, stage) != (fleet.git.get("branch") or DEFAULT_BRANCH)
@@ -39,6 +41,8 @@ def find(
             if update.kustomize:
                 findings += _kustomization(reader, update, stage, service)
                 continue
+            if not update.at:
+                files[stage] = update.path
             of_file, present = _file(reader, update, stage, service)
             findings += of_file + _present_values(update, present, service)
             held += [
@@ -47,6 +51,7 @@ def find(
                 if update.keys[key] == "tag"
             ]
     findings += present_tags.findings(values, held, service)
+    findings += linked_file_findings(fleet, reader, files, service, sparse=values["git"].get("sparse") is not False)
     return findings + _stageless(fleet, reader, values, layers, service)
 
 
