@@ -228,12 +228,16 @@ def test_the_chart_of_workloads_may_be_that_of_the_service() -> None:
     assert project["spec"]["sourceRepos"] == [REPO, "https://git.example.com/*.git"]
 
 
-def test_null_takes_a_default_away() -> None:
-    template = parsed(fleet_with(units={"retry": None}), {})["argocd/units.yaml"]["spec"]["template"]
-    assert "retry" not in template["spec"]["syncPolicy"]
-
-
 # --- fleet.yaml's section ---
+
+
+@pytest.mark.parametrize("key", [("units", "retry"), ("workloads", "stages", "prod*"), ("appProject", "roles")])
+def test_null_is_no_setting(key: tuple[str, ...]) -> None:
+    """docs/argocd.md says so: each setting has a value."""
+    section: Any = None
+    for part in reversed(key):
+        section = {part: section}
+    assert not Draft7Validator(ARGOCD_SCHEMA).is_valid(section)
 
 
 def test_schema_is_a_schema_in_both_dialects() -> None:

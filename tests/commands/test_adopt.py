@@ -145,3 +145,17 @@ def test_an_interrupted_run_leaves_whole_files_and_can_be_repeated(
     assert main(["-C", str(fleet), "adopt", "nginx"]) == 0
     assert "interval: 1h" in files[0].read_text()
     assert main(["-C", str(fleet), "check"]) == 0
+
+
+@pytest.mark.parametrize("text", ["stages: {dev: {branch: null}}\n", "commonLabels: {}\n", "# a remark\n"])
+def test_an_edit_that_means_nothing_makes_no_file(fleet: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (fleet / "services/nginx/kargo.yaml").unlink()
+    assert main(["-C", str(fleet), "generate"]) == 0
+    path = fleet / "values/nginx.yaml"
+    before = path.read_text()
+    path.write_text(before + text)
+    capsys.readouterr()
+    assert main(["-C", str(fleet), "adopt", "nginx"]) == 0
+    assert capsys.readouterr().out == "updated  values/nginx.yaml\n"
+    assert not (fleet / "services/nginx/kargo.yaml").exists()
+    assert path.read_text() == before

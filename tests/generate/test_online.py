@@ -70,6 +70,20 @@ def test_a_helm_repository(tree: Tree, run: Run, helm: Helm) -> None:
     assert log.read_text().startswith(f"pull kargo-service --repo https://charts.example.com --version {__version__}")
 
 
+@pytest.mark.parametrize(
+    ("section", "fix"),
+    [
+        (OCI, f"`helm pull oci://registry.example.com/org/kargo-service --version {__version__} --untar`"),
+        (HELM, f"`helm pull kargo-service --repo https://charts.example.com --version {__version__} --untar`"),
+    ],
+)
+def test_another_chart_is_pulled_as_helm_does(tree: Tree, run: Run, helm: Helm, section: str, fix: str) -> None:
+    tree({"charts": None, "fleet.yaml": FLEET + section})
+    run("generate")
+    helm(pulled("printf '# more\\nfullnameOverride: x\\n' >> values.yaml"))
+    assert [(code, found) for code, _, found in said(run)] == [("KF106", f"set chart.path to a copy of it: {fix}")]
+
+
 def test_a_registry_without_tls_is_asked_again(tree: Tree, run: Run, helm: Helm) -> None:
     tree({"charts": None, "fleet.yaml": FLEET + OCI})
     run("generate")
@@ -95,7 +109,14 @@ def test_a_registry_without_tls_is_asked_again(tree: Tree, run: Run, helm: Helm)
             "helm registry login registry.example.com",
         ),
         ("denied: requested access to the resource is denied", "KF603", "could not be checked", "helm registry login"),
-        ("dial tcp: lookup registry.example.com: no such host", "KF603", "no such host", "try again"),
+        (
+            "dial tcp: lookup registry.example.com: no such host",
+            "KF603",
+            "no such host",
+            "check that registry.example.com is right and can be reached from here, then try again",
+        ),
+        ("dial tcp 10.0.0.1:443: connect: connection refused", "KF603", "refused", "can be reached from here"),
+        ("tls: failed to verify certificate: x509: unknown authority", "KF603", "x509", "can be reached from here"),
     ],
 )
 def test_not_there_is_not_the_same_as_no_answer(

@@ -35,11 +35,14 @@ def adopted(inputs: Inputs, item: Output) -> tuple[list[Finding], dict[str, str]
     below = inherited(inputs, item.service)
     root, file = inputs.fleet.root, f"{inputs.fleet.folder_of(item.service)}/{SERVICE_FILE}"
     before = generated.read(root / file)
-    after = rewrite(_new_file(inputs.fleet, file) if before is None else before, difference(below, meaning), meaning)
-    unit = build(inputs, item.service, RepositoryReader(root, {file: after.encode()}))
+    own = difference(below, meaning)
+    files: dict[str, str] = {}
+    if own or before is not None:  # an edit that means nothing needs no kargo.yaml
+        files[file] = rewrite(_new_file(inputs.fleet, file) if before is None else before, own, meaning)
+    unit = build(inputs, item.service, RepositoryReader(root, {path: text.encode() for path, text in files.items()}))
     if unit.broken:  # the edit breaks a rule that spans keys: report it in the edited file
         return [_in_edited_file(finding, file, item) for finding in unit.findings], {}
-    return list(unit.findings), {file: after, item.path: values_text(unit.overlay, unit.sources)}
+    return list(unit.findings), {**files, item.path: values_text(unit.overlay, unit.sources)}
 
 
 def _in_edited_file(finding: Finding, file: str, item: Output) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,10 @@ _TIMEOUT = 60  # seconds
 #: What Helm, registries and Git print when the place answers, and does not have it.
 _ABSENT = re.compile(
     r"not found|\b404\b|manifest unknown|name unknown|couldn't find remote ref|not our ref", re.IGNORECASE
+)
+#: What they print when they know who asks, or do not, and give no answer.
+_REFUSED = re.compile(
+    r"\b40[13]\b|unauthorized|forbidden|denied|authenticat|credential|could not read (username|password)", re.IGNORECASE
 )
 _PLAIN = "server gave HTTP response to HTTPS client"
 
@@ -53,10 +58,10 @@ def _failed(fleet: Fleet, source: ChartSource, message: str) -> Finding:
         fix = "correct chart in fleet.yaml, or publish the chart there"
         return Finding(place, "KF602", f"Argo CD will not find the chart: {one_line(message)}", fix)
     host = source.repo_url.removeprefix("https://").removeprefix("http://").partition("/")[0]
-    login = (
-        f"log in with `helm registry login {host}`" if source.origin is Origin.OCI else "check credentials and network"
-    )
-    return _unknown(fleet, source, message, f"{login}, then try again")
+    fix = f"check that {host} is right and can be reached from here"
+    if _REFUSED.search(message):
+        fix = f"log in with `helm registry login {host}`" if source.origin is Origin.OCI else "check the credentials"
+    return _unknown(fleet, source, message, f"{fix}, then try again")
 
 
 def _unknown(fleet: Fleet, source: ChartSource, message: str, fix: str) -> Finding:
@@ -85,7 +90,7 @@ def _package(fleet: Fleet, source: ChartSource, chart: Chart, scratch: Path) -> 
         return
     if (found.defaults, found.schema) != (chart.defaults, chart.schema):
         message = f"{source} has other values than the chart that values are computed with"
-        fix = f"set chart.path to a copy of it: `helm pull {source.url} --version {source.version} --untar`"
+        fix = f"set chart.path to a copy of it: `{shlex.join(['helm', 'pull', *where, '--version', source.version, '--untar'])}`"
         yield Finding(place, "KF106", message, fix)
 
 
