@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import samples
+import yaml
 from bench.fleet import write
 
 from .binaries import ROOT, binary
@@ -121,12 +122,11 @@ class Platform:
             shutil.copytree(samples.FLEET / "services" / service, self.tree / "services" / service)
         if fleet:
             write(self.tree, fleet)
-        text = (self.tree / "fleet.yaml" if fleet else samples.FLEET / "fleet.yaml").read_text()
-        url = "https://git.example.com/platform/gitops.git" if fleet else "https://github.com/example/platform.git"
-        assert url in text
+        settings = yaml.safe_load((self.tree / "fleet.yaml" if fleet else samples.FLEET / "fleet.yaml").read_text())
+        settings["git"]["repoURL"] = self.url
         # Of this URL nobody can tell what serves it.
-        provider = "\nvalues:\n  promotion: {pullRequest: {provider: github}}\n"
-        self.write("fleet.yaml", text.replace(url, self.url).replace("\nvalues:\n", provider))
+        settings["values"].setdefault("promotion", {})["pullRequest"] = {"provider": "github"}
+        self.write("fleet.yaml", yaml.safe_dump(settings))
         self.generate()
         self.push("The platform")
 
