@@ -193,6 +193,7 @@ def test_every_key_of_values_yaml_is_in_the_schema_and_the_other_way_round() -> 
         "hard",
         "retry",
         "vars",
+        "warehouses",
     }
 
     def compare(schema: Mapping[str, Any], values: Mapping[str, Any], above: tuple[str, ...]) -> None:
@@ -225,7 +226,7 @@ def test_the_schema_is_closed_at_every_level() -> None:
 
 def test_every_key_of_a_stage_and_a_binding_is_in_the_readme() -> None:
     readme = (CHART / "README.md").read_text()
-    for name in ("stage", "binding"):
+    for name in ("stage", "binding", "furtherWarehouse", "requestedFreight"):
         for key in SCHEMA["definitions"][name]["properties"]:
             assert f"`{key}`" in readme, key
 
@@ -248,8 +249,13 @@ def test_a_default_that_is_written_out_changes_nothing(tmp_path: Path) -> None:
     for written in (False, True):
         stage = defaults(definitions["stage"]["properties"]) if written else {}
         further = [
-            {kind: {"repoURL": url[kind], **(defaults(node["properties"]) if written else {})}}
-            for kind, node in subscriptions.items()
+            {
+                kind: {
+                    "repoURL": url[kind],
+                    **(defaults(definitions[f"{kind}Subscription"]["properties"]) if written else {}),
+                }
+            }
+            for kind in subscriptions
             if kind != "name"
         ]
         file = tmp_path / f"{written}.yaml"

@@ -21,6 +21,7 @@ from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.findings import CODES
 from kargo_fleet.fleet.chart import read_chart
 from kargo_fleet.fleet.merge import merge
+from kargo_fleet.fleet.pipeline import pipeline_of
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.unit import promoted_files, rules
 from product import TOP, is_ours, may_be_gone
@@ -125,7 +126,7 @@ def test_yaml_examples_are_valid(block: Block) -> None:
             "git": {"repoURL": "https://github.com/example/gitops.git"},
         }
         values = merge(merge(read_chart(ROOT, None).defaults, identity), data)
-        assert [problem.message for problem in rules.problems(values)] == []
+        assert [problem.message for problem in rules.problems(pipeline_of(values))] == []
 
 
 def test_the_example_of_the_layers(tmp_path: Path) -> None:

@@ -406,10 +406,10 @@ CASES = [
     ),
     Case(
         "KF309",
-        fleet("values: {git: {branch: 'env/<stage>'}}\n"),
-        "fleet.yaml:3:24",
-        "values.git.branch: <stage> is not replaced here",
-        "write the value itself",
+        fleet("values: {shard: 'shard-<stage>'}\n"),
+        "fleet.yaml:3:17",
+        "values.shard: <stage> is not replaced here; <service> is",
+        "remove it, or write the value itself",
         service="",
     ),
     Case(
@@ -706,10 +706,10 @@ CASES = [
     ),
     Case(
         "KFW309",
-        fleet("values: {commonAnnotations: {a: '<service>'}}\n"),
+        fleet("values: {commonAnnotations: {a: '<service>x</service>'}}\n"),
         "fleet.yaml:3:33",
-        "values.commonAnnotations.a: <service> is not replaced here",
-        "write the value itself",
+        "values.commonAnnotations.a: <service> is replaced, although it looks like a tag of XML or HTML",
+        r"write \<service> to keep it",
         service="",
     ),
     Case(

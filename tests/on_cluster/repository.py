@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-import samples
 import yaml
+
+import samples
 from bench.fleet import write
 
 from .binaries import ROOT, binary

@@ -92,7 +92,7 @@ def test_every_registry_makes_images(registry: str) -> None:
 def test_the_chart_has_the_same_grammar() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     own = schema["properties"]["image"]["properties"]["repoURL"]
-    further = schema["definitions"]["subscription"]["properties"]["image"]["properties"]["repoURL"]
+    further = schema["definitions"]["imageSubscription"]["properties"]["repoURL"]
     assert (own["pattern"], further["pattern"]) == (f"^({IMAGE})?$", f"^{IMAGE}$")
 
 
@@ -139,7 +139,7 @@ def test_kargo_refuses_what_is_refused_for_it() -> None:
     [
         ("nginx:1.0", "image repositories have no tag", "nginx"),
         ("localhost:5000/Nginx:1.0", "image repositories have no tag", "localhost:5000/nginx"),
-        ("ghcr.io/org/<service>", "placeholders are not replaced here", ""),
+        ("ghcr.io/org/<team>", "only <service> is replaced here", ""),
         ("ghcr.io/org/", "image repositories have no empty parts", "ghcr.io/org"),
     ],
 )

@@ -106,5 +106,5 @@ def test_a_step_inside_it(path: str) -> None:
 
 def test_placeholders_in_further_folders() -> None:
     assert outside("./src/clusters/nginx/dev/x", "git: {sparse: ['clusters/<service>/<stage>']}") == [
-        "set git.sparse: [clusters/<service>/<stage>, clusters/nginx/dev], or false for the whole repository"
+        "set git.sparse: [clusters/nginx/staging, clusters/nginx/dev], or false for the whole repository"
     ]  # of the stages staging and prod

@@ -15,9 +15,9 @@ from kargo_fleet.unit.promoted_files import Present
 
 def said(tags: dict[str, str], **image: Any) -> list[tuple[str, str, str]]:
     """Return place, message and fix of each warning about the tags of stages."""
-    values = {"image": {"constraint": "^1.0.0", **image}}
-    held = [Held(stage, f"values-{stage}.yaml", Present(tag, Position(2, 8))) for stage, tag in tags.items()]
-    found = present_tags.findings(values, held, "nginx")
+    takers = (taker_of({"constraint": "^1.0.0", **image}),)
+    held = [Held(stage, f"values-{stage}.yaml", Present(tag, Position(2, 8)), takers) for stage, tag in tags.items()]
+    found = present_tags.findings(held, "nginx")
     assert all(finding.code == "KFW402" for finding in found)
     return [(str(finding.place), finding.message, finding.fix) for finding in found]
 

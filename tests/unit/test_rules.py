@@ -12,7 +12,7 @@ import pytest
 from helm import CHART, template
 from kargo_fleet.fleet.chart import Chart, read_chart
 from kargo_fleet.fleet.merge import merge
-from kargo_fleet.fleet.pipeline import pipeline_order
+from kargo_fleet.fleet.pipeline import pipeline_of, pipeline_order
 from kargo_fleet.text import yaml_writer
 from kargo_fleet.unit import rules
 
@@ -235,7 +235,7 @@ def said_by_chart(values: dict[str, Any], tmp_path: Path) -> list[str]:
 def said_by_tool(values: dict[str, Any], chart: Chart) -> list[str]:
     merged = merge(chart.defaults, values)
     assert chart.validator.problems(merged) == []
-    return [problem.message for problem in rules.problems(merged)]
+    return [problem.message for problem in rules.problems(pipeline_of(merged))]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -281,7 +281,7 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_every_problem_has_a_fix(case: dict[str, Any], chart: Chart) -> None:
-    problems = rules.problems(merge(chart.defaults, _over(MINIMAL, case)))
+    problems = rules.problems(pipeline_of(merge(chart.defaults, _over(MINIMAL, case))))
     completed = r"is not a stage of this service|^(image|git)\.repoURL: is required"  # by unit/build.py
     assert [problem for problem in problems if not (problem.fix or re.search(completed, problem.message))] == []
 

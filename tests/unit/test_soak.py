@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kargo_fleet.findings import Problem
+from kargo_fleet.fleet.pipeline import pipeline_of
 from kargo_fleet.unit import soak
 
 REGIONS: dict[str, Any] = {
@@ -15,8 +17,13 @@ REGIONS: dict[str, Any] = {
 }
 
 
+def problems(stages: dict[str, Any], **values: Any) -> list[Problem]:
+    unit = {"service": {"name": "nginx"}, "image": {"repoURL": "nginx"}, "stages": stages, **values}
+    return list(soak.problems(pipeline_of(unit)))
+
+
 def test_freight_that_soaked_elsewhere_is_never_available() -> None:
-    (problem,) = soak.problems(REGIONS)
+    (problem,) = problems(REGIONS)
     assert problem.code == "KFW319"
     assert "in us and eu alone; dev counts, too, so that all is never promoted automatically" in problem.message
     assert "let a verification of us and eu take 1m" in problem.fix
@@ -25,12 +32,12 @@ def test_freight_that_soaked_elsewhere_is_never_available() -> None:
 def test_freight_that_soaked_nowhere_else_is() -> None:
     stages = {name: stage for name, stage in REGIONS.items() if name != "dev"}
     stages |= {"us": {}, "eu": {}}
-    assert list(soak.problems(stages)) == []
-    assert list(soak.problems(REGIONS | {"all": {**REGIONS["all"], "availabilityStrategy": "OneOf"}})) == []
-    assert list(soak.problems(REGIONS | {"all": {**REGIONS["all"], "requiredSoakTime": None}})) == []
+    assert (problems(stages)) == []
+    assert (problems(REGIONS | {"all": {**REGIONS["all"], "availabilityStrategy": "OneOf"}})) == []
+    assert (problems(REGIONS | {"all": {**REGIONS["all"], "requiredSoakTime": None}})) == []
 
 
 def test_a_single_upstream_stage() -> None:
     stages = {"dev": {}, "staging": {"upstream": ["dev"]}, "prod": REGIONS["all"] | {"upstream": ["staging"]}}
-    (problem,) = soak.problems(stages)
+    (problem,) = problems(stages)
     assert (problem.code, problem.fix) == ("KFW319", "remove availabilityStrategy")

@@ -10,6 +10,7 @@ from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.chart import read_chart
 from kargo_fleet.fleet.layers import Layer
 from kargo_fleet.fleet.merge import merge
+from kargo_fleet.fleet.pipeline import pipeline_of
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.unit import warnings
 
@@ -19,13 +20,13 @@ FOLDER = Place("services/nginx")
 
 def find(*texts: str) -> list[Finding]:
     """Return the warnings for layers from weak to strong: the last is the service's own, the others fleet.yaml's."""
-    values = merge(DEFAULTS, {"git": {"repoURL": "https://example.com/a/b"}})
+    values = merge(DEFAULTS, {"service": {"name": "nginx"}, "git": {"repoURL": "https://example.com/a/b"}})
     layers = []
     for index, text in enumerate(texts, 1):
         file = "services/nginx/kargo.yaml" if index == len(texts) else "fleet.yaml"
         layers.append(Layer(file, (), yaml_reader.parse(text), text))
         values = merge(values, layers[-1].values)
-    return warnings.find(values, layers, FOLDER, "nginx")
+    return warnings.find(pipeline_of(values), layers, FOLDER, "nginx")
 
 
 def codes(*texts: str) -> list[str]:
@@ -225,7 +226,7 @@ def test_whose_warning_it_is() -> None:
     """The service's own file or folder: the service's. Otherwise it is one warning for all of them, and named so."""
     own = Place("services/nginx/kargo.yaml", 1, 1)
     layers = [Layer("fleet.yaml", (), {"warehouse": {"interval": "1m"}}, "warehouse: {interval: 1m}")]
-    values = merge(DEFAULTS, layers[0].values)
+    values = pipeline_of(merge(DEFAULTS, layers[0].values))
     (shared,) = warnings.find(values, layers, own, "nginx")
     assert (shared.place.file, shared.service) == ("fleet.yaml", "")
     (unknown,) = warnings.find(values, [], own, "nginx")

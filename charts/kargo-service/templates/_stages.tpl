@@ -1,59 +1,85 @@
 {{/*
-The stages of the pipeline without those that a layer took out with null. Takes the root context. Returns JSON, a map.
+The stages of the pipeline, by name, without those that a layer took out with null. Takes the root context, in which
+.Values.unit.warehouses is set. Returns JSON, a map of maps: what a stage was given, with <stage> replaced, and
+
+  name         its name
+  promotion    `promotion` with the stage's own over it, and the path of the values file
+  git          `git` with the stage's own over it, and its branch
+  shard        its own, or that of the unit
+  controlFlow  whether it only passes Freight on; an empty list of steps instead of the default ones means that, too
+  freight      what it takes, see kargo-service.freight
+  imageFrom, chartFrom, commitFrom   the expression for the image, the chart or the commit that it is promoted with; not set
+               where its Warehouses do not have one
+  isDigest     whether that image has a mutable tag
 */}}
 {{- define "kargo-service.stages" -}}
+{{- $service := include "kargo-service.name" . -}}
 {{- $stages := dict -}}
-{{- range $name, $stage := .Values.stages }}{{ if not (kindIs "invalid" $stage) }}{{ $_ := set $stages $name $stage }}{{ end }}{{ end -}}
+{{- range $name, $given := .Values.stages -}}
+{{- if not (kindIs "invalid" $given) -}}
+  {{- $promotion := deepCopy ($.Values.promotion | default dict) -}}
+  {{- with $given.promotion }}{{ $promotion = mergeOverwrite $promotion (deepCopy .) }}{{ end -}}
+  {{- $git := deepCopy ($.Values.git | default dict) -}}
+  {{- with $given.git }}{{ $git = mergeOverwrite $git (deepCopy .) }}{{ end -}}
+  {{- $_ := set $git "branch" ($given.branch | default $git.branch | default "main") -}}
+  {{- $_ := set $promotion "path" ($promotion.path | default (printf "services/%s/values-<stage>.yaml" $service)) -}}
+  {{- $stage := merge (dict "name" $name "promotion" $promotion "git" $git "shard" ($given.shard | default $.Values.shard)) $given -}}
+  {{- $replace := ($promotion.steps).replace -}}
+  {{- if and (kindIs "slice" $replace) (not $replace) (not ($promotion.task).name) }}{{ $_ := set $stage "controlFlow" true }}{{ end -}}
+  {{- $_ := set $stages $name (include "kargo-service.filled" (dict "value" $stage "word" "stage" "with" $name) | fromJson) -}}
+{{- end -}}
+{{- end -}}
+{{- $warehouses := .Values.unit.warehouses -}}
+{{- range $name, $freight := include "kargo-service.freight" (dict "warehouses" $warehouses "stages" $stages) | fromJson -}}
+  {{- $stage := get $stages $name -}}
+  {{- $_ := set $stage "freight" $freight -}}
+  {{- include "kargo-service.sources" (dict "root" $ "stage" $stage) -}}
+{{- end -}}
 {{- toJson $stages -}}
 {{- end -}}
 
 {{/*
-How one stage is promoted: `promotion` with the stage's own `promotion` over it, and whether it is a control flow stage, which
-only passes Freight on: an empty list of steps instead of the default ones means that, too. Takes a dict: root, stage. Returns
-JSON, a map.
+Adds to a stage the expressions for what it is promoted with. Where two Warehouses have the image, it is that of the Freight that
+is promoted. Takes a dict: root, stage; returns nothing.
 */}}
-{{- define "kargo-service.promotion" -}}
-{{- $stage := get .root.Values.stages .stage | default dict -}}
-{{- $promotion := deepCopy (.root.Values.promotion | default dict) -}}
-{{- with $stage.promotion }}{{ $promotion = mergeOverwrite $promotion (deepCopy .) }}{{ end -}}
-{{- $replace := ($promotion.steps).replace -}}
-{{- if or $stage.controlFlow (and (kindIs "slice" $replace) (not $replace) (not ($promotion.task).name)) }}{{ $_ := set $promotion "controlFlow" true }}{{ end -}}
-{{- toJson $promotion -}}
+{{- define "kargo-service.sources" -}}
+{{- $stage := .stage -}}
+{{- $own := (.root.Values.image).repoURL | default "" -}}
+{{- $images := dict -}}
+{{- $charts := dict -}}
+{{- $commits := dict -}}
+{{- range $stage.freight -}}
+{{- $key := .key -}}
+{{- range (get $.root.Values.unit.warehouses $key).all -}}
+  {{- with .subscription.image -}}
+    {{- if eq (.repoURL | default "") $own -}}
+      {{- $_ := set $images $key true -}}
+      {{- if eq .imageSelectionStrategy "Digest" }}{{ $_ := set $stage "isDigest" true }}{{ end -}}
+    {{- end -}}
+  {{- end -}}
+  {{- with .subscription.chart }}{{ $_ := set $charts (printf `chartFrom(%s%s)` (quote .repoURL) (ternary (printf `, %s` (quote .name)) "" (not (empty .name)))) true }}{{ end -}}
+  {{- with .subscription.git }}{{ $_ := set $commits (printf `commitFrom(%s)` (quote .repoURL)) true }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- if eq (len $images) 1 }}{{ $_ := set $stage "imageFrom" "imageFrom(vars.imageRepoURL)" }}{{ end -}}
+{{- if gt (len $images) 1 }}{{ $_ := set $stage "imageFrom" "imageFrom(vars.imageRepoURL, warehouse(ctx.targetFreight.origin.name))" }}{{ end -}}
+{{- if eq (len $charts) 1 }}{{ $_ := set $stage "chartFrom" (keys $charts | first) }}{{ end -}}
+{{- if eq (len $commits) 1 }}{{ $_ := set $stage "commitFrom" (keys $commits | first) }}{{ end -}}
 {{- end -}}
 
 {{/*
-The branch that one stage is promoted on. Takes a dict: root, stage.
-*/}}
-{{- define "kargo-service.branch" -}}
-{{- (get .root.Values.stages .stage | default dict).branch | default (.root.Values.git).branch | default "main" -}}
-{{- end -}}
-
-{{/*
-The values file that one stage's promotions write. Takes a dict: root, stage, promotion (the merged one).
-*/}}
-{{- define "kargo-service.path" -}}
-{{- $text := .promotion.path | default "services/<service>/values-<stage>.yaml" -}}
-{{- include "kargo-service.expand" (dict "root" .root "stage" .stage "text" $text) -}}
-{{- end -}}
-
-{{/*
-What one stage's promotions write beside its values file: promotion.updates without those that a layer took out with null. Takes
-a dict: root, stage, promotion (the merged one). Returns JSON, a map by name; each has kind, folder and the keys that it was
-given, with <service> and <stage> filled in.
+What a stage's promotions write beside its values file: promotion.updates without those that a layer took out with null. Takes
+the stage. Returns JSON, a map by name; each has kind, path, folder and the keys that it was given.
 */}}
 {{- define "kargo-service.updates" -}}
-{{- $context := . -}}
+{{- $stage := . -}}
 {{- $updates := dict -}}
 {{- range $name, $given := .promotion.updates -}}
 {{- range $kind, $update := $given -}}
 {{- if kindIs "map" $update -}}
-  {{- $path := include "kargo-service.expand" (dict "root" $context.root "stage" $context.stage "text" ($update.path | default $context.promotion.path | default "services/<service>/values-<stage>.yaml")) -}}
+  {{- $path := $update.path | default $stage.promotion.path -}}
   {{- $folder := ternary $path (dir $path) (eq $kind "kustomize") -}}
-  {{- $filled := merge (dict "kind" $kind "path" $path "folder" $folder) $update -}}
-  {{- range $key := list "name" "newName" -}}
-    {{- with get $update $key }}{{ $_ := set $filled $key (include "kargo-service.expand" (dict "root" $context.root "stage" $context.stage "text" .)) }}{{ end -}}
-  {{- end -}}
-  {{- $_ := set $updates $name $filled -}}
+  {{- $_ := set $updates $name (merge (dict "kind" $kind "path" $path "folder" $folder) $update) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -61,17 +87,24 @@ given, with <service> and <stage> filled in.
 {{- end -}}
 
 {{/*
-Whether a stage's promotions write its values file. Takes the stage's merged promotion. Returns "true" or nothing.
+The key of the values file that gets the image's tag. Takes the stage. Returns nothing when there is none.
 */}}
-{{- define "kargo-service.writesValuesFile" -}}
-{{- if or .tagKey (not (hasKey . "tagKey")) .digestKey }}true{{ end -}}
+{{- define "kargo-service.tagKey" -}}
+{{- if .imageFrom }}{{ ternary .promotion.tagKey "image.tag" (hasKey .promotion "tagKey") }}{{ end -}}
 {{- end -}}
 
 {{/*
-Whether a stage runs the default steps. Takes the stage's merged promotion. Returns "true" or nothing.
+Whether a stage's promotions write its values file. Takes the stage. Returns "true" or nothing.
+*/}}
+{{- define "kargo-service.writesValuesFile" -}}
+{{- if or (include "kargo-service.tagKey" .) (and .imageFrom .promotion.digestKey) }}true{{ end -}}
+{{- end -}}
+
+{{/*
+Whether a stage runs the default steps. Takes the stage. Returns "true" or nothing.
 */}}
 {{- define "kargo-service.hasDefaultSteps" -}}
-{{- if not (or (.steps).replace (.task).name .controlFlow) }}true{{ end -}}
+{{- if not (or (.promotion.steps).replace (.promotion.task).name .controlFlow) }}true{{ end -}}
 {{- end -}}
 
 {{/*

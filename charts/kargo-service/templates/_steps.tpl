@@ -45,35 +45,37 @@ errorThreshold: {{ . }}
 {{- end -}}
 
 {{/*
-The name of the image's version for people: its tag, for a mutable tag with the digest. Takes the root context.
+The name of the version for people: the image's tag, for a mutable tag with the digest; without an image the version of the chart,
+or the commit. Takes a stage.
 */}}
 {{- define "kargo-service.version" -}}
-{{- `${{ imageFrom(vars.imageRepoURL).Tag }}` -}}
-{{- if eq ((.Values.image).imageSelectionStrategy | default "SemVer") "Digest" -}}
-{{- `@${{ imageFrom(vars.imageRepoURL).Digest }}` -}}
+{{- if .imageFrom -}}
+{{- printf `${{ %s.Tag }}` .imageFrom -}}{{ if .isDigest }}{{ printf `@${{ %s.Digest }}` .imageFrom }}{{ end -}}
+{{- else if .chartFrom -}}
+{{- printf `${{ %s.Version }}` .chartFrom -}}
+{{- else if .commitFrom -}}
+{{- printf `${{ %s.ID }}` .commitFrom -}}
+{{- else -}}
+{{- `${{ ctx.targetFreight.name }}` -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
-A commit message or title with <service>, <stage> and <version> filled in by Kargo. Takes a dict: root, text. A string that is
-one of the three and nothing else goes through quote(), as it may look like a number.
+A commit message or title with <version> filled in by Kargo. Takes a dict: stage, text. A string that is this and nothing else
+goes through quote(), as it may look like a number.
 */}}
 {{- define "kargo-service.message" -}}
-{{- $version := include "kargo-service.version" .root -}}
-{{- if eq .text "<service>" -}}
-  {{- `${{ quote(vars.service) }}` -}}
-{{- else if eq .text "<stage>" -}}
-  {{- `${{ quote(ctx.stage) }}` -}}
-{{- else if and (eq .text "<version>") (not (contains "@" $version)) -}}
-  {{- `${{ quote(imageFrom(vars.imageRepoURL).Tag) }}` -}}
+{{- $version := include "kargo-service.version" .stage -}}
+{{- if and (eq .text "<version>") (not (contains "@" $version)) -}}
+  {{- $version | replace `${{ ` `${{ quote(` | replace ` }}` `) }}` -}}
 {{- else -}}
-  {{- .text | replace "<service>" `${{ vars.service }}` | replace "<stage>" `${{ ctx.stage }}` | replace "<version>" $version -}}
+  {{- .text | replace "<version>" $version -}}
 {{- end -}}
 {{- end -}}
 
 {{/*
 The message of the commits, with the trailers that make a history of many services readable by machines. They join the trailers
-that the text ends with, if it does. (Kargo leaves the actor empty when it promotes by itself.) Takes a dict: root, text.
+that the text ends with, if it does. (Kargo leaves the actor empty when it promotes by itself.) Takes a dict: stage, text.
 */}}
 {{- define "kargo-service.commitMessage" -}}
 {{- $text := include "kargo-service.message" . | trim -}}
@@ -85,20 +87,20 @@ Kargo-{{ . }}
 {{- end -}}
 
 {{/*
-The variables of a stage's promotions. Takes a dict: root, stage, promotion. Returns lines of YAML, a list.
+The variables of a stage's promotions. Takes a dict: root, stage. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.promotionVars" -}}
-{{- $path := include "kargo-service.path" . -}}
+{{- $service := include "kargo-service.name" .root -}}
+{{- $path := .stage.promotion.path -}}
 {{- $vars := list
-      (list "service" (include "kargo-service.name" .root))
-      (list "imageRepoURL" (.root.Values.image).repoURL)
-      (list "gitRepoURL" (.root.Values.git).repoURL)
-      (list "branch" (include "kargo-service.branch" .))
+      (list "service" $service)
+      (list "imageRepoURL" (ternary (.root.Values.image).repoURL "" (not (empty .stage.imageFrom))))
+      (list "gitRepoURL" .stage.git.repoURL)
+      (list "branch" .stage.git.branch)
       (list "path" $path)
       (list "folder" (dir $path)) -}}
-{{- if (.promotion.argocdUpdate).enabled -}}
-  {{- $name := include "kargo-service.expand" (dict "root" .root "stage" .stage "text" (.promotion.argocdUpdate.name | default "<service>-<stage>")) -}}
-  {{- $vars = append $vars (list "application" $name) -}}
+{{- if (.stage.promotion.argocdUpdate).enabled -}}
+  {{- $vars = append $vars (list "application" (include "kargo-service.application" .)) -}}
 {{- end -}}
 {{- range $vars }}
 {{- if index . 1 }}
@@ -109,19 +111,27 @@ The variables of a stage's promotions. Takes a dict: root, stage, promotion. Ret
 {{- end -}}
 
 {{/*
-All steps of a stage. Takes a dict: root, stage, promotion. Returns lines of YAML, a list.
+The name of the Application that a stage's promotions sync. Takes a dict: root, stage.
+*/}}
+{{- define "kargo-service.application" -}}
+{{- .stage.promotion.argocdUpdate.name | default (printf "%s-%s" (include "kargo-service.name" .root) .stage.name) -}}
+{{- end -}}
+
+{{/*
+All steps of a stage. Takes a dict: root, stage. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.steps" -}}
-{{- $steps := .promotion.steps | default dict -}}
+{{- $promotion := .stage.promotion -}}
+{{- $steps := $promotion.steps | default dict -}}
 {{- if $steps.replace }}
 {{- include "kargo-service.userSteps" $steps.replace }}
 {{- else }}
 {{- include "kargo-service.userSteps" $steps.before }}
-{{- if (.promotion.task).name }}
+{{- if ($promotion.task).name }}
 - task:
-    name: {{ toYaml .promotion.task.name }}
-    kind: {{ .promotion.task.kind | default "PromotionTask" }}
-  {{- with include "kargo-service.vars" .promotion.task.vars | trim }}
+    name: {{ toYaml $promotion.task.name }}
+    kind: {{ $promotion.task.kind | default "PromotionTask" }}
+  {{- with include "kargo-service.vars" $promotion.task.vars | trim }}
   vars:
     {{- . | nindent 4 }}
   {{- end }}
@@ -134,14 +144,16 @@ All steps of a stage. Takes a dict: root, stage, promotion. Returns lines of YAM
 
 {{/*
 The default steps: clone, write the version into the values file, commit, push or open a pull request, sync the
-Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list.
+Application. Takes a dict: root, stage. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.defaultSteps" -}}
-{{- $git := .root.Values.git | default dict -}}
-{{- $retry := .promotion.retry | default dict -}}
-{{- $pullRequest := .promotion.pullRequest | default dict -}}
-{{- $updates := include "kargo-service.updates" . | fromJson -}}
-{{- $message := .promotion.message | default "<service>: promote <stage> to <version>" }}
+{{- $stage := .stage -}}
+{{- $promotion := $stage.promotion -}}
+{{- $git := $stage.git -}}
+{{- $retry := $promotion.retry | default dict -}}
+{{- $pullRequest := $promotion.pullRequest | default dict -}}
+{{- $updates := include "kargo-service.updates" $stage | fromJson -}}
+{{- $message := $promotion.message | default (printf "%s: promote %s to <version>" (include "kargo-service.name" .root) $stage.name) }}
 - uses: git-clone
   {{- with include "kargo-service.retry" (get $retry "git-clone") | trim }}
   retry:
@@ -166,24 +178,19 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
     checkout:
       - branch: {{ `${{ quote(vars.branch) }}` }}
         path: ./src
-        {{- $own := ternary (list (include "kargo-service.path" . | dir)) list (not (empty (include "kargo-service.writesValuesFile" .promotion))) }}
-        {{- $others := list }}
-        {{- range $updates }}{{ $others = append $others .folder }}{{ end }}
-        {{- if not (or $own $others) }}{{ $own = list (include "kargo-service.path" . | dir) }}{{ end }}
-        {{- if kindIs "slice" $git.sparse }}
-        {{- range $git.sparse }}{{ $others = append $others (include "kargo-service.expand" (dict "root" $.root "stage" $.stage "text" .)) }}{{ end }}
-        {{- end }}
-        {{- if and (or $git.sparse (not (kindIs "bool" $git.sparse))) (not (has "." (concat $own $others))) }}
+        {{- $folders := list }}
+        {{- if include "kargo-service.writesValuesFile" $stage }}{{ $folders = list (dir $promotion.path) }}{{ end }}
+        {{- range $updates }}{{ $folders = append $folders .folder }}{{ end }}
+        {{- if not $folders }}{{ $folders = list (dir $promotion.path) }}{{ end }}
+        {{- if kindIs "slice" $git.sparse }}{{ $folders = concat $folders $git.sparse }}{{ end }}
+        {{- if and (or $git.sparse (not (kindIs "bool" $git.sparse))) (not (has "." $folders)) }}
         sparse:
-          {{- if $own }}
-          - {{ `${{ quote(vars.folder) }}` }}
-          {{- end }}
-          {{- range without (uniq $others) (first $own | default "") }}
-          - {{ . | quote }}
+          {{- range uniq $folders }}
+          - {{ ternary `${{ quote(vars.folder) }}` (quote .) (eq . (dir $promotion.path)) }}
           {{- end }}
         {{- end }}
 {{- /* Without a key, updates and steps before the commit write the files. */}}
-{{- if include "kargo-service.writesValuesFile" .promotion }}
+{{- if include "kargo-service.writesValuesFile" $stage }}
 - uses: yaml-update
   as: update
   {{- with include "kargo-service.retry" (get $retry "yaml-update") | trim }}
@@ -193,19 +200,19 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
   config:
     path: {{ `./src/${{ vars.path }}` }}
     updates:
-      {{- if or .promotion.tagKey (not (hasKey .promotion "tagKey")) }}
-      - key: {{ .promotion.tagKey | default "image.tag" | quote }}
-        value: {{ `${{ quote(imageFrom(vars.imageRepoURL).Tag) }}` }}
-      {{- end }}
-      {{- with .promotion.digestKey }}
+      {{- with include "kargo-service.tagKey" $stage }}
       - key: {{ . | quote }}
-        value: {{ `${{ quote(imageFrom(vars.imageRepoURL).Digest) }}` }}
+        value: {{ include "kargo-service.written" (dict "stage" $stage "what" "tag") }}
+      {{- end }}
+      {{- with $promotion.digestKey }}
+      - key: {{ . | quote }}
+        value: {{ include "kargo-service.written" (dict "stage" $stage "what" "digest") }}
       {{- end }}
 {{- end }}
 {{- range $name, $update := $updates }}
-{{- include "kargo-service.updateStep" (dict "root" $.root "name" $name "update" $update "retry" $retry) }}
+{{- include "kargo-service.updateStep" (dict "root" $.root "stage" $stage "name" $name "update" $update "retry" $retry) }}
 {{- end }}
-{{- include "kargo-service.userSteps" (.promotion.steps).beforeCommit }}
+{{- include "kargo-service.userSteps" ($promotion.steps).beforeCommit }}
 - uses: git-commit
   as: commit
   {{- with include "kargo-service.retry" (get $retry "git-commit") | trim }}
@@ -214,7 +221,7 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
   {{- end }}
   config:
     path: ./src
-    message: {{ include "kargo-service.commitMessage" (dict "root" .root "text" $message) | quote }}
+    message: {{ include "kargo-service.commitMessage" (dict "stage" $stage "text" $message) | quote }}
 - uses: git-push
   as: push
   {{- /* Skipped without a commit: a pull request needs a branch with changes. */}}
@@ -233,13 +240,13 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
     {{- with $pullRequest.provider }}
     provider: {{ . }}
     {{- end }}
-    {{- with .promotion.maxAttempts }}
+    {{- with $promotion.maxAttempts }}
     maxAttempts: {{ . }}
     {{- end }}
 {{- if $pullRequest.enabled }}
-{{- include "kargo-service.pullRequestSteps" . }}
+{{- include "kargo-service.pullRequestSteps" $stage }}
 {{- end }}
-{{- if (.promotion.argocdUpdate).enabled }}
+{{- if ($promotion.argocdUpdate).enabled }}
 - uses: argocd-update
   {{- with include "kargo-service.retry" (get $retry "argocd-update") | trim }}
   retry:
@@ -249,14 +256,14 @@ Application. Takes a dict: root, stage, promotion. Returns lines of YAML, a list
     apps:
       {{- /* No desiredRevision: other services commit to the same branch, so the Application soon runs a later commit. */}}
       - name: {{ `${{ quote(vars.application) }}` }}
-        {{- with .promotion.argocdUpdate.namespace }}
+        {{- with $promotion.argocdUpdate.namespace }}
         namespace: {{ toYaml . }}
         {{- end }}
 {{- end }}
 {{- end -}}
 
 {{/*
-The step of one of promotion.updates. Takes a dict: root, name, update, retry. Returns lines of YAML, a list.
+The step of one of promotion.updates. Takes a dict: root, stage, name, update, retry. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.updateStep" -}}
 {{- $step := get (dict "yaml" "yaml-update" "kustomize" "kustomize-set-image") .update.kind }}
@@ -273,7 +280,7 @@ The step of one of promotion.updates. Takes a dict: root, name, update, retry. R
       {{- range $key, $value := .update.keys }}
       {{- if $value }}
       - key: {{ $key | quote }}
-        value: {{ include "kargo-service.written" $value }}
+        value: {{ include "kargo-service.written" (dict "stage" $.stage "what" $value) }}
       {{- end }}
       {{- end }}
     {{- else }}
@@ -284,27 +291,30 @@ The step of one of promotion.updates. Takes a dict: root, name, update, retry. R
         {{ $key }}: {{ . | quote }}
         {{- end }}
         {{- end }}
-        {{- $is := ternary "digest" "tag" (eq ((.root.Values.image).imageSelectionStrategy | default "SemVer") "Digest") }}
-        {{ $is }}: {{ include "kargo-service.written" $is }}
+        {{- $is := ternary "digest" "tag" (not (empty .stage.isDigest)) }}
+        {{ $is }}: {{ include "kargo-service.written" (dict "stage" .stage "what" $is) }}
     {{- end }}
 {{- end -}}
 
 {{/*
-What is written for a word of promotion.updates, or for a Kargo expression, which is written as it is. Takes a string. Returns a
-YAML scalar.
+What is written for a word of promotion.updates, or for a Kargo expression, which is written as it is. Takes a dict: stage, what.
+Returns a YAML scalar.
 */}}
 {{- define "kargo-service.written" -}}
+{{- $image := .stage.imageFrom -}}
 {{- $words := dict
-      "tag" `${{ quote(imageFrom(vars.imageRepoURL).Tag) }}`
-      "digest" `${{ quote(imageFrom(vars.imageRepoURL).Digest) }}`
-      "image" `${{ vars.imageRepoURL }}:${{ imageFrom(vars.imageRepoURL).Tag }}`
-      "imageDigest" `${{ vars.imageRepoURL }}@${{ imageFrom(vars.imageRepoURL).Digest }}` -}}
-{{- with get $words . }}{{ . }}{{ else }}{{ . | quote }}{{ end -}}
+      "tag" (printf `${{ quote(%s.Tag) }}` $image)
+      "digest" (printf `${{ quote(%s.Digest) }}` $image)
+      "image" (printf `${{ vars.imageRepoURL }}:${{ %s.Tag }}` $image)
+      "imageDigest" (printf `${{ vars.imageRepoURL }}@${{ %s.Digest }}` $image)
+      "chartVersion" (printf `${{ quote(%s.Version) }}` .stage.chartFrom)
+      "commitID" (printf `${{ quote(%s.ID) }}` .stage.commitFrom) -}}
+{{- $written := get $words .what | default .what -}}
+{{- if or (contains `"` $written) (not (hasKey $words .what)) }}{{ $written | quote }}{{ else }}{{ $written }}{{ end -}}
 {{- end -}}
 
 {{/*
-The steps that turn a pushed branch into a merged pull request. Takes a dict: root, stage, promotion. Returns lines of YAML,
-a list.
+The steps that turn a pushed branch into a merged pull request. Takes the stage. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.pullRequestSteps" -}}
 {{- $retry := .promotion.retry | default dict -}}
@@ -324,7 +334,7 @@ a list.
     sourceBranch: {{ `${{ outputs.push.branch }}` }}
     targetBranch: {{ `${{ quote(vars.branch) }}` }}
     {{- with $pullRequest.title }}
-    title: {{ include "kargo-service.message" (dict "root" $.root "text" .) | quote }}
+    title: {{ include "kargo-service.message" (dict "stage" $ "text" .) | quote }}
     {{- end }}
     {{- with $pullRequest.labels }}
     labels:
@@ -355,14 +365,14 @@ a list.
 {{- end -}}
 
 {{/*
-How a pull request step reaches the Git provider. Takes a dict: root, promotion. Returns lines of YAML, a map; nothing when
+How a pull request step reaches the Git provider. Takes the stage. Returns lines of YAML, a map; nothing when
 Kargo infers the provider and verifies its certificate.
 */}}
 {{- define "kargo-service.gitProvider" -}}
 {{- with .promotion.pullRequest.provider }}
 provider: {{ . }}
 {{- end }}
-{{- if (.root.Values.git).insecureSkipTLSVerify }}
+{{- if .git.insecureSkipTLSVerify }}
 insecureSkipTLSVerify: true
 {{- end }}
 {{- end -}}

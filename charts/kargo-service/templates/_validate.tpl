@@ -37,44 +37,62 @@ Returns "true" or nothing. validate.yaml also calls the library itself, but the 
 {{- end -}}
 
 {{/*
-The image and the further subscriptions: constraints, regular expressions, charts. Takes the root context.
+What the Warehouses subscribe to: constraints, regular expressions, charts. Takes the root context.
 */}}
 {{- define "kargo-service.validate.image" -}}
-{{- $image := .Values.image | default dict -}}
-{{- $strategy := $image.imageSelectionStrategy | default "SemVer" -}}
-{{- if not $image.repoURL }}
+{{- $own := (.Values.image).repoURL | default "" -}}
+{{- if and (kindIs "map" .Values.image) (not $own) }}
 image.repoURL: is required; for example registry.example.com/nginx
 {{- end }}
-{{- if and (eq $strategy "SemVer") $image.constraint (not (include "kargo-service.isConstraint" $image.constraint)) }}
-image.constraint: {{ quote $image.constraint }} is not a semver constraint such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *; a mutable tag needs imageSelectionStrategy: Digest
-{{- else if and (eq $strategy "Digest") (not (regexMatch `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$` ($image.constraint | default ""))) }}
-image.constraint: {{ $image.constraint | default "" | quote }} is not a tag name such as latest, which imageSelectionStrategy: Digest requires
+{{- range $key, $warehouse := .Values.unit.warehouses }}
+{{- $seen := list }}
+{{- range $warehouse.all }}
+{{- $isShort := not (hasSuffix "]" .path) }}
+{{- $context := dict "path" .path "isShort" $isShort "subscription" .subscription "own" "" }}
+{{- if and $own (has "own" $seen) }}{{ $_ := set $context "own" $own }}{{ end }}
+{{- include "kargo-service.validate.subscription" $context }}
+{{- with .subscription.image }}
+{{- if eq (include "kargo-service.imageIdentity" (.repoURL | default "")) (include "kargo-service.imageIdentity" $own) }}{{ $seen = append $seen "own" }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+One subscription. Takes a dict: path, isShort (whether it is written with the keys of image, git or chart), subscription, own (the
+service's image, where the Warehouse already subscribes to it).
+*/}}
+{{- define "kargo-service.validate.subscription" -}}
+{{- $own := .own -}}
+{{- range $kind, $given := omit .subscription "name" }}
+{{- $path := ternary $.path (printf "%s.%s" $.path $kind) $.isShort }}
+{{- $constraint := get $given (ternary "constraint" "semverConstraint" (eq $kind "image")) | default "" }}
+{{- $strategy := $given.imageSelectionStrategy | default "SemVer" }}
+{{- if and (not $given.repoURL) (ne $path "image") }}
+{{ $path }}.repoURL: is required{{ if and $.isShort (ne $kind "chart") }}, as {{ $kind }}.repoURL is empty{{ end }}
+{{- end }}
+{{- if and (eq $kind "image") $own (eq (include "kargo-service.imageIdentity" ($given.repoURL | default "")) (include "kargo-service.imageIdentity" $own)) }}
+{{ $path }}.repoURL: {{ quote $given.repoURL }} is the service's own image, to which the Warehouse already subscribes
+{{- end }}
+{{- if and (eq $strategy "SemVer") $constraint (not (include "kargo-service.isConstraint" $constraint)) }}
+{{ $path }}.{{ ternary "constraint" "semverConstraint" (eq $kind "image") }}: {{ quote $constraint }} is not a semver constraint such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *{{ if and $.isShort (eq $kind "image") }}; a mutable tag needs imageSelectionStrategy: Digest{{ end }}
+{{- else if and (eq $strategy "Digest") (not (regexMatch `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$` $constraint)) }}
+{{ $path }}.constraint: {{ quote $constraint }} is not a tag name such as latest, which imageSelectionStrategy: Digest requires
 {{- end }}
 {{- range $key := list "allowTagsRegexes" "ignoreTagsRegexes" }}
-{{- range $index, $regex := get $image $key | default list }}
+{{- range $index, $regex := get $given $key | default list }}
 {{- /* An invalid expression makes regexMatch false even for an empty string that `|…` would match. */}}
 {{- if not (regexMatch (printf "|%s" $regex) "") }}
-image.{{ $key }}[{{ $index }}]: {{ quote $regex }} is not a Go regular expression (RE2: no lookarounds, no backreferences)
+{{ $path }}.{{ $key }}[{{ $index }}]: {{ quote $regex }} is not a Go regular expression (RE2: no lookarounds, no backreferences)
 {{- end }}
 {{- end }}
 {{- end }}
-{{- range $index, $subscription := (.Values.warehouse).subscriptions }}
-{{- $subscribed := ($subscription.image).repoURL | default "" }}
-{{- if and $image.repoURL $subscribed (eq (include "kargo-service.imageIdentity" $subscribed) (include "kargo-service.imageIdentity" $image.repoURL)) }}
-warehouse.subscriptions[{{ $index }}].image.repoURL: {{ quote $subscribed }} is the service's own image, to which the Warehouse already subscribes
-{{- end }}
-{{- range $kind, $key := dict "image" "constraint" "git" "semverConstraint" "chart" "semverConstraint" }}
-{{- $given := get $subscription $kind | default dict }}
-{{- $constraint := get $given $key }}
-{{- if and $constraint (eq ($given.imageSelectionStrategy | default "SemVer") "SemVer") (not (include "kargo-service.isConstraint" $constraint)) }}
-warehouse.subscriptions[{{ $index }}].{{ $kind }}.{{ $key }}: {{ quote $constraint }} is not a semver constraint such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *
-{{- end }}
-{{- end }}
-{{- with $subscription.chart }}
-{{- if and (hasPrefix "oci://" .repoURL) .name }}
-warehouse.subscriptions[{{ $index }}].chart.name: must be empty; an oci:// URL already names the chart
-{{- else if and (not (hasPrefix "oci://" .repoURL)) (not .name) }}
-warehouse.subscriptions[{{ $index }}].chart.name: is required; an https:// URL names a repository, not a chart
+{{- if eq $kind "chart" }}
+{{- $url := $given.repoURL | default "" }}
+{{- if and (hasPrefix "oci://" $url) $given.name }}
+{{ $path }}.name: must be empty; an oci:// URL already names the chart
+{{- else if and (hasPrefix "http" $url) (not $given.name) }}
+{{ $path }}.name: is required; an https:// URL names a repository, not a chart
 {{- end }}
 {{- end }}
 {{- end }}
@@ -84,33 +102,27 @@ warehouse.subscriptions[{{ $index }}].chart.name: is required; an https:// URL n
 The order of the stages: the sources of their Freight. Takes the root context.
 */}}
 {{- define "kargo-service.validate.pipeline" -}}
-{{- $stages := include "kargo-service.stages" . | fromJson -}}
+{{- $stages := .Values.unit.stages -}}
 {{- $names := keys $stages | sortAlpha -}}
-{{- $starts := list -}}
 {{- $waiting := dict -}}
 {{- if not $names }}
 stages: is empty; a pipeline needs at least one stage
 {{- end }}
 {{- range $name, $stage := $stages }}
-{{- $upstream := $stage.upstream | default list }}
-{{- if or $stage.direct (not $upstream) }}{{ $starts = append $starts $name }}{{ end }}
-{{- range $index, $source := $upstream }}
-{{- if eq $source $name }}
-stages.{{ $name }}.upstream[{{ $index }}]: {{ quote $source }} is the stage itself
-{{- else if not (hasKey $stages $source) }}
-stages.{{ $name }}.upstream[{{ $index }}]: {{ quote $source }} is not a stage of this service; it has {{ include "kargo-service.enumerate" $names }}
+{{- $sources := $stage.upstream | default list }}
+{{- include "kargo-service.validate.upstream" (dict "path" (printf "stages.%s" $name) "name" $name "stages" $stages "upstream" $sources) }}
+{{- range $key, $request := $stage.requestedFreight }}
+{{- include "kargo-service.validate.upstream" (dict "path" (printf "stages.%s.requestedFreight.%s" $name $key) "name" $name "stages" $stages "upstream" ($request).upstream) }}
+{{- $sources = concat $sources (($request).upstream | default list) }}
 {{- end }}
-{{- end }}
-{{- $_ := set $waiting $name (without $upstream $name) }}
-{{- if eq ($stage.selectionPolicy | default "") "MatchUpstream" }}
-{{- if or $stage.direct (ne (len $upstream) 1) }}
-stages.{{ $name }}.selectionPolicy: "MatchUpstream" requires exactly one upstream stage and no direct Freight from the Warehouse
+{{- $_ := set $waiting $name (without (uniq $sources) $name) }}
+{{- range $stage.freight }}
+{{- if and (eq (.selectionPolicy | default "") "MatchUpstream") (or .direct (ne (len .upstream) 1)) }}
+{{ .path }}.selectionPolicy: "MatchUpstream" requires exactly one upstream stage and no direct Freight from the Warehouse
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if and $names (not $starts) }}
-stages: no stage takes Freight directly from the Warehouse; a stage without upstream, or with direct: true, is required
-{{- end }}
+{{- include "kargo-service.validate.freight" . }}
 {{- /* Remove stages without upstream or downstream stages until nothing changes: what remains are the cycles. */}}
 {{- range $names }}
 {{- range $name, $upstream := $waiting }}
@@ -127,16 +139,28 @@ stages: {{ include "kargo-service.enumerate" . }} form a cycle; upstream must no
 {{- end -}}
 
 {{/*
+A list of upstream stages. Takes a dict: path, name (of the stage), stages, upstream.
+*/}}
+{{- define "kargo-service.validate.upstream" -}}
+{{- range $index, $source := .upstream }}
+{{- if eq $source $.name }}
+{{ $.path }}.upstream[{{ $index }}]: {{ quote $source }} is the stage itself
+{{- else if not (hasKey $.stages $source) }}
+{{ $.path }}.upstream[{{ $index }}]: {{ quote $source }} is not a stage of this service; it has {{ include "kargo-service.enumerate" (keys $.stages | sortAlpha) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
 How each stage is promoted, and the Git repository that this requires. Takes the root context.
 */}}
 {{- define "kargo-service.validate.promotion" -}}
 {{- $root := . -}}
-{{- $git := .Values.git | default dict -}}
 {{- $writers := dict -}}
-{{- $needsRepo := false -}}
-{{- range $name, $stage := include "kargo-service.stages" . | fromJson }}
-{{- $promotion := include "kargo-service.promotion" (dict "root" $root "stage" $name) | fromJson }}
-{{- $context := dict "root" $root "stage" $name "promotion" $promotion }}
+{{- $homeless := list -}}
+{{- range $name, $stage := .Values.unit.stages }}
+{{- $promotion := $stage.promotion }}
+{{- $git := $stage.git }}
 {{- range $variable, $_ := $stage.vars }}
 {{- if has $variable (include "kargo-service.reservedVars" $root | splitList " ") }}
 stages.{{ $name }}.vars.{{ $variable }}: is set by the chart; use another name
@@ -145,23 +169,24 @@ stages.{{ $name }}.vars.{{ $variable }}: is set by the chart; use another name
 {{- if and ($promotion.steps).replace ($promotion.task).name }}
 stages.{{ $name }}.promotion: steps.replace and task.name are mutually exclusive
 {{- end }}
-{{- if include "kargo-service.hasDefaultSteps" $promotion }}
-{{- $needsRepo = true }}
-{{- if include "kargo-service.writesValuesFile" $promotion }}
-{{- $target := printf "%s on branch %s" (include "kargo-service.path" $context) (include "kargo-service.branch" $context) }}
-{{- if hasKey $writers $target }}
-stages.{{ $name }}.promotion.path: stage {{ get $writers $target }} also writes {{ $target }}; each stage needs its own file or branch
-{{- else }}{{ $_ := set $writers $target $name }}{{ end }}
-{{- end }}
-{{- $updates := include "kargo-service.updates" $context | fromJson }}
+{{- if include "kargo-service.hasDefaultSteps" $stage }}
+{{- if not $git.repoURL }}{{ $homeless = append $homeless $name }}{{ end }}
+{{- $updates := include "kargo-service.updates" $stage | fromJson }}
+{{- $targets := list }}
+{{- if include "kargo-service.writesValuesFile" $stage }}{{ $targets = list (list "path" $promotion.path) }}{{ end }}
 {{- range $key, $update := $updates }}
-{{- $target := printf "%s on branch %s" $update.path (include "kargo-service.branch" $context) }}
-{{- if and (hasKey $writers $target) (ne (get $writers $target) $name) }}
-stages.{{ $name }}.promotion.updates.{{ $key }}.{{ $update.kind }}.path: stage {{ get $writers $target }} also writes {{ $target }}; each stage needs its own file or branch
-{{- else }}{{ $_ := set $writers $target $name }}{{ end }}
+{{- $targets = append $targets (list (printf "updates.%s.%s.path" $key $update.kind) $update.path) }}
+{{- include "kargo-service.validate.update" (dict "path" (printf "stages.%s.promotion.updates.%s.%s" $name $key $update.kind) "stage" $stage "update" $update) }}
 {{- end }}
-{{- if not (or (include "kargo-service.writesValuesFile" $promotion) $updates ($promotion.steps).beforeCommit) }}
-stages.{{ $name }}.promotion.tagKey: is empty, and so are digestKey and updates; at least one is required, or a step in steps.beforeCommit
+{{- range $targets }}
+{{- $target := printf "%s on branch %s" (index . 1) $git.branch }}
+{{- $place := printf "%s %s" $git.repoURL $target }}
+{{- if and (hasKey $writers $place) (ne (get $writers $place) $name) }}
+stages.{{ $name }}.promotion.{{ index . 0 }}: stage {{ get $writers $place }} also writes {{ $target }}; each stage needs its own file or branch
+{{- else }}{{ $_ := set $writers $place $name }}{{ end }}
+{{- end }}
+{{- if and $stage.freight (not (or $targets ($promotion.steps).beforeCommit)) }}
+stages.{{ $name }}.promotion.{{ if $stage.imageFrom }}tagKey: is empty, and so are digestKey and updates; at least one is required, or a step in steps.beforeCommit{{ else }}updates: is empty, and the stage has no image to write; something to write is required, or a step in steps.beforeCommit{{ end }}
 {{- end }}
 {{- $pullRequest := $promotion.pullRequest | default dict }}
 {{- if and $pullRequest.enabled $git.repoURL }}
@@ -172,27 +197,56 @@ stages.{{ $name }}.promotion.pullRequest.enabled: requires git.repoURL with http
 {{- end }}
 {{- end }}
 {{- end }}
-{{- include "kargo-service.validate.steps" $context }}
+{{- if ((get $root.Values.stages $name).git).author }}
+{{- include "kargo-service.validate.author" (dict "path" (printf "stages.%s.git.author" $name) "author" $git.author) }}
 {{- end }}
-{{- if and $needsRepo (not $git.repoURL) }}
+{{- include "kargo-service.validate.steps" $stage }}
+{{- end }}
+{{- if $homeless }}
 git.repoURL: is required; for example https://github.com/example/gitops.git
 {{- end }}
-{{- if ne (empty ($git.author).name) (empty ($git.author).email) }}
-git.author: has a {{ ternary "name" "email" (empty ($git.author).email) }} but no {{ ternary "email" "name" (empty ($git.author).email) }}; set both or neither
-{{- else if and ($git.author).signingKey (not ($git.author).name) }}
-git.author.signingKey: requires git.author.name and git.author.email
+{{- include "kargo-service.validate.author" (dict "path" "git.author" "author" (.Values.git).author) }}
+{{- end -}}
+
+{{/*
+What one of promotion.updates writes. Takes a dict: path, stage, update.
+*/}}
+{{- define "kargo-service.validate.update" -}}
+{{- $words := list -}}
+{{- range $key, $what := .update.keys }}{{ if $what }}{{ $words = append $words (list (printf "keys.%s" $key) $what) }}{{ end }}{{ end -}}
+{{- if eq .update.kind "kustomize" }}{{ $words = list (list "path" "tag") }}{{ end -}}
+{{- range $words }}
+{{- $what := index . 1 }}
+{{- if and (has $what (list "tag" "digest" "image" "imageDigest")) (not $.stage.imageFrom) }}
+{{ $.path }}.{{ index . 0 }}: needs the service's image, which no Warehouse of this stage has
+{{- else if and (eq $what "chartVersion") (not $.stage.chartFrom) }}
+{{ $.path }}.{{ index . 0 }}: needs exactly one chart that the stage's Warehouses subscribe to; else use an expression such as ${{"{{"}} chartFrom("oci://registry.example.com/charts/app").Version {{"}}"}}
+{{- else if and (eq $what "commitID") (not $.stage.commitFrom) }}
+{{ $.path }}.{{ index . 0 }}: needs exactly one Git repository that the stage's Warehouses subscribe to; else use an expression such as ${{"{{"}} commitFrom("https://github.com/example/config.git").ID {{"}}"}}
+{{- end }}
 {{- end }}
 {{- end -}}
 
 {{/*
-Names and aliases of the steps of one stage. Takes a dict: root, stage, promotion.
+The author of commits. Takes a dict: path, author.
+*/}}
+{{- define "kargo-service.validate.author" -}}
+{{- if ne (empty (.author).name) (empty (.author).email) }}
+{{ .path }}: has a {{ ternary "name" "email" (empty (.author).email) }} but no {{ ternary "email" "name" (empty (.author).email) }}; set both or neither
+{{- else if and (.author).signingKey (not (.author).name) }}
+{{ .path }}.signingKey: requires git.author.name and git.author.email
+{{- end }}
+{{- end -}}
+
+{{/*
+Names and aliases of the steps of one stage. Takes the stage.
 */}}
 {{- define "kargo-service.validate.steps" -}}
 {{- $steps := .promotion.steps | default dict -}}
-{{- $stage := .stage -}}
+{{- $stage := .name -}}
 {{- $known := concat (include "kargo-service.builtinSteps" . | splitList "\n" | join " " | splitList " ") (.promotion.customSteps | default list) -}}
 {{- $aliases := dict -}}
-{{- if include "kargo-service.hasDefaultSteps" .promotion -}}
+{{- if include "kargo-service.hasDefaultSteps" . -}}
   {{- range list "update" "commit" "push" }}{{ $_ := set $aliases . true }}{{ end -}}
   {{- range $name, $_ := .promotion.updates }}{{ $_ := set $aliases (printf "update-%s" $name) true }}{{ end -}}
   {{- if (.promotion.pullRequest).enabled -}}
@@ -228,7 +282,7 @@ Names and aliases of the steps of one stage. Takes a dict: root, stage, promotio
 The access rules. Takes the root context.
 */}}
 {{- define "kargo-service.validate.rbac" -}}
-{{- $stages := include "kargo-service.stages" . | fromJson -}}
+{{- $stages := .Values.unit.stages -}}
 {{- $names := keys $stages | sortAlpha -}}
 {{- range $key, $given := (.Values.rbac).bindings }}
 {{- if not (kindIs "invalid" $given) }}
@@ -259,26 +313,28 @@ schema refuses does not get here. Takes the root context.
 */}}
 {{- define "kargo-service.validate.placeholders" -}}
 {{- /* Nearly all services have no others than the chart's defaults, so that nothing has to be looked at one by one. */ -}}
-{{- $text := toJson .Values -}}
-{{- range list "services/<service>/values-<stage>.yaml" "<service>: promote <stage> to <version>" "<service>-<stage>" -}}
+{{- $values := omit .Values "unit" -}}
+{{- $text := toJson $values -}}
+{{- range list "<stage>" "<version>" -}}
   {{- $text = $text | replace (. | replace "<" `\u003c` | replace ">" `\u003e`) "" -}}
 {{- end -}}
 {{- if contains `\u003c` $text }}
-{{- include "kargo-service.validate.names" (dict "path" "" "value" .Values) }}
+{{- include "kargo-service.validate.names" (dict "path" "" "value" $values) }}
+{{- else if regexMatch `\\u003cstage\\u003e` (omit $values "git" "promotion" "stages" | toJson) }}
+{{- include "kargo-service.validate.names" (dict "path" "" "value" $values) }}
 {{- end }}
 {{- end -}}
 
 {{/*
-Regular expressions of the keys that name something and whose strings the schema leaves open, and of those in which
-<service> and <stage> are replaced. In the schema they are marked with `names`. Takes anything.
+A regular expression of the keys that name something and whose strings the schema leaves open. In the schema they are marked with
+`names`. Takes anything.
 */}}
-{{- define "kargo-service.patterned" -}}
-^((stages[.][^.]+[.])?promotion[.](path|argocdUpdate[.]name|updates[.].*[.](path|name|newName))|git[.]sparse[[].*)$
-{{- end -}}
 {{- define "kargo-service.named" -}}
-^(image[.](allow|ignore)TagsRegexes[[].*|warehouse[.]subscriptions[[].*[.](repoURL|name|(allow|ignore)TagsRegexes[[].*|(include|exclude)Paths[[].*)
-{{- ``}}|git[.](repoURL|branch|author[.](name|email))|stages[.][^.]+[.]branch
-{{- ``}}|(stages[.][^.]+[.])?promotion[.](tagKey|digestKey|customSteps[[].*|pullRequest[.](labels[[].*|mergeMethod))
+^((image|warehouses[.][^.]+[.]image)[.](allow|ignore)TagsRegexes[[].*|warehouses?([.][^.]+)?[.]subscriptions[[].*[.](repoURL|name|(allow|ignore)TagsRegexes[[].*|(include|exclude)Paths[[].*)
+{{- ``}}|shard|(commonLabels|(namespace|project|warehouse|warehouses[.][^.]+|stages[.][^.]+)[.]labels)[.].*
+{{- ``}}|warehouses[.][^.]+[.](git|chart)[.](repoURL|name|branch|(allow|ignore)TagsRegexes[[].*|(include|exclude)Paths[[].*)
+{{- ``}}|(stages[.][^.]+[.])?git[.](repoURL|branch|author[.](name|email)|sparse[[].*)|stages[.][^.]+[.]branch
+{{- ``}}|(stages[.][^.]+[.])?promotion[.](path|argocdUpdate[.]name|updates[.].*[.](path|name|newName)|tagKey|digestKey|customSteps[[].*|pullRequest[.](labels[[].*|mergeMethod))
 {{- ``}}|rbac[.]bindings[.][^.]+[.](groups[[].*|users[[].*|roleRef[.]name|claims[.].*)|projectConfig[.]webhookReceivers[[].*[.]secretRef[.]name)$
 {{- end -}}
 
@@ -296,14 +352,14 @@ The placeholders in a value and in all that is in it. Takes a dict: path, value.
 {{- include "kargo-service.validate.names" (dict "path" (printf "%s[%d]" $path $index) "value" $value) }}
 {{- end }}
 {{- else if kindIs "string" .value }}
-{{- $patterned := regexMatch (include "kargo-service.patterned" .) $path }}
-{{- if or $patterned (regexMatch (include "kargo-service.named" .) $path) }}
-{{- /* Named groups of regular expressions, and Kargo's expressions, are no placeholders. */}}
-{{- $text := regexReplaceAll `(?s)[(][?]P?<|[$][{][{].*?[}][}]` .value "" }}
-{{- $words := regexFindAll `<[A-Za-z][A-Za-z0-9_-]*>` $text -1 }}
-{{- if $patterned }}{{ $words = without $words "<service>" "<stage>" }}{{ end }}
+{{- if regexMatch (include "kargo-service.named" .) $path }}
+{{- /* Named groups of regular expressions, Kargo's expressions and what is escaped are no placeholders. */}}
+{{- $text := regexReplaceAll `(?s)[(][?]P?<|[$][{][{].*?[}][}]|\\<[a-z]+>` .value "" }}
+{{- $words := without (regexFindAll `<[A-Za-z][A-Za-z0-9_-]*>` $text -1) "<service>" }}
+{{- $ofStage := regexMatch `^(git|promotion|stages)[.]` $path }}
+{{- if $ofStage }}{{ $words = without $words "<stage>" }}{{ end }}
 {{- with $words }}
-{{ $path }}: {{ first . }} is not replaced here{{ if $patterned }}; <service> and <stage> are{{ end }}
+{{ $path }}: {{ first . }} is not replaced here; <service> {{ if $ofStage }}and <stage> are{{ else }}is{{ end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -22,11 +22,12 @@ config:
 The rules of all Kargo versions. Takes the root context.
 */}}
 {{- define "kargo-service.validate.kargo" -}}
-{{- $root := . -}}
 {{- $version := (.Values.kargo).version | default "1.11" -}}
 {{- $own := (.Values.image).repoURL | default "" -}}
-{{- include "kargo-service.validate.subscriptions" (dict "path" "warehouse.subscriptions" "subscriptions" (.Values.warehouse).subscriptions "own" $own "version" $version) }}
-{{- $stages := include "kargo-service.stages" . | fromJson }}
+{{- range $key, $warehouse := .Values.unit.warehouses }}
+{{- include "kargo-service.validate.subscriptions" (dict "all" $warehouse.all "own" $own "version" $version) }}
+{{- end }}
+{{- $stages := .Values.unit.stages }}
 {{- range $name, $stage := $stages }}
 {{- if and $stage.targets (semverCompare "<1.12" $version) }}
 stages.{{ $name }}.targets: requires Kargo 1.12; kargo.version is {{ $version }}
@@ -34,40 +35,38 @@ stages.{{ $name }}.targets: requires Kargo 1.12; kargo.version is {{ $version }}
 {{- end }}
 {{- $new := include "kargo-service.newInKargo" . | fromYaml }}
 {{- range $name, $stage := $stages }}
-{{- $promotion := include "kargo-service.promotion" (dict "root" $root "stage" $name) | fromJson }}
-{{- $steps := $promotion.steps | default dict }}
+{{- $steps := $stage.promotion.steps | default dict }}
 {{- range $list := ternary (list "replace") (list "before" "beforeCommit" "after") (not (empty $steps.replace)) }}
 {{- $path := printf "stages.%s.promotion.steps.%s" $name $list }}
-{{- include "kargo-service.validate.newSteps" (dict "path" $path "steps" (get $steps $list | default list) "custom" $promotion.customSteps "version" $version "new" $new) }}
+{{- include "kargo-service.validate.newSteps" (dict "path" $path "steps" (get $steps $list | default list) "custom" $stage.promotion.customSteps "version" $version "new" $new) }}
 {{- end }}
 {{- end }}
 {{- end -}}
 
 {{/*
-Subscriptions of one Warehouse: names, and repositories that are subscribed to twice. Takes a dict: path, subscriptions, own
-(the service's image, which has a rule of its own), version.
+Subscriptions of one Warehouse: names, and repositories that are subscribed to twice. Takes a dict: all, own (the service's
+image, which has a rule of its own), version.
 */}}
 {{- define "kargo-service.validate.subscriptions" -}}
-{{- $path := .path -}}
-{{- $version := .version -}}
-{{- $own := .own -}}
+{{- $isOld := semverCompare "<1.12" .version -}}
 {{- $names := dict -}}
 {{- $seen := dict -}}
-{{- range $index, $subscription := .subscriptions }}
-{{- with $subscription.name }}
-{{- if semverCompare "<1.12" $version }}
-{{ $path }}[{{ $index }}].name: requires Kargo 1.12; kargo.version is {{ $version }}
+{{- range .all }}
+{{- $path := .path }}
+{{- with .subscription.name }}
+{{- if $isOld }}
+{{ $path }}.name: requires Kargo 1.12; kargo.version is {{ $.version }}
 {{- else if hasKey $names . }}
-{{ $path }}[{{ $index }}].name: {{ quote . }} is the name of another subscription
+{{ $path }}.name: {{ quote . }} is the name of another subscription
 {{- end }}
 {{- $_ := set $names . true }}
 {{- end }}
-{{- range $kind := list "chart" "git" "image" }}
-{{- with get $subscription $kind }}
-{{- $identity := printf "%s %s" $kind (include "kargo-service.identity" (dict "kind" $kind "subscription" .)) }}
-{{- $isOwn := and (eq $kind "image") $own (eq (include "kargo-service.imageIdentity" .repoURL) (include "kargo-service.imageIdentity" $own)) }}
-{{- if and (hasKey $seen $identity) (not $isOwn) (not (semverCompare "<1.12" $version)) }}
-{{ $path }}[{{ $index }}].{{ $kind }}.repoURL: {{ quote .repoURL }} is subscribed to twice, which Kargo {{ $version }} refuses
+{{- range $kind, $given := omit .subscription "name" }}
+{{- if $given.repoURL }}
+{{- $identity := printf "%s %s" $kind (include "kargo-service.identity" (dict "kind" $kind "subscription" $given)) }}
+{{- $isOwn := and (eq $kind "image") $.own (eq (include "kargo-service.imageIdentity" $given.repoURL) (include "kargo-service.imageIdentity" $.own)) }}
+{{- if and (hasKey $seen $identity) (not $isOwn) (not $isOld) }}
+{{ ternary (printf "%s.%s" $path $kind) $path (hasSuffix "]" $path) }}.repoURL: {{ quote $given.repoURL }} is subscribed to twice, which Kargo {{ $.version }} refuses
 {{- end }}
 {{- $_ := set $seen $identity true }}
 {{- end }}

@@ -4,9 +4,8 @@ The label of a shard, set by hand: Kargo's webhook removes it from an object wit
 {{- define "kargo-service.validate.shardLabels" -}}
 {{- $label := "kargo.akuity.io/shard" -}}
 {{- $maps := list (list "commonLabels" .Values.commonLabels) (list "namespace.labels" (.Values.namespace).labels) (list "project.labels" (.Values.project).labels) (list "warehouse.labels" (.Values.warehouse).labels) -}}
-{{- range $name, $stage := include "kargo-service.stages" . | fromJson -}}
-  {{- $maps = append $maps (list (printf "stages.%s.labels" $name) ($stage | default dict).labels) -}}
-{{- end -}}
+{{- range $key, $warehouse := .Values.warehouses }}{{ $maps = append $maps (list (printf "warehouses.%s.labels" $key) ($warehouse).labels) }}{{ end -}}
+{{- range $name, $stage := .Values.unit.stages }}{{ $maps = append $maps (list (printf "stages.%s.labels" $name) $stage.labels) }}{{ end -}}
 {{- range $maps }}
 {{- $shard := get (index . 1 | default dict) $label }}
 {{- if $shard }}

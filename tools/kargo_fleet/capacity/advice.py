@@ -89,7 +89,7 @@ def apply(fleet: Profiles, settings: Settings) -> dict[ServiceProfile, float]:
         one = service
         if settings.interval is not None and INTERVAL in one.follows:
             one = replace(one, interval=settings.interval)
-        if settings.cache_by_tag and CACHE in one.follows:
+        if settings.cache_by_tag and CACHE in one.follows and one.images:
             own, *others = one.images
             one = replace(one, images=(replace(own, cache_by_tag=True), *others))
         if settings.branches:

@@ -10,36 +10,43 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kargo_fleet.capacity.model import Image, Other, Push, ServiceProfile
-from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, is_control_flow, promotion_of
+from kargo_fleet.fleet.freight import MAIN, Subscription
+from kargo_fleet.fleet.pipeline import Pipeline, pipeline_of
 from kargo_fleet.fleet.shards import Shard
 from kargo_fleet.text.durations import seconds
 
 _PROMOTIONS, _FREIGHT = "count/promotions.kargo.akuity.io", "count/freights.kargo.akuity.io"
-#: The default interval of a Warehouse, and Kargo's default discoveryLimit of a further subscription.
-_INTERVAL, _LIMIT = "5m", 20
+#: The default interval of a Warehouse, the chart's default discoveryLimit of `image`, and Kargo's of other subscriptions.
+_INTERVAL, _OWN_LIMIT, _LIMIT = "5m", 10, 20
 
 Values = Mapping[str, Any]
 
 
 def service(values: Values, follows: Iterable[str] = ()) -> ServiceProfile:
     """Return the profile of a unit's complete and valid values."""
-    warehouse = values.get("warehouse") or {}
-    own, others = [_image(values["image"], 10)], []
-    for subscription in warehouse.get("subscriptions") or []:
-        if image := subscription.get("image"):
-            own.append(_image(image, _LIMIT))
-        elif source := subscription.get("git") or subscription.get("chart"):
-            others.append(Other(urlsplit(source["repoURL"]).hostname or ""))
-    pushes, pull_requests = _pushes(values)
-    quota = values.get("resourceQuota") or {}
+    pipeline = pipeline_of(values)
+    intervals = {key: seconds(one.given.get("interval") or _INTERVAL) for key, one in pipeline.warehouses.items()}
+    first = intervals.get(MAIN) or next(iter(intervals.values()))
+    images, others = [], []
+    for key, warehouse in sorted(pipeline.warehouses.items(), key=lambda item: item[0] != MAIN):  # its own image first
+        share = first / intervals[key]
+        for one in warehouse.subscriptions:
+            if one.kind == "image":
+                images.append(_image(one, share))
+            else:
+                others.append(Other(urlsplit(one.repo_url).hostname or "", share))
+    pushes, pull_requests = _pushes(pipeline)
+    quota = pipeline.values.get("resourceQuota") or {}
     hard = (quota.get("hard") or {}) if quota.get("enabled") else {}
+    policies = [one.given.get("freightCreationPolicy") or "Automatic" for one in pipeline.warehouses.values()]
     return ServiceProfile(
-        shard=values.get("shard") or "",
-        interval=seconds(warehouse.get("interval") or _INTERVAL),
-        automatic=(warehouse.get("freightCreationPolicy") or "Automatic") == "Automatic",
-        images=tuple(own),
+        shard=pipeline.shard,
+        interval=first,
+        warehouses=sum(first / interval for interval in intervals.values()),
+        automatic="Automatic" in policies,
+        images=tuple(images),
         others=tuple(others),
-        stages=len(values["stages"]),
+        stages=len(pipeline.stages),
         pushes=pushes,
         pull_requests=pull_requests,
         promotions_quota=_limit(hard, _PROMOTIONS),
@@ -55,32 +62,33 @@ def registry(repo_url: str) -> str:
     return first if is_host else "index.docker.io"
 
 
-def _image(image: Values, limit: int) -> Image:
+def _image(subscription: Subscription, share: float) -> Image:
+    given = subscription.given
+    default = _OWN_LIMIT if subscription.path == ("image",) else _LIMIT
     return Image(
-        registry(image.get("repoURL") or ""),
-        image.get("imageSelectionStrategy") or "SemVer",
-        image.get("discoveryLimit") or limit,
-        bool(image.get("cacheByTag")),
+        registry(subscription.repo_url),
+        given.get("imageSelectionStrategy") or "SemVer",
+        given.get("discoveryLimit") or default,
+        bool(given.get("cacheByTag")),
+        share,
     )
 
 
-def _pushes(values: Values) -> tuple[tuple[Push, ...], int]:
+def _pushes(pipeline: Pipeline) -> tuple[tuple[Push, ...], int]:
     """Return the stages that push to a shared branch, and the number of stages that push to the branch of a pull request.
 
     A stage with custom steps, or a task, may do anything; it is assumed to push to a shared branch.
     """
     pushes, pull_requests = [], 0
-    for stage in values["stages"]:
-        promotion = promotion_of(values, stage)
-        if is_control_flow(promotion):
+    for name, stage in pipeline.stages.items():
+        if stage.is_control_flow:
             continue
-        if has_default_steps(promotion) and (promotion.get("pullRequest") or {}).get("enabled"):
+        if stage.has_pull_request:
             pull_requests += 1
             continue
-        repository = (values.get("git") or {}).get("repoURL") or ""
-        url = urlsplit(repository)
-        place = f"{url.hostname or ''}{url.path}".removesuffix(".git") or repository
-        pushes.append(Push(stage, f"{place}@{branch_of(values, stage)}"))
+        url = urlsplit(stage.repo_url)
+        place = f"{url.hostname or ''}{url.path}".removesuffix(".git") or stage.repo_url
+        pushes.append(Push(name, f"{place}@{stage.branch}"))
     return tuple(pushes), pull_requests
 
 

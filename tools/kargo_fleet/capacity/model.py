@@ -27,12 +27,16 @@ DAY = 86400.0
 
 @dataclass(frozen=True)
 class Image:
-    """An image subscription: what determines its requests to the registry."""
+    """An image subscription: what determines its requests to the registry.
+
+    `share` is how often its Warehouse looks for each time that the first one does: 0.5 with twice the interval.
+    """
 
     registry: str
     strategy: str
     discovery_limit: int
     cache_by_tag: bool
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Other:
     """A subscription to a Git repository or a chart: one request, to which Kargo's rate limit does not apply."""
 
     host: str
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,14 @@ class Push:
 class ServiceProfile:
     """The values of a service that cause load. Equal services share one profile, which is counted.
 
+    `interval` is that of the first Warehouse, `warehouses` the number of all, each weighted with its share of discoveries.
     `pushes` are the stages that push to a shared branch, `pull_requests` is the number of the other stages. `follows`
     names the values that only fleet.yaml sets for this service, so that a change there takes effect here.
     """
 
     shard: str = ""
     interval: float = 300
+    warehouses: float = 1.0
     automatic: bool = True
     images: tuple[Image, ...] = ()
     others: tuple[Other, ...] = ()
@@ -189,12 +196,14 @@ def requests(image: Image, given: Assumptions) -> float:
 
 def discovery_seconds(service: ServiceProfile, given: Assumptions) -> float:
     """Return how long one discovery occupies a worker: subscriptions, and the requests of each, are sequential."""
-    count = sum(requests(image, given) for image in service.images) + len(service.others)
+    count = sum(image.share * requests(image, given) for image in service.images)
+    count += sum(other.share for other in service.others)
     return count * given.seconds_per_request
 
 
 def discoveries(service: ServiceProfile, given: Assumptions) -> float:
-    """Return discoveries per second of one service: one per interval, not below the minimum, and one per announced release.
+    """Return discoveries per second of a service's first Warehouse: one per interval, not below the minimum, and one per
+    announced release.
 
     The interval starts at the end of the last discovery (GetInterval in api/v1alpha1/warehouse_types.go), without jitter.
     """
@@ -212,12 +221,14 @@ def controllers(fleet: Profiles, given: Assumptions) -> list[ControllerLoad]:
     found = []
     for shard in sorted({service.shard for service in fleet}):
         own = {service: count for service, count in fleet.items() if service.shard == shard}
-        rate = _sum(own, lambda one: discoveries(one, given))
+        rate = _sum(own, lambda one: one.warehouses * discoveries(one, given))
         promoted = _sum(own, lambda one: one.stages * releases(given))
         writes = _sum(
             own,
             lambda one: (
-                discoveries(one, given) * (WRITES_PER_DISCOVERY + (CREATES_PER_DISCOVERY if one.automatic else 0))
+                one.warehouses
+                * discoveries(one, given)
+                * (WRITES_PER_DISCOVERY + (CREATES_PER_DISCOVERY if one.automatic else 0))
             ),
         )
         busy = _sum(own, lambda one: discovery_seconds(one, given))
@@ -245,19 +256,22 @@ def registries(fleet: Profiles, given: Assumptions) -> list[RegistryLoad]:
             for service, count in fleet.items()
             if service.shard == shard and any(image.registry == host for image in service.images)
         }
-        once = sum(count * sum(requests(image, given) for image in images) for count, images in users.values())
+        once = sum(
+            count * sum(image.share * requests(image, given) for image in images) for count, images in users.values()
+        )
         rate = sum(
-            count * discoveries(service, given) * sum(requests(image, given) for image in images)
+            count * discoveries(service, given) * sum(image.share * requests(image, given) for image in images)
             for service, (count, images) in users.items()
         )
-        subscriptions = sum(count * len(images) for count, images in users.values())
+        subscriptions = sum(count * sum(image.share for image in images) for count, images in users.values())
         found.append(
             RegistryLoad(
                 shard=shard,
                 host=host,
                 warehouses=sum(count for count, _ in users.values()),
                 discoveries=sum(
-                    count * discoveries(service, given) * len(images) for service, (count, images) in users.items()
+                    count * discoveries(service, given) * sum(image.share for image in images)
+                    for service, (count, images) in users.items()
                 ),
                 requests=rate,
                 requests_per_discovery=once / subscriptions,

@@ -87,7 +87,7 @@ def _follows(fleet: Fleet, unit: Unit, shares: dict[str, float]) -> list[str]:
     follows = []
     if not decides(stronger, ("warehouse", "interval")):
         follows.append(advice.INTERVAL)
-    if not (decides(stronger, ("image", "cacheByTag")) or unit.values["image"].get("cacheByTag")):
+    if not (decides(stronger, ("image", "cacheByTag")) or (unit.values.get("image") or {}).get("cacheByTag")):
         follows.append(advice.CACHE)
     if (unit.values.get("shard") or "") in ("", *shares):
         follows.append(advice.SHARD)

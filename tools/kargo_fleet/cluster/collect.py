@@ -176,7 +176,7 @@ def _heartbeats(collector: _Collector) -> Iterator[_Job]:
 
 
 def _secrets(collector: _Collector, scope: Scope, projects: list[str] | None) -> Iterator[_Job]:
-    if not any(unit.repo_url for unit in scope.units):
+    if not any(unit.repo_urls for unit in scope.units):
         return
     shared = collector.credentials(collector.cluster.shared_namespace)
     if projects is None:

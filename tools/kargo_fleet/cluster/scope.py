@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from kargo_fleet.fleet.names import project_of
-from kargo_fleet.fleet.pipeline import application_of, has_default_steps, pipeline_order, promotion_of, shard_of
+from kargo_fleet.fleet.pipeline import Pipeline, Stage, pipeline_of
 
 
 @dataclass(frozen=True)
@@ -23,44 +23,45 @@ class ExpectedUnit:
         """The name of the Project and its namespace."""
         return project_of(self.service)
 
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """Its Warehouses and stages."""
+        return pipeline_of({**self.values, "service": {"name": self.service}})
+
     @property
-    def warehouse(self) -> str:
-        """The name of the Warehouse."""
-        return (self.values.get("warehouse") or {}).get("name") or self.service
+    def warehouses(self) -> list[str]:
+        """The names of the Warehouses."""
+        return [one.name for one in self.pipeline.warehouses.values()]
 
     @property
     def shards(self) -> frozenset[str]:
-        """The names of the controllers of the Warehouse and the stages, "" for the default one."""
-        return frozenset([shard_of(self.values), *(shard_of(self.values, stage) for stage in self.stages)])
+        """The names of the controllers of the Warehouses and the stages, "" for the default one."""
+        stages = self.pipeline.stages.values()
+        return frozenset([*self.pipeline.shards, *(stage.shard for stage in stages)])
 
     @property
-    def stages(self) -> Mapping[str, Mapping[str, Any]]:
+    def stages(self) -> Mapping[str, Stage]:
         """The stages by name."""
-        stages: Mapping[str, Mapping[str, Any]] = self.values["stages"]
-        return stages
+        return self.pipeline.stages
 
     @cached_property
     def order(self) -> list[str]:
         """The names of the stages, upstream ones first."""
-        return pipeline_order(self.stages)
+        return self.pipeline.order
 
     @property
-    def repo_url(self) -> str:
-        """The Git repository that promotions push to, "" when no stage runs the chart's own steps."""
-        if not any(has_default_steps(promotion_of(self.values, stage)) for stage in self.stages):
-            return ""
-        return (self.values.get("git") or {}).get("repoURL") or ""
+    def repo_urls(self) -> list[str]:
+        """The Git repositories that promotions push to; none when no stage runs the chart's own steps."""
+        return sorted({one.repo_url for one in self.stages.values() if one.has_default_steps and one.repo_url})
 
     @cached_property
     def workloads(self) -> list[Workload]:
         """The Applications that promotions update."""
-        result = []
-        for stage in self.order:
-            promotion = promotion_of(self.values, stage)
-            name = application_of(promotion, self.service, stage)
-            if name and has_default_steps(promotion):
-                result.append(Workload(stage, name, promotion["argocdUpdate"].get("namespace") or ""))
-        return result
+        return [
+            Workload(stage.name, stage.application, stage.promotion["argocdUpdate"].get("namespace") or "")
+            for stage in (self.stages[name] for name in self.order)
+            if stage.application and stage.has_default_steps
+        ]
 
 
 @dataclass(frozen=True)

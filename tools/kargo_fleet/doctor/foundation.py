@@ -71,13 +71,13 @@ def _project(cluster: Snapshot, project: Object, service: str) -> Finding | None
 
 
 def parts(cluster: Snapshot, unit: ExpectedUnit) -> Iterator[Finding]:
-    """Check that ProjectConfig, Warehouse and Stages of a unit exist, and that the ProjectConfig is ready."""
+    """Check that ProjectConfig, Warehouses and Stages of a unit exist, and that the ProjectConfig is ready."""
     project = unit.project
     missing = []
     if cluster.knows(c.CONFIGS, project) and not cluster.get(c.CONFIGS, project, project):
         missing.append("ProjectConfig")
-    if cluster.knows(c.WAREHOUSES, project) and not cluster.get(c.WAREHOUSES, unit.warehouse, project):
-        missing.append(f"Warehouse/{unit.warehouse}")
+    if cluster.knows(c.WAREHOUSES, project):
+        missing += [f"Warehouse/{name}" for name in unit.warehouses if not cluster.get(c.WAREHOUSES, name, project)]
     if cluster.knows(c.STAGES, project):
         missing += [f"Stage/{stage}" for stage in unit.order if not cluster.get(c.STAGES, stage, project)]
     if missing:

@@ -27,25 +27,26 @@ def git(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> tuple[list[Finding]
     """
     without: dict[str, list[str]] = {}
     for unit in units:
-        if _asks(cluster, unit) and _may_read(cluster, unit):
-            without.setdefault(unit.repo_url, []).append(unit.service)
+        if _may_read(cluster, unit):
+            for url in _without(cluster, unit):
+                without.setdefault(url, []).append(unit.service)
     findings = [_finding(cluster, url, services) for url, services in sorted(without.items())]
     return findings, {service for services in without.values() for service in services}
 
 
 def uncertain(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> bool:
     """Return whether credentials of some units cannot be checked because the Secrets may not be read."""
-    return any(_asks(cluster, unit) and not _may_read(cluster, unit) for unit in units)
+    return any(_without(cluster, unit) and not _may_read(cluster, unit) for unit in units)
 
 
-def _asks(cluster: Snapshot, unit: ExpectedUnit) -> bool:
-    """Return whether a unit needs credentials, has never promoted, and no Secret that was read matches."""
+def _without(cluster: Snapshot, unit: ExpectedUnit) -> list[str]:
+    """Return the repositories of a unit that has never promoted for which no Secret that was read matches."""
     # Kargo sends no credentials over http://, so none are missing there.
-    if not unit.repo_url or unit.repo_url.startswith("http://"):
-        return False
-    if any(dig(stage, "status", "freightHistory") for stage in cluster.within(c.STAGES, unit.project).values()):
-        return False
-    return not any(fits(one, unit.repo_url) for one in cluster.credentials if one.namespace in _places(cluster, unit))
+    urls = [url for url in unit.repo_urls if not url.startswith("http://")]
+    if not urls or any(dig(one, "status", "freightHistory") for one in cluster.within(c.STAGES, unit.project).values()):
+        return []
+    known = [one for one in cluster.credentials if one.namespace in _places(cluster, unit)]
+    return [url for url in urls if not any(fits(one, url) for one in known)]
 
 
 def _places(cluster: Snapshot, unit: ExpectedUnit) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from kargo_fleet.doctor.codes import found
 from kargo_fleet.doctor.foundation import deploy_fix
 from kargo_fleet.doctor.warehouses import SETTLED
 from kargo_fleet.findings import Finding
+from kargo_fleet.fleet.freight import Request
 from kargo_fleet.text.durations import in_words, seconds
 from kargo_fleet.text.words import first_of, one_line
 
@@ -54,8 +55,8 @@ class _ObservedStage:
 
     @property
     def promote(self) -> str:
-        unit = self.unit
-        return f"`kargo promote --project {unit.project} --warehouse {unit.warehouse} --stage {self.name}`"
+        first = self.unit.pipeline.warehouses[self.unit.stages[self.name].requests[0].key].name
+        return f"`kargo promote --project {self.unit.project} --warehouse {first} --stage {self.name}`"
 
 
 def find(cluster: Snapshot, unit: ExpectedUnit, *, without_credentials: bool) -> Iterator[Finding]:
@@ -278,7 +279,7 @@ def _no_freight_taken(stage: _ObservedStage) -> Iterator[Finding]:
         return
     if stage.status("effectiveAutoPromotionHolds") or age(stage.cluster.now, stage.obj) < SETTLED:
         return
-    wanted = stage.unit.stages[stage.name].get("autoPromotionEnabled") is True
+    wanted = stage.unit.stages[stage.name].given.get("autoPromotionEnabled") is True
     source = _source(stage) if wanted else ""
     if not source:
         return
@@ -294,19 +295,23 @@ def _no_freight_taken(stage: _ObservedStage) -> Iterator[Finding]:
 
 def _source(stage: _ObservedStage) -> str:
     """Return which Warehouse or Stages have Freight for a Stage, "" when none is available yet."""
-    settings = stage.unit.stages[stage.name]
-    upstream: list[str] = settings.get("upstream") or []
-    if settings.get("direct") or not upstream:
-        warehouse = stage.cluster.get(c.WAREHOUSES, stage.unit.warehouse, stage.unit.project) or {}
+    return next(filter(None, (_provided(stage, request) for request in stage.unit.stages[stage.name].requests)), "")
+
+
+def _provided(stage: _ObservedStage, request: Request) -> str:
+    """Return which Warehouse or Stages have Freight of one Warehouse for a Stage, "" when none is available yet."""
+    if request.direct:
+        name = stage.unit.pipeline.warehouses[request.key].name
+        warehouse = stage.cluster.get(c.WAREHOUSES, name, stage.unit.project) or {}
         created = condition(warehouse, "FreightCreated")
         if (
             dig(warehouse, "status", "lastFreightID")
             and since(stage.cluster.now, created.get("lastTransitionTime")) > SETTLED
         ):
-            return f"Warehouse {stage.unit.warehouse} has created some"
-    soak = timedelta(seconds=seconds(settings.get("requiredSoakTime") or ""))
-    verified = [name for name in upstream if _has_verified(stage, name, soak)]
-    if verified and (len(verified) == len(upstream) or settings.get("availabilityStrategy") != "All"):
+            return f"Warehouse {name} has created some"
+    soak = timedelta(seconds=seconds(request.soak))
+    verified = [name for name in request.upstream if _has_verified(stage, name, soak)]
+    if verified and (len(verified) == len(request.upstream) or request.availability != "All"):
         return f"{first_of(verified)} {'has' if len(verified) == 1 else 'have'} verified some"
     return ""
 

@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 from kargo_fleet.cluster import resources as c
-from kargo_fleet.cluster.objects import Object, age, condition, dig
+from kargo_fleet.cluster.objects import Object, age, condition, dig, name_of
 from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
-from kargo_fleet.findings import Finding
+from kargo_fleet.findings import Finding, dotted
+from kargo_fleet.fleet.freight import Warehouse
 from kargo_fleet.text.words import one_line
 
 SETTLED = timedelta(minutes=10)  # within which Kargo promotes available Freight
@@ -44,11 +45,15 @@ _ANSWERS = (
 
 
 def find(cluster: Snapshot, unit: ExpectedUnit) -> Iterator[Finding]:
-    """Check that the Warehouse reads its sources and creates Freight from them."""
-    obj = cluster.get(c.WAREHOUSES, unit.warehouse, unit.project)
-    if obj is None:
-        return
-    place, name = f"{unit.project}/Warehouse/{unit.warehouse}", f"warehouse {unit.warehouse} -n {unit.project}"
+    """Check that the Warehouses read their sources and create Freight from them."""
+    for warehouse in unit.pipeline.warehouses.values():
+        if obj := cluster.get(c.WAREHOUSES, warehouse.name, unit.project):
+            yield from _warehouse(cluster, unit, warehouse, obj)
+
+
+def _warehouse(cluster: Snapshot, unit: ExpectedUnit, warehouse: Warehouse, obj: Object) -> Iterator[Finding]:
+    place, name = f"{unit.project}/Warehouse/{warehouse.name}", f"warehouse {warehouse.name} -n {unit.project}"
+    settings = dotted(warehouse.path)
     healthy, ready = condition(obj, "Healthy"), condition(obj, "Ready")
     message = one_line(healthy.get("message") or ready.get("message")) or healthy.get("reason")
     look = f"run `kubectl describe {name}`"
@@ -57,13 +62,13 @@ def find(cluster: Snapshot, unit: ExpectedUnit) -> Iterator[Finding]:
         if reason == "MissingArtifacts" or re.fullmatch(r"No\w+Discovered", reason):
             yield found("KF722", place, f"no artifact matches: {message}", _no_match(obj, name), unit.service)
         elif reason in ("CriteriaEvaluationFailed", "FreightBuildFailure"):
-            fix = f"{look}, and correct `warehouse.freightCreationCriteria.expression`"
+            fix = f"{look}, and correct `{settings}.freightCreationCriteria.expression`"
             yield found("KF723", place, str(message), fix if reason.startswith("Criteria") else look, unit.service)
         else:
             fix = _answer(str(message), cluster.shared_namespace) or look
             yield found("KF721", place, str(message), f"{fix}; then {_refresh(name)}", unit.service)
     elif ready.get("status") == "True" and not _has_freight(cluster, unit, obj):
-        yield from _no_freight(cluster, unit, obj, place)
+        yield from _no_freight(cluster, unit, obj, warehouse)
 
 
 def _answer(message: str, shared: str) -> str:
@@ -91,19 +96,25 @@ def _has_freight(cluster: Snapshot, unit: ExpectedUnit, obj: Object) -> bool:
     if dig(obj, "status", "lastFreightID"):
         return True
     stages = cluster.within(c.STAGES, unit.project).values()
+    if len(unit.warehouses) > 1:
+        origin = f"Warehouse/{name_of(obj)}"
+        return any(
+            origin in entry.get("items", {}) for one in stages for entry in dig(one, "status", "freightHistory") or []
+        )
     return any(dig(stage, "status", "freightHistory") or dig(stage, "status", "lastPromotion") for stage in stages)
 
 
-def _no_freight(cluster: Snapshot, unit: ExpectedUnit, obj: Object, place: str) -> Iterator[Finding]:
+def _no_freight(cluster: Snapshot, unit: ExpectedUnit, obj: Object, warehouse: Warehouse) -> Iterator[Finding]:
+    name, settings = warehouse.name, dotted(warehouse.path)
     if age(cluster.now, obj) < SETTLED:
         return
     if condition(obj, "FreightCreationCriteriaSatisfied").get("status") == "False":
-        message = "no Freight yet: warehouse.freightCreationCriteria.expression is not satisfied"
-        fix = f"correct the expression; `kubectl get warehouse {unit.warehouse} -n {unit.project} -o yaml` shows the artifacts"
+        message = f"no Freight yet: {settings}.freightCreationCriteria.expression is not satisfied"
+        fix = f"correct the expression; `kubectl get warehouse {name} -n {unit.project} -o yaml` shows the artifacts"
     elif dig(obj, "spec", "freightCreationPolicy") == "Manual":
-        message = "no Freight was promoted yet, and none is created: warehouse.freightCreationPolicy is Manual"
+        message = f"no Freight was promoted yet, and none is created: {settings}.freightCreationPolicy is Manual"
         fix = "create Freight in Kargo's UI, or set the policy to Automatic"
     else:
         message = "the Warehouse is ready, but has created no Freight yet"
-        fix = f"run `kubectl describe warehouse {unit.warehouse} -n {unit.project}`"
-    yield found("KFW721", place, message, fix, unit.service)
+        fix = f"run `kubectl describe warehouse {name} -n {unit.project}`"
+    yield found("KFW721", f"{unit.project}/Warehouse/{name}", message, fix, unit.service)

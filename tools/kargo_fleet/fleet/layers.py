@@ -101,6 +101,11 @@ def says(layers: Sequence[Layer], path: KeyPath) -> bool:
     return any(_depth(layer.values, path) == len(path) for layer in layers)
 
 
+def last(layers: Sequence[Layer], path: KeyPath) -> int:
+    """Return the index of the strongest layer that sets `path`, -1 if none does."""
+    return max((index for index, layer in enumerate(layers) if says([layer], path)), default=-1)
+
+
 def decides(layers: Sequence[Layer], path: KeyPath) -> bool:
     """Return whether any layer decides the value at `path`: sets it, or removes it or a mapping around it."""
     return any(says([layer], path) or _removes(layer.values, path) for layer in layers)

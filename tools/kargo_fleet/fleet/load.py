@@ -21,6 +21,7 @@ from kargo_fleet.fleet.sections import DEFAULT_SERVICES, REGISTRY_SCHEMA
 from kargo_fleet.fleet.tree import read_tree
 from kargo_fleet.fleet.vendored import read_record, refusal
 from kargo_fleet.text.json_schema import Schema
+from kargo_fleet.text.schema_nodes import at
 
 
 class Loaded(NamedTuple):
@@ -50,7 +51,7 @@ def load(root: Path, *, image_repository: str | None = None, git_repo_url: str |
         findings.append(in_layer(problem, file.layer))
         fleet = config.broken_fleet(root)
     _check_option(REGISTRY_SCHEMA, "--image-repository", image_repository)
-    _check_option(chart.schema["properties"]["git"]["properties"]["repoURL"], "--git-repo-url", git_repo_url)
+    _check_option(at(chart.schema, "git", "repoURL"), "--git-repo-url", git_repo_url)
     if image_repository and TEAM in image_repository and not fleet.layout.has_teams:
         raise FleetError(f"--image-repository: {TEAM} is not replaced: `services` of {FLEET_FILE} has no {TEAM}")
     return Loaded(chart, fleet.overridden(image_repository, git_repo_url), findings)

@@ -1,11 +1,18 @@
-"""One service's pipeline, out of its complete values: the order of its stages, and how each is promoted."""
+"""One service's pipeline, out of its complete values: its Warehouses, its stages, and how each is promoted.
+
+It is what the chart computes in `kargo-service.init` (templates/_unit.tpl).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
+from kargo_fleet.fleet.freight import Request, Subscription, Warehouse, has_image, requests_of, warehouses_of
 from kargo_fleet.fleet.merge import merge
+from kargo_fleet.text.placeholders import filled_json
 
 
 def section(values: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -14,72 +21,120 @@ def section(values: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def expanded(pattern: str, service: str, stage: str = "<stage>") -> str:
+    """Return a pattern with `<service>` and `<stage>` filled in."""
+    return pattern.replace("<service>", service).replace("<stage>", stage)
+
+
 def pipeline_order(stages: Mapping[str, Any]) -> list[str]:
     """Return the stages so that each comes after its upstream ones; where that leaves a choice, in the order given."""
+    upstream = {name: upstream_of(stage) for name, stage in stages.items()}
     order: list[str] = []
     waiting = list(stages)
     while waiting:
-        ready = [
-            name for name in waiting if not any(s in waiting and s != name for s in stages[name].get("upstream") or [])
-        ]
+        ready = [name for name in waiting if not any(s in waiting and s != name for s in upstream[name])]
         ready = ready[:1] or waiting[:1]  # a cycle is reported elsewhere
         order += ready
         waiting.remove(ready[0])
     return order
 
 
-def promotion_of(values: Mapping[str, Any], stage: str) -> dict[str, Any]:
-    """Return how one stage is promoted: `promotion`, with the stage's own over it; `controlFlow` when it is not."""
-    own = section(section(values, "stages"), stage)
-    promotion = merge(section(values, "promotion"), section(own, "promotion"))
-    is_empty = section(promotion, "steps").get("replace") == [] and not section(promotion, "task").get("name")
-    return {**promotion, "controlFlow": True} if own.get("controlFlow") or is_empty else promotion
+def upstream_of(stage: Mapping[str, Any]) -> list[str]:
+    """Return the stages that a stage takes Freight from, of whichever Warehouse."""
+    found = list(stage.get("upstream") or [])
+    for request in (stage.get("requestedFreight") or {}).values():
+        found += [name for name in (request or {}).get("upstream") or [] if name not in found]
+    return found
 
 
-def has_default_steps(promotion: Mapping[str, Any]) -> bool:
-    """Return whether a stage runs the chart's own steps, the only ones that write its values file."""
-    own = section(promotion, "steps").get("replace") or section(promotion, "task").get("name")
-    return not (own or is_control_flow(promotion))
+@dataclass(frozen=True)
+class Stage:
+    """One stage: what the values say of it, with `<stage>` filled in, and what that means beside the unit's settings.
 
+    `promotion` and `git` are merged with those of the unit, `path` of the promotion and `branch` are always there.
+    `requests` is what it takes, `image_of` are the keys of those of its Warehouses that have the service's image.
+    """
 
-def is_control_flow(promotion: Mapping[str, Any]) -> bool:
-    """Return whether a stage only passes Freight on, without promotions (Kargo's control flow stages)."""
-    return bool(promotion.get("controlFlow"))
+    name: str
+    given: Mapping[str, Any]
+    promotion: dict[str, Any]
+    git: dict[str, Any]
+    shard: str
+    requests: tuple[Request, ...]
+    image_of: tuple[str, ...]
 
+    @property
+    def branch(self) -> str:
+        """The branch that it is promoted on."""
+        branch: str = self.git["branch"]
+        return branch
 
-def shard_of(values: Mapping[str, Any], stage: str = "") -> str:
-    """Return the name of the controller of a unit, or of one of its stages; "" is the default controller."""
-    shard: str = section(section(values, "stages"), stage).get("shard") or values.get("shard") or ""
-    return shard
+    @property
+    def repo_url(self) -> str:
+        """The Git repository that it is promoted in, "" when none is said."""
+        return self.git.get("repoURL") or ""
 
+    @property
+    def path(self) -> str:
+        """The values file that its promotions write, from the root of the repository."""
+        path: str = self.promotion["path"]
+        return path
 
-def expanded(pattern: str, service: str, stage: str = "<stage>") -> str:
-    """Return a pattern with `<service>` and `<stage>` filled in."""
-    return pattern.replace("<service>", service).replace("<stage>", stage)
+    @property
+    def is_control_flow(self) -> bool:
+        """Whether it only passes Freight on, without promotions (Kargo's control flow stages)."""
+        is_empty = section(self.promotion, "steps").get("replace") == []
+        return bool(self.given.get("controlFlow") or (is_empty and not self.task))
 
+    @property
+    def task(self) -> str:
+        """The name of the task that runs instead of the chart's own steps, "" for none."""
+        return section(self.promotion, "task").get("name") or ""
 
-def path_of(values: Mapping[str, Any], stage: str, promotion: Mapping[str, Any]) -> str:
-    """Return the values file that one stage's promotions write, from the root of the repository."""
-    pattern: str = promotion.get("path") or "services/<service>/values-<stage>.yaml"
-    return expanded(pattern, values["service"]["name"], stage)
+    @property
+    def has_default_steps(self) -> bool:
+        """Whether it runs the chart's own steps, the only ones that write its values file."""
+        return not (section(self.promotion, "steps").get("replace") or self.task or self.is_control_flow)
 
+    @property
+    def has_pull_request(self) -> bool:
+        """Whether promotions open a pull request, instead of pushing to the branch."""
+        return self.has_default_steps and bool(section(self.promotion, "pullRequest").get("enabled"))
 
-def tag_key_of(promotion: Mapping[str, Any]) -> str:
-    """Return the key of that file which gets the image's tag, "" for none."""
-    key: str = promotion.get("tagKey", "image.tag") or ""
-    return key
+    @property
+    def application(self) -> str | None:
+        """The name of the Argo CD Application that promotions update, None when they update none."""
+        update = section(self.promotion, "argocdUpdate")
+        name: str = update.get("name") or ""
+        return name if update.get("enabled") and not self.is_control_flow else None
 
+    @property
+    def tag_key(self) -> str:
+        """The key of the values file which gets the image's tag, "" for none."""
+        key: str = self.promotion.get("tagKey", "image.tag") or ""
+        return key if self.image_of else ""
 
-def written_keys(promotion: Mapping[str, Any]) -> list[str]:
-    """Return the keys of that file which one stage's promotions write."""
-    return [key for key in (tag_key_of(promotion), promotion.get("digestKey")) if key]
+    @cached_property
+    def updates(self) -> list[Update]:
+        """What the chart's own steps write: the keys of the values file, then `updates` by name."""
+        found = []
+        own = {self.tag_key: "tag", (self.promotion.get("digestKey") if self.image_of else "") or "": "digest"}
+        if keys := {key: what for key, what in own.items() if key}:
+            found.append(Update(self.path, keys))
+        for name, given in sorted(section(self.promotion, "updates").items()):
+            for kind, update in (given or {}).items():
+                keys = {key: what for key, what in section(update, "keys").items() if what}
+                found.append(
+                    Update(update.get("path") or self.path, keys, kind == "kustomize", ("updates", name, kind))
+                )
+        return found
 
 
 class Update(NamedTuple):
     """One thing that a promotion writes: `keys` of the YAML file at `path`, or an image in the kustomization in that folder.
 
-    `keys` say what is written: tag, digest, image, imageDigest or an expression. `at` is where it is said in a promotion: (),
-    for the values file, or its place in `updates`.
+    `keys` say what is written: tag, digest, image, imageDigest, chartVersion, commitID or an expression. `at` is where it
+    is said in a promotion: (), for the values file, or its place in `updates`.
     """
 
     path: str
@@ -88,31 +143,83 @@ class Update(NamedTuple):
     at: tuple[str, ...] = ()
 
 
-def updates_of(values: Mapping[str, Any], stage: str, promotion: Mapping[str, Any]) -> list[Update]:
-    """Return what the chart's own steps write for one stage: the keys of its values file, then `updates` by name."""
-    found = []
-    own = {promotion.get("digestKey"): "digest", tag_key_of(promotion): "tag"}
-    if keys := {key: own[key] for key in written_keys(promotion)}:
-        found.append(Update(path_of(values, stage, promotion), keys))
-    for name, given in sorted(section(promotion, "updates").items()):
-        for kind, update in (given or {}).items():
-            path = path_of(values, stage, update if update.get("path") else promotion)
-            keys = {key: what for key, what in section(update, "keys").items() if what}
-            found.append(Update(path, keys, kind == "kustomize", ("updates", name, kind)))
-    return found
+@dataclass(frozen=True)
+class Pipeline:
+    """One unit: its complete `values` with `<service>` filled in, its Warehouses by key, and its stages by name."""
+
+    values: dict[str, Any]
+    warehouses: dict[str, Warehouse]
+    stages: dict[str, Stage]
+
+    @property
+    def service(self) -> str:
+        """The name of the service."""
+        name: str = self.values["service"]["name"]
+        return name
+
+    @property
+    def image(self) -> str:
+        """The repository of the service's image, "" for none."""
+        return section(self.values, "image").get("repoURL") or ""
+
+    @property
+    def shard(self) -> str:
+        """The name of the controller of the unit, "" for the default one."""
+        return self.values.get("shard") or ""
+
+    @property
+    def shards(self) -> list[str]:
+        """The names of the controllers of the Warehouses, "" for the default one."""
+        return [one.given.get("shard") or self.shard for one in self.warehouses.values()]
+
+    @property
+    def order(self) -> list[str]:
+        """The names of the stages, upstream ones first."""
+        return pipeline_order({name: stage.given for name, stage in self.stages.items()})
+
+    def subscriptions(self, kind: str = "") -> list[Subscription]:
+        """Return the subscriptions of all Warehouses, or those of one kind."""
+        return [one for each in self.warehouses.values() for one in each.subscriptions if kind in ("", one.kind)]
+
+    def subscribed(self, stage: Stage, kind: str) -> list[Subscription]:
+        """Return the subscriptions of one kind that provide what a stage is promoted with."""
+        keys = [request.key for request in stage.requests]
+        return [one for key in keys for one in self.warehouses[key].subscriptions if one.kind == kind]
 
 
-def branch_of(values: Mapping[str, Any], stage: str) -> str:
-    """Return the branch that one stage is promoted on."""
-    branch: str = (
-        section(section(values, "stages"), stage).get("branch") or section(values, "git").get("branch") or "main"
-    )
-    return branch
+def pipeline_of(values: Mapping[str, Any]) -> Pipeline:
+    """Return the pipeline of a unit's complete values: the chart's defaults with all layers merged over them."""
+    service = values["service"]["name"]
+    known: dict[str, Any] = filled_json(values, "service", service)
+    stages = {name: given for name, given in section(known, "stages").items() if given is not None}
+    warehouses = warehouses_of(known)
+    image = section(known, "image").get("repoURL") or ""
+    having = {key for key, warehouse in warehouses.items() if has_image(warehouse, image)}
+    requests = requests_of(warehouses, stages)
+    found = {name: _stage(known, service, name, given, requests[name], having) for name, given in stages.items()}
+    return Pipeline(known, warehouses, found)
 
 
-def application_of(promotion: Mapping[str, Any], service: str, stage: str) -> str | None:
-    """Return the name of the Argo CD Application that one stage's promotions update, None when they update none."""
-    update = section(promotion, "argocdUpdate")
-    if not update.get("enabled") or is_control_flow(promotion):
-        return None
-    return expanded(update.get("name") or "<service>-<stage>", service, stage)
+def _stage(
+    values: Mapping[str, Any],
+    service: str,
+    name: str,
+    given: Mapping[str, Any],
+    requests: tuple[Request, ...],
+    having: set[str],
+) -> Stage:
+    promotion, git = section(values, "promotion"), section(values, "git")
+    if own := section(given, "promotion"):
+        promotion = merge(promotion, own)
+    if own := section(given, "git"):
+        git = merge(git, own)
+    branch = given.get("branch") or git.get("branch") or "main"
+    path = promotion.get("path") or f"services/{service}/values-<stage>.yaml"
+    parts = {"given": given, "promotion": {**promotion, "path": path}, "git": {**git, "branch": branch}}
+    parts = filled_json(parts, "stage", name)
+    update = section(parts["promotion"], "argocdUpdate")
+    if update.get("enabled") and not update.get("name"):
+        parts["promotion"]["argocdUpdate"] = {**update, "name": f"{service}-{name}"}
+    shard = parts["given"].get("shard") or values.get("shard") or ""
+    image_of = tuple(request.key for request in requests if request.key in having)
+    return Stage(name, **parts, shard=shard, requests=requests, image_of=image_of)

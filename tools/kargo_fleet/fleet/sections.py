@@ -12,6 +12,7 @@ from kargo_fleet.fleet.custom_steps import CUSTOM_STEPS_SCHEMA
 from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN
 from kargo_fleet.fleet.shards import HEAVIEST, Shard
 from kargo_fleet.text.image_references import REGISTRY_PATTERN
+from kargo_fleet.text.schema_nodes import at
 
 #: Defaults of fleet.yaml. Those of `argocd` and `capacity` are in argocd/settings.py and capacity/assumptions.py.
 DEFAULT_SERVICES = "services"
@@ -42,7 +43,7 @@ REGISTRY_SCHEMA: dict[str, Any] = {
 def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON Schema of fleet.yaml. `chart_schema` is the schema of the chart's values, which all layers share."""
     values = {key: value for key, value in chart_schema.items() if key not in ("$schema", "definitions", "title")}
-    git = chart_schema["properties"]["git"]["properties"]
+    git = at(chart_schema, "git")["properties"]
 
     def section(description: str, properties: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -16,7 +16,7 @@ from kargo_fleet.files.generated import Output, State
 from kargo_fleet.files.reading import RepositoryReader, digest, fingerprint_now
 from kargo_fleet.findings import Finding
 from kargo_fleet.fleet.names import values_path
-from kargo_fleet.fleet.pipeline import application_of, is_control_flow, pipeline_order, promotion_of
+from kargo_fleet.fleet.pipeline import pipeline_of
 from kargo_fleet.fleet.values import complete_values
 from kargo_fleet.generate.cache import Cache, CacheEntry, Stages, for_any_service
 from kargo_fleet.text.yaml_reader import YamlError
@@ -100,9 +100,6 @@ def _last_good(inputs: Inputs, reader: RepositoryReader, service: str) -> dict[s
 
 def _stages(values: dict[str, Any], service: str) -> Stages:
     """Return the stages that deploy something in order, each with the Application that its promotions update."""
-    promotions = {name: promotion_of(values, name) for name in pipeline_order(values["stages"])}
-    return tuple(
-        (name, application_of(promotion, service, name))
-        for name, promotion in promotions.items()
-        if not is_control_flow(promotion)
-    )
+    pipeline = pipeline_of({**values, "service": {"name": service}})
+    stages = (pipeline.stages[name] for name in pipeline.order)
+    return tuple((stage.name, stage.application) for stage in stages if not stage.is_control_flow)

@@ -21,6 +21,7 @@ from kargo_fleet.onboard.remote import Checkout, GitHost, checkout_of, files_of
 from kargo_fleet.onboard.vendoring import Vendoring, vendoring
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.json_schema import Schema
+from kargo_fleet.text.schema_nodes import at
 from kargo_fleet.text.words import first_of, plural
 from kargo_fleet.text.yaml_editor import with_item
 
@@ -106,7 +107,7 @@ def initial(root: Path, oci: str, schemas: Callable[[Chart], Mapping[str, str]])
 
 def _allows(chart: Chart, key: str, value: str) -> bool:
     """Return whether `git` of fleet.yaml accepts a value."""
-    return Schema({"properties": {key: chart.schema["properties"]["git"]["properties"][key]}}).is_valid({key: value})
+    return Schema({"properties": {key: at(chart.schema, "git", key)}}).is_valid({key: value})
 
 
 def _other_name(oci: str) -> str:

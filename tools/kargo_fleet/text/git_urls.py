@@ -67,3 +67,13 @@ def _web(host: str, path: str) -> str:
         return f"https://dev.azure.com/{organisation}/{project}/_git/{repository}"
     host = _HTTPS_HOSTS.get(host, host)
     return f"https://{f'[{host}]' if ':' in host else host}/{path}"
+
+
+def normalized(url: str) -> str:
+    """Return a Git URL in lowercase, without user, .git and last slash, as NormalizeGit of Kargo's pkg/urls compares them."""
+    url = url.strip().lower()
+    if url.startswith(("http://", "https://")):
+        url = re.sub(r"^(https?://)[^/@]*@", r"\1", url)
+    elif not url.startswith("ssh://"):
+        url = re.sub(r"^([^:]+):", r"ssh://\1/", url)
+    return url.removesuffix("/").removesuffix(".git")

@@ -17,7 +17,8 @@ _COMPONENTS = f"{_COMPONENT}(/{_COMPONENT})*"
 _HOST = r"[A-Za-z0-9]+([.-][A-Za-z0-9]+)*"
 
 #: An image repository without a tag: registry.example.com:5000/team/nginx. The chart's schema has the same pattern.
-IMAGE = f"({_HOST}(:{_PORT})?/)?{_COMPONENTS}"
+#: `<service>` may stand in its name.
+IMAGE = f"({_HOST}(:{_PORT})?/)?{_COMPONENTS}".replace("[a-z0-9]+", "(<service>|[a-z0-9])+")
 #: What stands before `/<service>`: a host, with or without a port and a path, or an organization of Docker Hub. A slash
 #: at the end is ignored.
 REGISTRY = rf"({_COMPONENTS}|({_HOST}:{_PORT}|{_NAME}(\.{_NAME})+)(/{_COMPONENTS})?)/?"
@@ -62,8 +63,8 @@ def explain(text: str, kind: str) -> tuple[str, str]:
     if kind == "registry" and "<" in re.sub(_REPLACED, "", wanted):
         reasons.append("only <service> and <team> are replaced here")
         wanted = ""
-    elif kind == "image" and "<" in wanted:
-        reasons.append("placeholders are not replaced here; images are <image.registry>/<service>")
+    elif kind == "image" and "<" in wanted.replace("<service>", ""):
+        reasons.append("only <service> is replaced here")
         wanted = ""
     if any(character.isspace() for character in wanted):
         reasons.append(f"{plural} have no spaces")

@@ -1,12 +1,13 @@
 """Placeholders that nothing replaces: `<svc>` in a path, `<stage>` in the name of a branch.
 
-A schema says where which ones are replaced (`"placeholders": ["service", "stage"]`) and which keys name something
-(`"names": true`). A word that is not replaced is an error there: a promotion would write a file of that literal name. In
-text for people it is a warning, and only if it was probably meant as a placeholder.
+A schema says where which ones are replaced (`"placeholders": ["service", "stage"]`, for a value and all that is in it) and
+which keys name something (`"names": true`). A word that is not replaced is an error there: a promotion would write a file of
+that literal name. In text for people it is a warning, and only if it was probably meant as a placeholder.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from kargo_fleet.text.words import enumerate_words, similar
 _WORD = re.compile(r"<([A-Za-z][A-Za-z0-9_-]*)>")
 #: What looks like a placeholder and is none: a named group of a regular expression, Kargo's expressions, and what was
 #: escaped.
-_OTHER = re.compile(r"\(\?P?<|\$\{\{.*?\}\}|\\<team>", re.DOTALL)
+_OTHER = re.compile(r"\(\?P?<|\$\{\{.*?\}\}|\\<[a-z]+>", re.DOTALL)
 _KNOWN = ("service", "stage", "version", "team")
 #: What people write instead, in lowercase and without - and _.
 _SYNONYMS = {
@@ -33,7 +34,7 @@ _CLOSE = 0.75
 
 def problems(schema: Node, data: Any) -> list[Problem]:
     """Return a problem for each string of `data` with a placeholder that is not replaced."""
-    return list(_problems(schema, schema, data, ()))
+    return list(_problems(schema, schema, data, (), ()))
 
 
 def angled(word: str) -> str:
@@ -53,29 +54,45 @@ def filled(data: Any, word: str, value: str, *, escapes: bool = False) -> Any:
     return re.sub(rf"(\\?){angled(word)}", lambda found: kept if found[1] else value, data)
 
 
-def _problems(root: Node, node: Node, data: Any, path: KeyPath) -> Iterator[Problem]:
+def filled_json(data: Any, word: str, value: str) -> Any:
+    r"""Return a copy of JSON data with a placeholder replaced in every string, keys included; `\<service>` becomes `<service>`.
+
+    This is what the chart does (`kargo-service.filled`).
+    """
+    text, placeholder, value = json.dumps(data), angled(word), json.dumps(value)[1:-1]
+    kept = f"\\\\{placeholder}"  # as JSON writes a backslash
+    if kept in text:  # NUL is never in JSON text
+        return json.loads(text.replace(kept, "\0").replace(placeholder, value).replace("\0", placeholder))
+    return json.loads(text.replace(placeholder, value))
+
+
+def _problems(root: Node, node: Node, data: Any, path: KeyPath, replaced: Sequence[str]) -> Iterator[Problem]:
+    replaced = node.get("placeholders", replaced)
     items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     for key, value in items:
         inner = child(root, node, key)
         if inner is not None:  # an unknown key is reported as such
-            yield from _problems(root, inner, value, (*path, key))
+            yield from _problems(root, inner, value, (*path, key), replaced)
     if isinstance(data, str) and "<" in data:
-        yield from _in_text(node, data, path)
+        yield from _in_text(node, data, path, replaced)
 
 
-def _in_text(node: Node, text: str, path: KeyPath) -> Iterator[Problem]:
-    """Yield the problem with the first placeholder of a text that is not replaced."""
-    replaced: Sequence[str] = node.get("placeholders", ())
+def _in_text(node: Node, text: str, path: KeyPath, replaced: Sequence[str]) -> Iterator[Problem]:
+    """Yield the problem with the first placeholder of a text that is not replaced, or that is and is no placeholder."""
     is_name = node.get("names", False)
     for word in _WORD.findall(_OTHER.sub("", text)):
         meant = _meant(word, replaced)
+        if word in replaced and "</" + word in text:
+            message = f"{dotted(path)}: {angled(word)} is replaced, although it looks like a tag of XML or HTML"
+            yield Problem("KFW309", message, rf"write \{angled(word)} to keep it", path)
+            return
         if word in replaced or not (is_name or (meant and "</" + word not in text)):
             continue
         message = f"{dotted(path)}: {angled(word)} is not replaced here"
         if replaced:
             words = [*map(angled, replaced)]
             message += f"; {enumerate_words(words)} {'are' if len(words) > 1 else 'is'}"
-        yield Problem("KF309" if is_name else "KFW309", message, _fix(meant, replaced, path), path)
+        yield Problem("KF309" if is_name else "KFW309", message, _fix(meant, replaced), path)
         return
 
 
@@ -85,14 +102,11 @@ def _meant(word: str, replaced: Sequence[str]) -> str:
     return _SYNONYMS.get(plain) or similar(plain, replaced or _KNOWN, _CLOSE)
 
 
-def _fix(meant: str, replaced: Sequence[str], path: KeyPath) -> str:
+def _fix(meant: str, replaced: Sequence[str]) -> str:
     if meant in replaced:
         return f"did you mean {angled(meant)}?"
     if meant == "team":
         return "set `services` of fleet.yaml to services/<team>/<service>, or write the value itself"
     if replaced:
         return "remove it, or write the value itself"
-    expression = {"service": "${{ vars.service }}", "stage": "${{ ctx.stage }}"}.get(meant)
-    if expression and ("steps" in path or path[-3:-1] == ("task", "vars")):
-        return f"use {expression}"
     return "write the value itself"

@@ -34,6 +34,14 @@ def child(root: Node, node: Node, key: str | int) -> Node | None:
     return None if found is False else resolved(root, {} if found is True else found)
 
 
+def at(root: Node, *path: str) -> Node:
+    """Return the node of a key of a document, such as `at(schema, "git", "branch")`. Raises KeyError if there is none."""
+    node = root
+    for key in path:
+        node = resolved(root, resolved(root, node)["properties"][key])
+    return node
+
+
 def names_are_free(root: Node, node: Node) -> bool:
     """Return whether people choose the keys of a mapping: those of `stages`, as opposed to those of `git`."""
     node = resolved(root, node)

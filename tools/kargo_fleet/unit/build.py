@@ -12,7 +12,7 @@ from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted, has_errors, value_at
-from kargo_fleet.fleet import nulls, pipeline
+from kargo_fleet.fleet import nulls
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.examples import example_findings
@@ -30,6 +30,7 @@ from kargo_fleet.fleet.layers import (
 )
 from kargo_fleet.fleet.merge import difference, merge
 from kargo_fleet.fleet.names import FLEET_FILE, SERVICE_FILE
+from kargo_fleet.fleet.pipeline import Pipeline, pipeline_of, section
 from kargo_fleet.fleet.scan import name_findings
 from kargo_fleet.fleet.sections import DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import assign
@@ -132,13 +133,14 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
         values = merge(values, own.values)
         layers = [*layers, own]
     values = own_steps.with_custom_steps(_identified(inputs, values, layers, service), inputs.fleet.custom_steps)
+    pipeline = pipeline_of(values)
     default = Place(own.file, 1, 1) if own else Place(folder)
     findings += _identity_findings(layers, service)
     findings += [in_layers(problem, layers, default, service) for problem in _shard_problems(inputs.fleet, values)]
-    findings += _values_findings(inputs, values, layers, default, service)
+    findings += _values_findings(inputs, pipeline, layers, default, service)
     if not _stops(findings):
-        findings += warnings.find(values, layers, default, service)
-        targets = written_files.find(inputs.fleet, reader, values, layers, service)
+        findings += warnings.find(pipeline, layers, default, service)
+        targets = written_files.find(inputs.fleet, reader, pipeline, layers, service)
         missing = {finding.place.file for finding in targets if finding.code == "KF401"}
         findings += nested_findings(inputs.fleet, reader, service, missing) or targets
     return Unit(service, values, difference(inputs.chart.defaults, values), tuple(layers), tuple(findings))
@@ -157,11 +159,11 @@ def inherited(inputs: Inputs, service: str) -> dict[str, Any]:
 
 def _identified(inputs: Inputs, values: dict[str, Any], layers: list[Layer], service: str) -> dict[str, Any]:
     """Fill in what is derived from the folder's name. The service's name comes only from there, never from a file."""
-    image = values.get("image") or {}
+    values = {**values, "service": {"name": service}}
+    image = values.get("image")
     registry = inputs.registry(service)
-    if not image.get("repoURL") and registry:
-        image = {**image, "repoURL": image_of(registry, service, inputs.fleet.team_of(service))}
-    values = {**values, "service": {"name": service}, "image": image}
+    if isinstance(image, dict) and not image.get("repoURL") and registry:  # `image: null` means that it has none
+        values["image"] = {**image, "repoURL": image_of(registry, service, inputs.fleet.team_of(service))}
     if inputs.fleet.shards and not _is_pinned(layers):
         values["shard"] = assign(service, inputs.fleet.shards)
     return values
@@ -176,7 +178,8 @@ def _is_pinned(layers: list[Layer]) -> bool:
 def _shard_problems(fleet: Fleet, values: dict[str, Any]) -> Iterator[Problem]:
     """Yield a problem for an unknown shard. Kargo ignores objects of a shard without a controller, and reports nothing."""
     names = [shard.name for shard in fleet.shards]
-    paths: list[KeyPath] = [("shard",), *(("stages", stage, "shard") for stage in pipeline.section(values, "stages"))]
+    paths: list[KeyPath] = [("shard",), *(("stages", stage, "shard") for stage in section(values, "stages"))]
+    paths += [("warehouse", "shard"), *(("warehouses", key, "shard") for key in section(values, "warehouses"))]
     for path in paths if names else ():
         shard = value_at(values, path)
         if shard and shard not in names:
@@ -237,21 +240,21 @@ def _own_layer(
 
 
 def _values_findings(
-    inputs: Inputs, values: dict[str, Any], layers: list[Layer], default: Place, service: str
+    inputs: Inputs, pipeline: Pipeline, layers: list[Layer], default: Place, service: str
 ) -> list[Finding]:
-    # Unknown keys are reported already: every layer was validated by itself.
-    problems = [problem for problem in inputs.chart.validator.problems(values) if problem.code != "KF101"]
-    problems = problems or [*rules.problems(values), *_config_problems(inputs, values)]
+    # Unknown keys are reported already: every layer was validated by itself. What placeholders make of a name was not.
+    problems = [problem for problem in inputs.chart.validator.problems(pipeline.values) if problem.code != "KF101"]
+    problems = problems or [*rules.problems(pipeline), *_config_problems(inputs, pipeline)]
     missing = inputs.fleet.missing
     return once_per_pipeline(
-        _values_finding(problem, values, layers, default, service, missing) for problem in problems
+        _values_finding(problem, pipeline.values, layers, default, service, missing) for problem in problems
     )
 
 
-def _config_problems(inputs: Inputs, values: dict[str, Any]) -> Iterator[Problem]:
+def _config_problems(inputs: Inputs, pipeline: Pipeline) -> Iterator[Problem]:
     """Yield the problems of the config of the service's own steps, for which the chart has no room."""
-    version = kargo_versions.version_of(values)
-    yield from step_config.problems(own_steps.own_steps(values), version, inputs.custom_steps)
+    version = kargo_versions.version_of(pipeline.values)
+    yield from step_config.problems(own_steps.own_steps(pipeline), version, inputs.custom_steps)
 
 
 def _values_finding(
@@ -263,7 +266,7 @@ def _values_finding(
         fix = f"this removes the {dotted(path)} that another layer sets: remove it, or set a URL"
         return attributed(problem._replace(fix=fix), remover.place(path), service)
     begin = f"there is no {FLEET_FILE}: run `kargo-fleet init`, or "
-    if path == ("image", "repoURL") and not values["image"].get("repoURL"):
+    if path == ("image", "repoURL") and not section(values, "image").get("repoURL"):
         fix = f"set image.registry in {FLEET_FILE}, or pass --image-repository"
         fix = f"{begin}pass --image-repository" if no_fleet_file else fix
         return attributed(problem._replace(fix=fix), Place(FLEET_FILE), service)

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
-from kargo_fleet.fleet.pipeline import section
+from kargo_fleet.fleet.freight import Subscription
+from kargo_fleet.fleet.pipeline import Pipeline, section
+from kargo_fleet.text.git_urls import https_fix, normalized
 from kargo_fleet.unit.own_steps import OwnStep, own_steps
 
 #: The version from which a Warehouse with two subscriptions of one repository is refused, and subscriptions have names.
@@ -50,11 +52,13 @@ def is_before(version: str, other: str) -> bool:
     return [int(part) for part in version.split(".")] < [int(part) for part in other.split(".")]
 
 
+@cache
 def new_steps() -> dict[str, str]:
     """Return the steps that the oldest version does not have, each with the first version that has it."""
     return {step: version for version, added in _data().items() for step in added.get("steps", {})}
 
 
+@cache
 def new_config() -> dict[str, dict[str, str]]:
     """Return the keys of steps' `config` that the oldest version does not have, by step, with the first version."""
     found: dict[str, dict[str, str]] = {}
@@ -69,65 +73,61 @@ def added_until(version: str) -> Iterator[dict[str, Any]]:
     return (added for name, added in _data().items() if not is_before(version, name))
 
 
-def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield the problems of a unit's complete values with the Kargo that it is for."""
-    version = version_of(values)
-    subscriptions = section(values, "warehouse").get("subscriptions") or []
-    own = section(values, "image").get("repoURL")
-    yield from _subscriptions(("warehouse", "subscriptions"), subscriptions, own, version)
-    for name, stage in sorted(section(values, "stages").items()):
-        if section(stage or {}, "targets") and is_before(version, _TARGETS):
+def problems(pipeline: Pipeline) -> Iterator[Problem]:
+    """Yield the problems of a unit with the Kargo that it is for."""
+    version = version_of(pipeline.values)
+    for warehouse in pipeline.warehouses.values():
+        yield from _subscriptions(warehouse.subscriptions, pipeline.image, version)
+    for name, stage in sorted(pipeline.stages.items()):
+        if section(stage.given, "targets") and is_before(version, _TARGETS):
             yield _too_new(("stages", name, "targets"), _TARGETS, version)
-    for step in own_steps(values):
+    for step in own_steps(pipeline):
         yield from _step(step, version)
 
 
-def _subscriptions(
-    path: KeyPath, subscriptions: Sequence[Mapping[str, Any]], own: str | None, version: str
-) -> Iterator[Problem]:
+def _subscriptions(subscriptions: Sequence[Subscription], own: str, version: str) -> Iterator[Problem]:
     names: list[str] = []
-    twice = dict(repeated(subscriptions, own))
-    for index, subscription in enumerate(subscriptions):
-        name = subscription.get("name")
+    twice = repeated(subscriptions, own)
+    for subscription in subscriptions:
+        name, place = subscription.name, (*subscription.path[:-1], "name")
         if name and is_before(version, _NAMES_AND_UNIQUE):
-            yield _too_new((*path, index, "name"), _NAMES_AND_UNIQUE, version)
+            yield _too_new(place, _NAMES_AND_UNIQUE, version)
         elif name and name in names:
-            message = f'{dotted((*path, index, "name"))}: "{name}" is the name of another subscription'
-            yield Problem("KF103", message, "use another name", (*path, index, "name"))
-        names.append(name or "")
-        if index in twice and not is_before(version, _NAMES_AND_UNIQUE):
-            yield _twice(path, index, twice[index], subscription, "KF304", f"which Kargo {version} refuses")
+            message = f'{dotted(place)}: "{name}" is the name of another subscription'
+            yield Problem("KF103", message, "use another name", place)
+        names.append(name)
+        if subscription in twice and not is_before(version, _NAMES_AND_UNIQUE):
+            yield _twice(subscription, "KF304", f"which Kargo {version} refuses")
 
 
-def _twice(
-    path: KeyPath, index: int, kind: str, subscription: Mapping[str, Any], code: str, consequence: str
-) -> Problem:
-    place = (*path, index, kind, "repoURL")
-    message = f'{dotted(place)}: "{subscription[kind]["repoURL"]}" is subscribed to twice, {consequence}'
+def _twice(subscription: Subscription, code: str, consequence: str) -> Problem:
+    place = (*subscription.path, "repoURL")
+    message = f'{dotted(place)}: "{subscription.repo_url}" is subscribed to twice, {consequence}'
     return Problem(code, message, "remove one of the two, or merge their settings", place)
 
 
-def repeated(subscriptions: Sequence[Mapping[str, Any]], own: str | None) -> Iterator[tuple[int, str]]:
-    """Yield index and kind of each subscription of a repository to which an earlier one subscribes, too.
+def repeated(subscriptions: Sequence[Subscription], own: str) -> list[Subscription]:
+    """Return the subscriptions of one Warehouse to a repository to which an earlier one subscribes, too.
 
     The service's own image is not compared: whoever subscribes to that twice has another problem (KF304 in unit/rules.py).
     """
     seen: set[tuple[str, ...]] = set()
-    for index, subscription in enumerate(subscriptions):
-        for kind in ("chart", "git", "image"):
-            if not (given := section(subscription, kind)):
-                continue
-            key = (kind, *identity(kind, given))
-            if key in seen and not (kind == "image" and own and same_image(own, given["repoURL"])):
-                yield index, kind
-            seen.add(key)
+    found = []
+    for one in subscriptions:
+        if not one.repo_url:
+            continue
+        key = (one.kind, *identity(one.kind, one.given))
+        if key in seen and not (one.kind == "image" and own and same_image(own, one.repo_url)):
+            found.append(one)
+        seen.add(key)
+    return found
 
 
 def identity(kind: str, subscription: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what Kargo compares subscriptions of a kind by: addSub of pkg/webhook/kubernetes/warehouse/webhook.go."""
     url: str = subscription["repoURL"].strip()
     if kind == "git":
-        return (_git(url.lower()),)
+        return (normalized(url),)
     if kind == "image":
         return (_image(url.lower()),)
     is_http = url.startswith(("http://", "https://"))
@@ -142,15 +142,6 @@ def same_image(first: str, second: str) -> bool:
 def _image(name: str) -> str:
     """Return an image repository without Docker Hub's names, as NormalizeImage of Kargo's pkg/urls does."""
     return re.sub(r"^(index\.|registry-1\.)?docker\.io/", "", name).removeprefix("library/")
-
-
-def _git(url: str) -> str:
-    """Return a Git URL without user, .git and last slash, as NormalizeGit of Kargo's pkg/urls does."""
-    if url.startswith(("http://", "https://")):
-        url = re.sub(r"^(https?://)[^/@]*@", r"\1", url)
-    elif not url.startswith("ssh://"):
-        url = re.sub(r"^([^:]+):", r"ssh://\1/", url)
-    return url.removesuffix("/").removesuffix(".git")
 
 
 def _step(step: OwnStep, version: str) -> Iterator[Problem]:
@@ -175,19 +166,17 @@ def _too_new(path: KeyPath, since: str, version: str) -> Problem:
     return Problem("KF312", message, _FIX.format(since), path)
 
 
-def warnings(values: Mapping[str, Any]) -> Iterator[Problem]:
+def warnings(pipeline: Pipeline) -> Iterator[Problem]:
     """Yield a problem for each thing that a later Kargo refuses, or has announced to."""
-    version = version_of(values)
-    subscriptions = section(values, "warehouse").get("subscriptions") or []
-    own = section(values, "image").get("repoURL")
-    path: KeyPath = ("warehouse", "subscriptions")
-    if is_before(version, _NAMES_AND_UNIQUE):
-        for index, kind in repeated(subscriptions, own):
-            refused = f"which Kargo refuses from {_NAMES_AND_UNIQUE} on"
-            yield _twice(path, index, kind, subscriptions[index], "KFW311", refused)
-    for index, subscription in enumerate(subscriptions):
-        yield from _ssh((*path, index, "git", "repoURL"), section(subscription, "git").get("repoURL"))
-    for step in own_steps(values):
+    version = version_of(pipeline.values)
+    for warehouse in pipeline.warehouses.values():
+        if is_before(version, _NAMES_AND_UNIQUE):
+            for one in repeated(warehouse.subscriptions, pipeline.image):
+                yield _twice(one, "KFW311", f"which Kargo refuses from {_NAMES_AND_UNIQUE} on")
+        for one in warehouse.subscriptions:
+            if one.kind == "git" and one.repo_url != section(pipeline.values, "git").get("repoURL"):  # said there
+                yield from _ssh((*one.path, "repoURL"), one.repo_url)
+    for step in own_steps(pipeline):
         yield from _ssh((*step.path, "config", "repoURL"), step.config.get("repoURL"))
         if step.uses == "git-commit" and step.config.get("author"):
             place = (*step.path, "config", "author")
@@ -197,5 +186,10 @@ def warnings(values: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _ssh(path: KeyPath, url: object) -> Iterator[Problem]:
     if isinstance(url, str) and _SSH.match(url):
-        message = f"{dotted(path)}: {url} is an SSH URL, which Kargo no longer supports from v{_NO_SSH}"
-        yield Problem("KFW303", message, "use https://", path)
+        yield ssh_problem(path, url)
+
+
+def ssh_problem(path: KeyPath, url: str) -> Problem:
+    """Return the problem with a Git repository's SSH URL."""
+    message = f"{dotted(path)}: {url} is an SSH URL, which Kargo no longer supports from v{_NO_SSH}"
+    return Problem("KFW303", message, https_fix(url), path)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted, value_at
-from kargo_fleet.fleet.layers import Layer, says
-from kargo_fleet.fleet.pipeline import has_default_steps, promotion_of, section
+from kargo_fleet.fleet.freight import Subscription
+from kargo_fleet.fleet.layers import Layer, last, says
+from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.unit.pull_requests import provider_of
 
 _PULL_REQUEST: KeyPath = ("pullRequest",)
@@ -39,104 +40,104 @@ _OF_COMMITS = {
 }
 
 
-def problems(values: Mapping[str, Any], layers: Sequence[Layer]) -> Iterator[Problem]:
+def problems(pipeline: Pipeline, layers: Sequence[Layer]) -> Iterator[Problem]:
     """Yield a problem for each setting that has no effect."""
-    yield from _image(values, layers)
-    yield from _subscriptions(values)
-    yield from _warehouse(values, layers)
-    for stage in section(values, "stages"):
-        promotion = promotion_of(values, stage)
-        yield from _switched(values, layers, stage, promotion)
-        yield from _gate(layers, stage, promotion)
+    yield from _image(pipeline.values, layers)
+    for subscription in pipeline.subscriptions():
+        yield from _subscription(subscription)
+    yield from _warehouses(pipeline, layers)
+    yield from _quota(pipeline.values, layers)
+    for stage in pipeline.stages.values():
+        yield from _switched(pipeline, layers, stage)
+        yield from _gate(layers, stage)
 
 
 def _moot(path: KeyPath, reason: str, fix: str = "remove it") -> Problem:
     return Problem("KFW306", f"{dotted(path)}: has no effect {reason}", fix, path)
 
 
-def _last(layers: Sequence[Layer], path: KeyPath) -> int:
-    """Return the index of the strongest layer that sets `path`, -1 if none does."""
-    return max((index for index, layer in enumerate(layers) if says([layer], path)), default=-1)
-
-
 def _image(values: Mapping[str, Any], layers: Sequence[Layer]) -> Iterator[Problem]:
     image = section(values, "image")
     strategy = image.get("imageSelectionStrategy") or "SemVer"
-    chosen = max(_last(layers, ("image", "imageSelectionStrategy")), 0)
+    chosen = max(last(layers, ("image", "imageSelectionStrategy")), 0)
     for key in _OF_IMAGES[strategy]:
         path = ("image", key)
         # The constraint has a warning of its own.
-        if key != "constraint" and image.get(key) not in (None, []) and _last(layers, path) >= chosen:
+        if key != "constraint" and image.get(key) not in (None, []) and last(layers, path) >= chosen:
             yield _moot(path, f"with imageSelectionStrategy {strategy}")
 
 
-def _subscriptions(values: Mapping[str, Any]) -> Iterator[Problem]:
-    for index, subscription in enumerate(section(values, "warehouse").get("subscriptions") or []):
-        path: KeyPath = ("warehouse", "subscriptions", index)
-        image, git = section(subscription, "image"), section(subscription, "git")
-        strategy = image.get("imageSelectionStrategy") or "SemVer"
-        for key in _OF_IMAGES[strategy]:
-            if image.get(key) not in (None, "", []):
-                yield _moot((*path, "image", key), f"with imageSelectionStrategy {strategy}")
-        strategy = git.get("commitSelectionStrategy") or "NewestFromBranch"
-        for key in _OF_COMMITS[strategy]:
-            if git.get(key) not in (None, "", []):
-                yield _moot((*path, "git", key), f"with commitSelectionStrategy {strategy}")
+def _subscription(subscription: Subscription) -> Iterator[Problem]:
+    kind, given, path, _ = subscription
+    if path == ("image",):  # its settings may come from weaker layers, for other services
+        return
+    ignored: tuple[str, ...] = ()
+    if kind == "image":
+        key, strategy = "imageSelectionStrategy", given.get("imageSelectionStrategy") or "SemVer"
+        ignored = _OF_IMAGES[strategy]
+    elif kind == "git":
+        key, strategy = "commitSelectionStrategy", given.get("commitSelectionStrategy") or "NewestFromBranch"
+        ignored = _OF_COMMITS[strategy]
+    for setting in ignored:
+        if given.get(setting) not in (None, "", []):
+            yield _moot((*path, setting), f"with {key} {strategy}")
 
 
-def _warehouse(values: Mapping[str, Any], layers: Sequence[Layer]) -> Iterator[Problem]:
-    criteria = ("warehouse", "freightCreationCriteria", "expression")
-    policy = ("warehouse", "freightCreationPolicy")
-    if (
-        value_at(values, policy) == "Manual"
-        and value_at(values, criteria)
-        and _last(layers, criteria) >= _last(layers, policy)
-    ):
-        yield _moot(criteria, "with freightCreationPolicy Manual")
+def _warehouses(pipeline: Pipeline, layers: Sequence[Layer]) -> Iterator[Problem]:
+    for warehouse in pipeline.warehouses.values():
+        criteria = (*warehouse.path, "freightCreationCriteria", "expression")
+        policy = (*warehouse.path, "freightCreationPolicy")
+        if (
+            value_at(pipeline.values, policy) == "Manual"
+            and value_at(pipeline.values, criteria)
+            and last(layers, criteria) >= last(layers, policy)
+        ):
+            yield _moot(criteria, "with freightCreationPolicy Manual")
+
+
+def _quota(values: Mapping[str, Any], layers: Sequence[Layer]) -> Iterator[Problem]:
     hard, enabled = ("resourceQuota", "hard"), ("resourceQuota", "enabled")
     own = len(layers) - 1
-    if not value_at(values, enabled) and own >= 0 and _last(layers, hard) == own:
+    if not value_at(values, enabled) and own >= 0 and last(layers, hard) == own:
         yield _moot(hard, "without resourceQuota.enabled", "set resourceQuota.enabled: true, or remove it")
 
 
-def _switched(
-    values: Mapping[str, Any], layers: Sequence[Layer], stage: str, promotion: dict[str, Any]
-) -> Iterator[Problem]:
+def _switched(pipeline: Pipeline, layers: Sequence[Layer], stage: Stage) -> Iterator[Problem]:
     """Yield a problem for each setting of a stage's promotion that is not switched on.
 
     A setting for all stages may be for one of them, and one of fleet.yaml for some of the services.
     """
-    if not has_default_steps(promotion):
+    promotion, name = stage.promotion, stage.name
+    if not stage.has_default_steps:
         return
     for key, switch in _SWITCHED:
         if value_at(promotion, switch) or not value_at(promotion, key):
             continue
-        own: KeyPath = ("stages", stage, "promotion", *key)
+        own: KeyPath = ("stages", name, "promotion", *key)
         of_all: KeyPath = ("promotion", *key)
         is_own = layers[-1:] and layers[-1].base == () and says([layers[-1]], of_all)
-        if says(layers, own) or (is_own and not _is_anywhere(values, switch)):
+        if says(layers, own) or (is_own and not _is_anywhere(pipeline, switch)):
             yield _moot(own, f"without {dotted(switch)}", f"remove it, or set {dotted(switch)}")
     labels: KeyPath = ("pullRequest", "labels")
-    if value_at(promotion, labels) and value_at(promotion, ("pullRequest", "enabled")):
-        repo_url = section(values, "git").get("repoURL") or ""
-        if provider_of(section(promotion, "pullRequest"), repo_url) == "bitbucket":
-            yield _moot(("stages", stage, "promotion", *labels), "with provider bitbucket: Bitbucket has no labels")
+    provider = provider_of(section(promotion, "pullRequest"), stage.repo_url) if stage.has_pull_request else ""
+    if provider == "bitbucket" and value_at(promotion, labels):
+        yield _moot(("stages", name, "promotion", *labels), "with provider bitbucket: Bitbucket has no labels")
 
 
-def _is_anywhere(values: Mapping[str, Any], switch: KeyPath) -> bool:
-    return any(value_at(promotion_of(values, stage), switch) for stage in section(values, "stages"))
+def _is_anywhere(pipeline: Pipeline, switch: KeyPath) -> bool:
+    return any(value_at(stage.promotion, switch) for stage in pipeline.stages.values())
 
 
-def _gate(layers: Sequence[Layer], stage: str, promotion: dict[str, Any]) -> Iterator[Problem]:
+def _gate(layers: Sequence[Layer], stage: Stage) -> Iterator[Problem]:
     """Yield a problem where a task or steps of one's own replace the pull requests that a weaker layer asks for."""
-    if has_default_steps(promotion) or not value_at(promotion, ("pullRequest", "enabled")):
+    if stage.has_default_steps or not value_at(stage.promotion, ("pullRequest", "enabled")):
         return
-    cause: KeyPath = ("task", "name") if section(promotion, "task").get("name") else ("steps", "replace")
-    paths: list[KeyPath] = [("promotion",), ("stages", stage, "promotion")]
-    asked = max(_last(layers, (*path, "pullRequest", "enabled")) for path in paths)
-    decided = max(_last(layers, (*path, *cause)) for path in paths)
+    cause: KeyPath = ("task", "name") if stage.task else ("steps", "replace")
+    paths: list[KeyPath] = [("promotion",), ("stages", stage.name, "promotion")]
+    asked = max(last(layers, (*path, "pullRequest", "enabled")) for path in paths)
+    decided = max(last(layers, (*path, *cause)) for path in paths)
     if asked < decided:  # what is set beside the reason is said with the other settings of the default steps
-        path = ("stages", stage, "promotion", *cause)
+        path = ("stages", stage.name, "promotion", *cause)
         message = (
             f"{dotted(path)}: runs instead of the default steps, so that pullRequest.enabled has no effect and nothing"
             " waits for an approval"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kargo_fleet.findings import KeyPath
-from kargo_fleet.fleet.pipeline import promotion_of, section
+from kargo_fleet.fleet.pipeline import Pipeline, pipeline_of, section
 
 
 class OwnStep(NamedTuple):
@@ -18,16 +18,13 @@ class OwnStep(NamedTuple):
     custom: Sequence[str]
 
 
-def own_steps(values: Mapping[str, Any]) -> Iterator[OwnStep]:
+def own_steps(pipeline: Pipeline) -> Iterator[OwnStep]:
     """Yield the steps of all stages that run, in the order in which they do, stages by name."""
-    stages = section(values, "stages")
-    if not _has_steps(values, stages):  # thousands of services have none
-        return
-    for stage in sorted(stages):
-        promotion = promotion_of(values, stage)
+    for name, stage in sorted(pipeline.stages.items()):
+        promotion = stage.promotion
         steps, custom = section(promotion, "steps"), promotion.get("customSteps") or []
         for key in ("replace",) if steps.get("replace") else ("before", "beforeCommit", "after"):
-            yield from in_list(("stages", stage, "promotion", "steps", key), steps.get(key) or [], custom)
+            yield from in_list(("stages", name, "promotion", "steps", key), steps.get(key) or [], custom)
 
 
 def in_list(path: KeyPath, steps: Sequence[Mapping[str, Any]], custom: Sequence[str] = ()) -> Iterator[OwnStep]:
@@ -37,17 +34,13 @@ def in_list(path: KeyPath, steps: Sequence[Mapping[str, Any]], custom: Sequence[
             yield OwnStep((*path, index), step["uses"], step.get("config") or {}, custom)
 
 
-def _has_steps(values: Mapping[str, Any], stages: Mapping[str, Any]) -> bool:
-    return any(
-        any(section(section(owner or {}, "promotion"), "steps").values()) for owner in (values, *stages.values())
-    )
-
-
 def with_custom_steps(values: dict[str, Any], declared: Collection[str]) -> dict[str, Any]:
     """Return values whose `customSteps` have the steps among `declared` that the unit uses, so that the chart knows them."""
     if not declared:
         return values
-    used = {step.uses for step in own_steps(values) if step.uses in declared and step.uses not in step.custom}
+    used = {
+        step.uses for step in own_steps(pipeline_of(values)) if step.uses in declared and step.uses not in step.custom
+    }
     if not used:
         return values
     stages = {

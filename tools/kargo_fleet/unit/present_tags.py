@@ -39,11 +39,12 @@ class Taker(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A tag in the values file of a stage."""
+    """A tag in the values file of a stage, and what its Warehouses take, of which there is at least one."""
 
     stage: str
     file: str
     present: Present
+    takers: tuple[Taker, ...]
 
 
 def whole_image(key: str, present: Present, *, digest: bool = False) -> Problem | None:
@@ -66,24 +67,25 @@ def whole_image(key: str, present: Present, *, digest: bool = False) -> Problem 
     return Problem("KF403", message, f"let promotions write the whole image: {updates}", position=present.position)
 
 
-def findings(values: Mapping[str, Any], held: Iterable[Held], service: str) -> list[Finding]:
-    """Return a warning for each tag that the Warehouse would never take, at the first values file that holds it.
+def findings(held: Iterable[Held], service: str) -> list[Finding]:
+    """Return a warning for each tag that no Warehouse of its stage would take, at the first values file that holds it.
 
     A stage that waits for its first promotion since the constraint moved on is none: it has an older version than a
     stage whose tag the Warehouse takes.
     """
-    taker = taker_of(values.get("image") or {})
-    stages: dict[str, list[Held]] = {}
+    stages: dict[tuple[str, tuple[Taker, ...]], list[Held]] = {}
     for one in held:
-        stages.setdefault(_tag(one.present.value), []).append(one)
-    taken = [tag for tag in stages if takes(taker, tag)]
+        stages.setdefault((_tag(one.present.value), one.takers), []).append(one)
+    taken = [tag for tag, takers in stages if any(takes(taker, tag) for taker in takers)]
     found = []
-    for tag, holders in stages.items():
-        if tag in taken or _is_none(tag) or _lags(taker, tag, taken):
+    for (tag, takers), holders in stages.items():
+        taker = takers[0]
+        if tag in taken or _is_none(tag) or any(_lags(one, tag, taken) for one in takers):
             continue
         place = Place(holders[0].file, *holders[0].present.position)
         where = enumerate_words([one.stage for one in holders])
-        message = f"the Warehouse would never take {tag}, the present tag of {where}: {why_not(taker, tag)}"
+        who = "the Warehouse would never take" if len(takers) == 1 else "no Warehouse of the stage would ever take"
+        message = f"{who} {tag}, the present tag of {where}: {why_not(taker, tag)}"
         found.append(Problem("KFW402", message, fix(taker, tag)).at(place, service))
     return found
 

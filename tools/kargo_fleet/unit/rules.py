@@ -6,18 +6,19 @@ The chart has the same rules and messages in templates/_validate.tpl; tests/unit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.fleet.freight import Subscription
 from kargo_fleet.fleet.names import FLEET_FILE, NameFault, fault_of, project_of
-from kargo_fleet.fleet.pipeline import branch_of, has_default_steps, promotion_of, section, updates_of
+from kargo_fleet.fleet.pipeline import Pipeline, Stage, Update, section, upstream_of
 from kargo_fleet.text.git_urls import https_url
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import is_constraint
 from kargo_fleet.text.words import did_you_mean, enumerate_words
-from kargo_fleet.unit import kargo_versions, pull_requests, shard_labels
+from kargo_fleet.unit import freight_rules, kargo_versions, pull_requests, shard_labels
 
 #: Variables that the chart defines for every stage.
 RESERVED_VARS = frozenset(["service", "imageRepoURL", "gitRepoURL", "branch", "path", "folder", "application"])
@@ -41,20 +42,16 @@ _RESERVED_ALIAS = re.compile(r"(step|task)-[0-9]+")
 _EXAMPLES = "such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *"
 
 
-def problems(values: Mapping[str, Any]) -> list[Problem]:
-    """Return the problems of a unit's complete values, which are valid by the chart's schema; [] if there are none.
-
-    `values` are the chart's defaults with every layer merged over them, service.name included.
-    """
-    stages = section(values, "stages")
+def problems(pipeline: Pipeline) -> list[Problem]:
+    """Return the problems of a unit, whose values are valid by the chart's schema; [] if there are none."""
     return [
-        *_service(section(values, "service").get("name") or ""),
-        *_image(values),
-        *_pipeline(stages),
-        *_promotion(values, stages),
-        *_rbac(section(values, "rbac"), stages),
-        *kargo_versions.problems(values),
-        *shard_labels.problems(values),
+        *_service(pipeline.service),
+        *_image(pipeline),
+        *_pipeline(pipeline),
+        *_promotion(pipeline),
+        *_rbac(section(pipeline.values, "rbac"), pipeline.stages),
+        *kargo_versions.problems(pipeline),
+        *shard_labels.problems(pipeline),
     ]
 
 
@@ -89,105 +86,94 @@ def _service(name: str) -> Iterator[Problem]:
 _constraint_ok = lru_cache(maxsize=None)(is_constraint)
 
 
-def _image(values: Mapping[str, Any]) -> Iterator[Problem]:
-    image = section(values, "image")
-    strategy = image.get("imageSelectionStrategy") or "SemVer"
-    constraint = image.get("constraint") or ""
-    if not image.get("repoURL"):
+def _image(pipeline: Pipeline) -> Iterator[Problem]:
+    own = pipeline.image
+    if isinstance(pipeline.values.get("image"), dict) and not own:
         yield _problem(("image", "repoURL"), "KF104", "is required; for example registry.example.com/nginx")
-    if strategy == "SemVer" and constraint and not _constraint_ok(constraint):
+    for warehouse in pipeline.warehouses.values():
+        has_own = False
+        for subscription in warehouse.subscriptions:
+            yield from _subscription(subscription, own if has_own else "")
+            is_own = subscription.kind == "image" and kargo_versions.same_image(own, subscription.repo_url)
+            has_own = has_own or is_own
+
+
+def _subscription(subscription: Subscription, own: str) -> Iterator[Problem]:
+    """Yield the problems of one subscription; `own` is the service's image, if an earlier one subscribes to it."""
+    kind, given, path, _ = subscription
+    if not subscription.repo_url and path != ("image",):
+        is_short = not subscription.is_listed and kind != "chart"
+        reason = f", as {kind}.repoURL is empty" if is_short else ""
+        yield _problem((*path, "repoURL"), "KF104", f"is required{reason}", "add the repository")
+    if kind == "image" and own and kargo_versions.same_image(own, subscription.repo_url):
         yield _problem(
-            ("image", "constraint"),
-            "KF302",
-            f"{_quote(constraint)} is not a semver constraint {_EXAMPLES}; a mutable tag needs imageSelectionStrategy: Digest",
-            "write ^1.0.0 for every 1.x.y, or set imageSelectionStrategy: Digest to follow a tag",
+            (*path, "repoURL"),
+            "KF304",
+            f"{_quote(subscription.repo_url)} is the service's own image, to which the Warehouse already subscribes",
+            "remove this subscription, or give it a Warehouse of its own: warehouses: {builds: {image: {…}}}",
         )
-    elif strategy == "Digest" and not _TAG.fullmatch(constraint):
-        yield _problem(
-            ("image", "constraint"),
-            "KF302",
-            f"{_quote(constraint)} is not a tag name such as latest, which imageSelectionStrategy: Digest requires",
-            "write the tag to follow, or remove imageSelectionStrategy",
-        )
+    yield from _constraint(subscription)
     for key in ("allowTagsRegexes", "ignoreTagsRegexes"):
-        for index, regex in enumerate(image.get(key) or []):
+        for index, regex in enumerate(given.get(key) or []):
             if compiled(regex) is None:
                 yield _problem(
-                    ("image", key, index),
+                    (*path, key, index),
                     "KF303",
                     f"{_quote(regex)} is not a Go regular expression (RE2: no lookarounds, no backreferences)",
                     "correct it, such as ^v[0-9]+$",
                 )
-    for index, subscription in enumerate(section(values, "warehouse").get("subscriptions") or []):
-        yield from _subscription(("warehouse", "subscriptions", index), subscription, image.get("repoURL"))
-
-
-def _subscription(path: KeyPath, subscription: Mapping[str, Any], own: str | None) -> Iterator[Problem]:
-    subscribed = section(subscription, "image").get("repoURL")
-    if own and subscribed and kargo_versions.same_image(own, subscribed):
-        yield _problem(
-            (*path, "image", "repoURL"),
-            "KF304",
-            f"{_quote(subscribed)} is the service's own image, to which the Warehouse already subscribes",
-            "remove this subscription",
-        )
-    for kind, key in (("chart", "semverConstraint"), ("git", "semverConstraint"), ("image", "constraint")):
-        given = section(subscription, kind)
-        constraint = given.get(key)
-        is_semver = (given.get("imageSelectionStrategy") or "SemVer") == "SemVer"
-        if constraint and is_semver and not _constraint_ok(constraint):
+    if kind == "chart":
+        if subscription.repo_url.startswith("oci://") and given.get("name"):
             yield _problem(
-                (*path, kind, key),
-                "KF302",
-                f"{_quote(constraint)} is not a semver constraint {_EXAMPLES}",
-                "write ^1.0.0 for every 1.x.y",
+                (*path, "name"), "KF103", "must be empty; an oci:// URL already names the chart", "remove it"
             )
-    if chart := section(subscription, "chart"):
-        is_oci = chart["repoURL"].startswith("oci://")
-        if is_oci and chart.get("name"):
+        elif subscription.repo_url.startswith("http") and not given.get("name"):
             yield _problem(
-                (*path, "chart", "name"), "KF103", "must be empty; an oci:// URL already names the chart", "remove it"
-            )
-        elif not is_oci and not chart.get("name"):
-            yield _problem(
-                (*path, "chart", "name"),
+                (*path, "name"),
                 "KF104",
                 "is required; an https:// URL names a repository, not a chart",
                 "add the chart's name",
             )
 
 
-def _pipeline(stages: Mapping[str, Any]) -> Iterator[Problem]:
-    names = sorted(stages)
-    has_start = False
-    if not names:
-        yield _problem(("stages",), "KF301", "is empty; a pipeline needs at least one stage", "keep one of the stages")
-    for name in names:
-        stage = stages[name]
-        upstream = stage.get("upstream") or []
-        has_start = has_start or bool(stage.get("direct")) or not upstream
-        for index, source in enumerate(upstream):
-            path = ("stages", name, "upstream", index)
-            if source == name:
-                yield _problem(path, "KF301", f"{_quote(source)} is the stage itself", "remove it")
-            elif source not in stages:
-                yield _problem(
-                    path, "KF301", f"{_quote(source)} is not a stage of this service; it has {enumerate_words(names)}"
-                )
-        if stage.get("selectionPolicy") == "MatchUpstream" and (stage.get("direct") or len(upstream) != 1):
-            yield _problem(
-                ("stages", name, "selectionPolicy"),
-                "KF301",
-                '"MatchUpstream" requires exactly one upstream stage and no direct Freight from the Warehouse',
-                "remove selectionPolicy, or keep one upstream stage and no direct",
-            )
-    if names and not has_start:
+def _constraint(subscription: Subscription) -> Iterator[Problem]:
+    kind, given, path, _ = subscription
+    key = "constraint" if kind == "image" else "semverConstraint"
+    constraint, strategy = given.get(key) or "", given.get("imageSelectionStrategy") or "SemVer"
+    if strategy == "SemVer" and constraint and not _constraint_ok(constraint):
+        message = f"{_quote(constraint)} is not a semver constraint {_EXAMPLES}"
+        fix = "write ^1.0.0 for every 1.x.y"
+        if kind == "image" and not subscription.is_listed:
+            message += "; a mutable tag needs imageSelectionStrategy: Digest"
+            fix += ", or set imageSelectionStrategy: Digest to follow a tag"
+        yield _problem((*path, key), "KF302", message, fix)
+    elif strategy == "Digest" and not _TAG.fullmatch(constraint):
         yield _problem(
-            ("stages",),
-            "KF301",
-            "no stage takes Freight directly from the Warehouse; a stage without upstream, or with direct: true, is required",
-            "set direct: true on the first stage, or remove its upstream",
+            (*path, key),
+            "KF302",
+            f"{_quote(constraint)} is not a tag name such as latest, which imageSelectionStrategy: Digest requires",
+            "write the tag to follow, or remove imageSelectionStrategy",
         )
+
+
+def _pipeline(pipeline: Pipeline) -> Iterator[Problem]:
+    stages = {name: stage.given for name, stage in pipeline.stages.items()}
+    if not stages:
+        yield _problem(("stages",), "KF301", "is empty; a pipeline needs at least one stage", "keep one of the stages")
+    for name, given in sorted(stages.items()):
+        yield from _upstream(("stages", name), name, given.get("upstream"), stages)
+        for key, request in sorted(section(given, "requestedFreight").items()):
+            here = ("stages", name, "requestedFreight", key)
+            yield from _upstream(here, name, (request or {}).get("upstream"), stages)
+        for one in pipeline.stages[name].requests:
+            if one.selection == "MatchUpstream" and (one.direct or len(one.upstream) != 1):
+                yield _problem(
+                    (*one.path, "selectionPolicy"),
+                    "KF301",
+                    '"MatchUpstream" requires exactly one upstream stage and no direct Freight from the Warehouse',
+                    "remove selectionPolicy, or keep one upstream stage and no direct",
+                )
+    yield from freight_rules.problems(pipeline)
     if cycles := _cycles(stages):
         yield _problem(
             ("stages",),
@@ -197,11 +183,20 @@ def _pipeline(stages: Mapping[str, Any]) -> Iterator[Problem]:
         )
 
 
+def _upstream(path: KeyPath, name: str, upstream: Sequence[str] | None, stages: Collection[str]) -> Iterator[Problem]:
+    """Yield the problems of a list of upstream stages, which is below `path`."""
+    for index, source in enumerate(upstream or []):
+        place = (*path, "upstream", index)
+        if source == name:
+            yield _problem(place, "KF301", f"{_quote(source)} is the stage itself", "remove it")
+        elif source not in stages:
+            known = enumerate_words(sorted(stages))
+            yield _problem(place, "KF301", f"{_quote(source)} is not a stage of this service; it has {known}")
+
+
 def _cycles(stages: Mapping[str, Any]) -> list[str]:
     """Return the stages on cycles and between cycles: those left after removing all without upstream or downstream stages."""
-    waiting = {
-        name: [s for s in stage.get("upstream") or [] if s != name and s in stages] for name, stage in stages.items()
-    }
+    waiting = {name: [s for s in upstream_of(stage) if s != name and s in stages] for name, stage in stages.items()}
     while True:
         waited_for = {source for sources in waiting.values() for source in sources}
         free = [
@@ -215,69 +210,103 @@ def _cycles(stages: Mapping[str, Any]) -> list[str]:
             del waiting[name]
 
 
-def _promotion(values: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[Problem]:
-    git = section(values, "git")
-    writers: dict[str, str] = {}
-    needs_repository = False
-    for name in sorted(stages):
-        promotion = promotion_of(values, name)
+def _promotion(pipeline: Pipeline) -> Iterator[Problem]:
+    writers: dict[tuple[str, str], str] = {}
+    for name, stage in sorted(pipeline.stages.items()):
         path = ("stages", name, "promotion")
-        for variable in sorted(section(stages[name], "vars")):
+        for variable in sorted(section(stage.given, "vars")):
             if variable in RESERVED_VARS:
                 yield _problem(
-                    ("stages", name, "vars", variable),
-                    "KF306",
-                    "is set by the chart; use another name",
-                    "rename it",
+                    ("stages", name, "vars", variable), "KF306", "is set by the chart; use another name", "rename it"
                 )
-        if section(promotion, "steps").get("replace") and section(promotion, "task").get("name"):
+        if section(stage.promotion, "steps").get("replace") and stage.task:
             yield _problem(path, "KF306", "steps.replace and task.name are mutually exclusive", "remove one of them")
-        if has_default_steps(promotion):
-            needs_repository = True
-            updates = updates_of(values, name, promotion)
-            for update in updates:
-                target = f"{update.path} on branch {branch_of(values, name)}"
-                if writers.setdefault(target, name) == name:
-                    continue
-                yield _problem(
-                    (*path, *update.at, "path"),
-                    "KF305",
-                    f"stage {writers[target]} also writes {target}; each stage needs its own file or branch",
-                    f"put <stage> into promotion.{dotted((*update.at, 'path'))}, or set stages.<name>.branch",
-                )
-            if not (updates or section(promotion, "steps").get("beforeCommit")):
-                yield _problem(
-                    (*path, "tagKey"),
-                    "KF306",
-                    "is empty, and so are digestKey and updates; at least one is required, or a step in steps.beforeCommit",
-                    "set tagKey: image.tag",
-                )
-            yield from _pull_request(
-                (*path, "pullRequest"), section(promotion, "pullRequest"), git.get("repoURL") or ""
-            )
-        yield from _steps(path, promotion)
-    if needs_repository and not git.get("repoURL"):
+        if stage.has_default_steps:
+            yield from _updates(pipeline, stage, writers)
+            yield from _pull_request((*path, "pullRequest"), stage)
+        if section(stage.given, "git").get("author"):
+            yield from _author(("stages", name, "git", "author"), section(stage.git, "author"))
+        yield from _steps(path, stage)
+    if any(stage.has_default_steps and not stage.repo_url for stage in pipeline.stages.values()):
         yield _problem(("git", "repoURL"), "KF104", "is required; for example https://github.com/example/gitops.git")
-    author = section(git, "author")
+    yield from _author(("git", "author"), section(section(pipeline.values, "git"), "author"))
+
+
+def _updates(pipeline: Pipeline, stage: Stage, writers: dict[tuple[str, str], str]) -> Iterator[Problem]:
+    """Yield the problems with what a stage writes, which no other stage may; `writers` are those before it."""
+    path = ("stages", stage.name, "promotion")
+    for update in stage.updates:
+        yield from _words(pipeline, stage, update)
+    for update in stage.updates:
+        target = f"{update.path} on branch {stage.branch}"
+        writer = writers.setdefault((stage.repo_url, target), stage.name)
+        if writer != stage.name:
+            yield _problem(
+                (*path, *update.at, "path"),
+                "KF305",
+                f"stage {writer} also writes {target}; each stage needs its own file or branch",
+                f"put <stage> into promotion.{dotted((*update.at, 'path'))}, or set stages.<name>.branch",
+            )
+    if stage.requests and not (stage.updates or section(stage.promotion, "steps").get("beforeCommit")):
+        if stage.image_of:
+            yield _problem(
+                (*path, "tagKey"),
+                "KF306",
+                "is empty, and so are digestKey and updates; at least one is required, or a step in steps.beforeCommit",
+                "set tagKey: image.tag",
+            )
+        else:
+            yield _problem(
+                (*path, "updates"),
+                "KF306",
+                "is empty, and the stage has no image to write; something to write is required, or a step in steps.beforeCommit",
+                "set promotion.updates, such as {version: {yaml: {path: …, keys: {version: chartVersion}}}}",
+            )
+
+
+def _words(pipeline: Pipeline, stage: Stage, update: Update) -> Iterator[Problem]:
+    """Yield a problem for each word of an update that stands for something that the stage does not get."""
+    path = ("stages", stage.name, "promotion", *update.at)
+    words = [(("path",), "tag")] if update.kustomize else [(("keys", key), what) for key, what in update.keys.items()]
+    sources = {"chartVersion": ("chart", "chart"), "commitID": ("git", "Git repository")}
+    for place, what in sorted(words):
+        if what in ("tag", "digest", "image", "imageDigest") and not stage.image_of:
+            message = "needs the service's image, which no Warehouse of this stage has"
+            yield _problem(
+                (*path, *place), "KF306", message, "write something else there, or take Freight with the image"
+            )
+        elif what in sources:
+            kind, noun = sources[what]
+            known = {(one.repo_url, one.given.get("name")) for one in pipeline.subscribed(stage, kind)}
+            if len(known) != 1:
+                message = (
+                    f"needs exactly one {noun} that the stage's Warehouses subscribe to; else use an expression such as"
+                    f" {_EXPRESSIONS[what]}"
+                )
+                yield _problem((*path, *place), "KF306", message, "use an expression, or one subscription")
+
+
+_EXPRESSIONS = {
+    "chartVersion": '${{ chartFrom("oci://registry.example.com/charts/app").Version }}',
+    "commitID": '${{ commitFrom("https://github.com/example/config.git").ID }}',
+}
+
+
+def _author(path: KeyPath, author: Mapping[str, Any]) -> Iterator[Problem]:
     if bool(author.get("name")) != bool(author.get("email")):
         has, lacks = ("name", "email") if author.get("name") else ("email", "name")
         yield _problem(
-            ("git", "author"),
-            "KF104",
-            f"has a {has} but no {lacks}; set both or neither",
-            f"add {lacks}, or remove {has}",
+            path, "KF104", f"has a {has} but no {lacks}; set both or neither", f"add {lacks}, or remove {has}"
         )
     elif author.get("signingKey") and not author.get("name"):
         yield _problem(
-            ("git", "author", "signingKey"),
-            "KF104",
-            "requires git.author.name and git.author.email",
-            "add them, or remove it",
+            (*path, "signingKey"), "KF104", "requires git.author.name and git.author.email", "add them, or remove it"
         )
 
 
-def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str) -> Iterator[Problem]:
-    if not (pull_request.get("enabled") and repo_url):
+def _pull_request(path: KeyPath, stage: Stage) -> Iterator[Problem]:
+    repo_url = stage.repo_url
+    if not (stage.has_pull_request and repo_url):
         return
     if not repo_url.startswith("http"):
         yield _problem(
@@ -287,14 +316,15 @@ def _pull_request(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str)
             f"set git.repoURL: {https_url(repo_url) or 'https://…'} in {FLEET_FILE}",
         )
     else:
-        yield from pull_requests.problems(path, pull_request, repo_url)
+        yield from pull_requests.problems(path, section(stage.promotion, "pullRequest"), repo_url)
 
 
-def _steps(path: KeyPath, promotion: Mapping[str, Any]) -> Iterator[Problem]:
+def _steps(path: KeyPath, stage: Stage) -> Iterator[Problem]:
+    promotion = stage.promotion
     steps = section(promotion, "steps")
     known = BUILTIN_STEPS.union(promotion.get("customSteps") or [])
     aliases: set[str] = set()
-    if has_default_steps(promotion):
+    if stage.has_default_steps:
         aliases = {"update", "commit", "push", *(f"update-{name}" for name in section(promotion, "updates"))}
         pull_request = section(promotion, "pullRequest")
         if pull_request.get("enabled"):
@@ -328,7 +358,7 @@ def _steps(path: KeyPath, promotion: Mapping[str, Any]) -> Iterator[Problem]:
             aliases.add(alias or "")
 
 
-def _rbac(rbac: Mapping[str, Any], stages: Mapping[str, Any]) -> Iterator[Problem]:
+def _rbac(rbac: Mapping[str, Any], stages: Collection[str]) -> Iterator[Problem]:
     for key, binding in sorted(section(rbac, "bindings").items()):
         path = ("rbac", "bindings", key)
         if binding.get("role") and binding.get("roleRef"):

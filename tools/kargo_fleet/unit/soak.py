@@ -2,53 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from kargo_fleet.findings import KeyPath, Problem
+from kargo_fleet.findings import Problem, dotted, value_at
+from kargo_fleet.fleet.freight import Request
+from kargo_fleet.fleet.pipeline import Pipeline
 from kargo_fleet.text.words import enumerate_words
 
 
-def problems(stages: Mapping[str, Any]) -> Iterator[Problem]:
+def problems(pipeline: Pipeline) -> Iterator[Problem]:
     """Yield the problems with the soak time and the availability of Freight in a valid pipeline."""
-    for name, stage in stages.items():
-        here: KeyPath = ("stages", name)
-        upstream = stage.get("upstream") or []
-        strategy = stage.get("availabilityStrategy")
-        soak = stage.get("requiredSoakTime")
-        if soak and stage.get("direct"):
-            message = f"stages.{name}.requiredSoakTime: has no effect with direct: true, which takes Freight at once"
-            yield Problem("KFW306", message, "remove one of the two", (*here, "requiredSoakTime"))
-        elif soak and upstream and strategy == "All" and (others := _others(stages, name, upstream)):
-            yield _never(name, upstream, others, soak)
-        elif strategy and len(upstream) < 2:
-            message = f"stages.{name}.availabilityStrategy: has no effect with fewer than two upstream stages"
-            yield Problem("KFW306", message, "remove it", (*here, "availabilityStrategy"))
+    for name, stage in pipeline.stages.items():
+        for one in stage.requests:
+            soak, availability = (*one.path, "requiredSoakTime"), (*one.path, "availabilityStrategy")
+            if one.soak and one.direct and one.upstream:
+                message = f"{dotted(soak)}: has no effect with direct: true, which takes Freight at once"
+                yield Problem("KFW306", message, "remove one of the two", soak)
+            elif one.soak and not one.upstream:
+                if value_at(pipeline.values, soak):  # what an entry of requestedFreight inherits is for the others
+                    message = f"{dotted(soak)}: has no effect without an upstream stage"
+                    yield Problem("KFW306", message, "remove it, or set upstream", soak)
+            elif one.soak and one.availability == "All" and (others := _others(pipeline, name, one)):
+                yield _never(name, one, others)
+            elif one.availability and len(one.upstream) < 2 and value_at(pipeline.values, availability):
+                message = f"{dotted(availability)}: has no effect with fewer than two upstream stages"
+                yield Problem("KFW306", message, "remove it", availability)
 
 
-def _never(name: str, upstream: list[str], others: list[str], soak: str) -> Problem:
+def _never(name: str, request: Request, others: list[str]) -> Problem:
     """Return the problem with `All` and a soak time.
 
     Kargo v1.11 compares the upstream stages with all stages that the Freight has soaked in: pkg/api/warehouse.go.
     """
-    behind = enumerate_words(upstream)
+    behind = enumerate_words(request.upstream)
+    path = (*request.path, "requiredSoakTime")
     message = (
-        f"stages.{name}.requiredSoakTime: with availabilityStrategy: All, Kargo v1.11 takes Freight only while it has soaked"
+        f"{dotted(path)}: with availabilityStrategy: All, Kargo v1.11 takes Freight only while it has soaked"
         f" in {behind} alone; {enumerate_words(others)} {'count' if len(others) > 1 else 'counts'}, too, so that {name} is"
         " never promoted automatically"
     )
-    if len(upstream) == 1:
+    if len(request.upstream) == 1:
         fix = "remove availabilityStrategy"
     else:
-        fix = f"remove requiredSoakTime, and let a verification of {behind} take {soak}; or remove availabilityStrategy"
-    return Problem("KFW319", message, fix, ("stages", name, "requiredSoakTime"))
+        fix = f"remove requiredSoakTime, and let a verification of {behind} take {request.soak}; or remove availabilityStrategy"
+    return Problem("KFW319", message, fix, path)
 
 
-def _others(stages: Mapping[str, Any], name: str, upstream: list[str]) -> list[str]:
-    """Return the stages that Freight may soak in before it is in one stage, except those right before it."""
+def _others(pipeline: Pipeline, name: str, request: Request) -> list[str]:
+    """Return the stages that a Warehouse's Freight may soak in before it is in one stage, except those right before it."""
+    sources = {
+        stage.name: {*one.upstream}
+        for stage in pipeline.stages.values()
+        for one in stage.requests
+        if one.key == request.key
+    }
     after = {name}
-    while more := {
-        stage for stage, given in stages.items() if stage not in after and after & {*(given.get("upstream") or [])}
-    }:
+    while more := {stage for stage, upstream in sources.items() if stage not in after and after & upstream}:
         after |= more
-    return [stage for stage in stages if stage not in after and stage not in upstream]
+    return [stage for stage in sources if stage not in after and stage not in request.upstream]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
-from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, Place, Problem, dotted
@@ -15,6 +14,7 @@ from kargo_fleet.fleet.layers import Layer, decides, in_layers
 from kargo_fleet.fleet.names import KUSTOMIZATIONS, SERVICE_FILE
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH
 from kargo_fleet.text import yaml_reader
+from kargo_fleet.text.git_urls import normalized
 from kargo_fleet.text.words import closest
 from kargo_fleet.unit import present_tags, promoted_files
 from kargo_fleet.unit.folders import linked_file_findings
@@ -25,18 +25,16 @@ _STAGE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 def find(
-    fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], layers: list[Layer], service: str
+    fleet: Fleet, reader: RepositoryReader, unit: pipeline.Pipeline, layers: list[Layer], service: str
 ) -> list[Finding]:
     """Return the findings about the files that the promotions of a unit write: each must exist and hold what they write."""
     findings: list[Finding] = []
     held: list[present_tags.Held] = []
     files: dict[str, str] = {}
-    for stage in values["stages"]:
-        promotion = pipeline.promotion_of(values, stage)
-        own_branch = pipeline.branch_of(values, stage) != (fleet.git.get("branch") or DEFAULT_BRANCH)
-        if own_branch or not pipeline.has_default_steps(promotion):
-            continue  # written by other steps, or on a branch that is not checked out here
-        for update in pipeline.updates_of(values, stage, promotion):
+    for stage, one in unit.stages.items():
+        if not (one.has_default_steps and _is_here(fleet, one)):
+            continue  # written by other steps, or somewhere that is not checked out here
+        for update in one.updates:
             findings += _foreign(fleet, layers, stage, update, service)
             if update.kustomize:
                 findings += _kustomization(reader, update, stage, service)
@@ -46,27 +44,43 @@ def find(
             of_file, present = _file(reader, update, stage, service)
             findings += of_file + _present_values(update, present, service)
             held += [
-                present_tags.Held(stage, update.path, value)
+                present_tags.Held(stage, update.path, value, _takers(unit, one))
                 for key, value in present.items()
                 if update.keys[key] == "tag"
             ]
-    findings += present_tags.findings(values, held, service)
-    findings += linked_file_findings(fleet, reader, files, service, sparse=values["git"].get("sparse") is not False)
-    return findings + _stageless(fleet, reader, values, layers, service)
+    findings += present_tags.findings(held, service)
+    findings += linked_file_findings(
+        fleet, reader, files, service, sparse=unit.values["git"].get("sparse") is not False
+    )
+    return findings + _stageless(fleet, reader, unit, layers, service)
+
+
+def _is_here(fleet: Fleet, stage: pipeline.Stage) -> bool:
+    """Return whether a stage is promoted in this repository, on the branch that all services share."""
+    is_other = (
+        stage.repo_url and fleet.git.get("repoURL") and normalized(stage.repo_url) != normalized(fleet.git["repoURL"])
+    )
+    return not is_other and stage.branch == (fleet.git.get("branch") or DEFAULT_BRANCH)
+
+
+def _takers(unit: pipeline.Pipeline, stage: pipeline.Stage) -> tuple[present_tags.Taker, ...]:
+    """Return what decides which tags the Warehouses of a stage take."""
+    return tuple(
+        present_tags.taker_of(one.given) for one in unit.subscribed(stage, "image") if one.repo_url == unit.image
+    )
 
 
 def _stageless(
-    fleet: Fleet, reader: RepositoryReader, values: dict[str, Any], layers: list[Layer], service: str
+    fleet: Fleet, reader: RepositoryReader, unit: pipeline.Pipeline, layers: list[Layer], service: str
 ) -> list[Finding]:
     """Return a warning for each file that is named like the values file of a stage that the service does not have.
 
     A stage that a layer removes is meant to have no effect.
     """
     folder = fleet.folder_of(service)
-    stages = values["stages"]
-    promotions = [pipeline.promotion_of(values, stage) for stage in stages]
-    patterns = {_pattern(folder, service, one) for one in promotions if pipeline.has_default_steps(one)}
-    used = {pipeline.path_of(values, stage, one) for stage, one in zip(stages, promotions, strict=True)}
+    stages = unit.stages
+    patterns = {_pattern(folder, unit, one) for one in stages.values() if one.has_default_steps}
+    used = {one.path for one in stages.values()}
     findings = []
     for before, after in sorted(filter(None, patterns)):
         names = reader.names(folder)
@@ -80,7 +94,7 @@ def _stageless(
     return findings
 
 
-def _stageless_file(place: Place, word: str, stages: dict[str, Any], service: str) -> Finding:
+def _stageless_file(place: Place, word: str, stages: Collection[str], service: str) -> Finding:
     example = f"`stages: {{{word}: {{upstream: [{next(iter(stages))}]}}}}`"
     fix = f"add the stage, such as {example} in {SERVICE_FILE}, or rename or remove the file"
     if similar := closest(word, stages):
@@ -88,12 +102,13 @@ def _stageless_file(place: Place, word: str, stages: dict[str, Any], service: st
     return Finding(place, "KFW406", f"the service has no stage {word}, so nothing uses this file", fix, service)
 
 
-def _pattern(folder: str, service: str, promotion: dict[str, Any]) -> tuple[str, str] | None:
+def _pattern(folder: str, unit: pipeline.Pipeline, stage: pipeline.Stage) -> tuple[str, str] | None:
     """Return what stands before and after the stage in the names of a service's values files; None if that is not in its folder."""
-    path: str = promotion.get("path") or ""
-    before, stage, after = pipeline.expanded(path, service).removeprefix(f"{folder}/").partition("<stage>")
-    is_here = pipeline.expanded(path, service).startswith(f"{folder}/") and "/" not in before + after
-    return (before, after) if stage and before and after and is_here else None
+    own = pipeline.section(unit.values["stages"][stage.name], "promotion").get("path")
+    path: str = own or pipeline.section(unit.values, "promotion").get("path") or ""
+    before, placeholder, after = path.removeprefix(f"{folder}/").partition("<stage>")
+    is_here = path.startswith(f"{folder}/") and "/" not in before + after
+    return (before, after) if placeholder and before and after and is_here else None
 
 
 def _workload_files(fleet: Fleet) -> list[str]:

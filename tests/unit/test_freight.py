@@ -1,0 +1,295 @@
+"""Several Warehouses, and the Freight that stages take from them: the chart renders what the tool computes, and says the same."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_rules import MINIMAL, said_by_chart, said_by_tool
+
+from helm import CHART, render
+from kargo_fleet.fleet.chart import Chart, read_chart
+from kargo_fleet.fleet.merge import merge
+from kargo_fleet.fleet.pipeline import Pipeline, pipeline_of
+from kargo_fleet.text import yaml_writer
+from kargo_fleet.text.durations import seconds
+
+CHART_URL = "oci://registry.example.com/charts/app"
+BUILDS = {"image": {"imageSelectionStrategy": "NewestBuild", "allowTagsRegexes": ["^main-"]}}
+CONFIG = {"git": {"repoURL": "https://github.com/example/config.git"}}
+DEV_BUILDS = {"dev": {"requestedFreight": {"builds": {"direct": True}}}, "staging": {"upstream": None}}
+#: The values of a unit, and what is said of them.
+CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "builds to dev, releases from staging on": ({"warehouses": {"builds": BUILDS}, "stages": DEV_BUILDS}, []),
+    "configuration beside the image": (
+        {
+            "warehouses": {"config": CONFIG},
+            "stages": {"dev": {"requestedFreight": {"main": {}, "config": {"direct": True}}}},
+        },
+        [],
+    ),
+    "a chart alone": (
+        {
+            "image": None,
+            "warehouse": {"subscriptions": [{"chart": {"repoURL": CHART_URL}}]},
+            "promotion": {"updates": {"version": {"yaml": {"keys": {"version": "chartVersion"}}}}},
+        },
+        [],
+    ),
+    "nobody takes it": (
+        {"warehouses": {"builds": BUILDS}},
+        [
+            (
+                "warehouses.builds: no stage takes Freight directly from Warehouse builds; add requestedFreight:"
+                " {builds: {direct: true}} to a stage"
+            )
+        ],
+    ),
+    "unknown": (
+        {"stages": {"dev": {"requestedFreight": {"main": {}, "builts": {"direct": True}}}}},
+        ['stages.dev.requestedFreight.builts: "builts" is not a Warehouse of this service; it has main'],
+    ),
+    "main is taken": (
+        {"warehouses": {"main": BUILDS}},
+        ["warehouses.main: is the name of the Warehouse that image and warehouse describe; use another name"],
+    ),
+    "names": (
+        {
+            "warehouses": {"builds": {**BUILDS, "name": "nginx"}, "empty": {"interval": "10m"}},
+            "stages": {"dev": {"requestedFreight": {"main": {}, "builds": {}, "empty": {}}}},
+            "promotion": {"steps": {"replace": [{"uses": "http"}]}},
+        },
+        [
+            'warehouses.builds.name: "nginx" is the name of another Warehouse',
+            "warehouses.empty: has no subscriptions; set image, git, chart or subscriptions",
+        ],
+    ),
+    "nothing to subscribe to": (
+        {"image": None},
+        ["warehouse.subscriptions: is empty, and image is null; a Warehouse needs at least one subscription"],
+    ),
+    "none is the first": (
+        {
+            "image": None,
+            "warehouses": {"a": CONFIG, "b": {"chart": {"repoURL": CHART_URL}}},
+            "promotion": {"steps": {"replace": [{"uses": "http"}]}},
+            "stages": {"staging": {"requestedFreight": {"a": {"direct": True}, "b": {"direct": True}}}},
+        },
+        ["stages.dev.requestedFreight: is required, as no Warehouse is the first; there are a and b"],
+    ),
+    "upstream does not take it": (
+        {
+            "warehouses": {"builds": BUILDS},
+            "stages": {
+                "dev": {"requestedFreight": {"builds": {"direct": True}}},
+                "staging": {"requestedFreight": {"main": {"direct": True}}},
+                "prod": {"requestedFreight": {"main": {"upstream": ["dev", "nowhere", "prod"]}, "builds": {}}},
+            },
+        },
+        [
+            (
+                'stages.prod.requestedFreight.main.upstream[1]: "nowhere" is not a stage of this service;'
+                " it has dev, prod and staging"
+            ),
+            'stages.prod.requestedFreight.main.upstream[2]: "prod" is the stage itself',
+            "stages.prod.requestedFreight.main.upstream[0]: stage dev takes no Freight from Warehouse main",
+            (
+                "stages.prod.requestedFreight.builds: no upstream stage of prod takes Freight from Warehouse builds;"
+                " set direct: true, or upstream"
+            ),
+        ],
+    ),
+    "whose image": (
+        {
+            "warehouses": {"builds": BUILDS, "config": CONFIG},
+            "stages": {"dev": {"requestedFreight": {"main": {}, "builds": {}, "config": {}}}},
+        },
+        [
+            f"stages.{stage}.requestedFreight: main and builds have the service's image, not so config, so that a promotion"
+            " cannot tell which image to write; use a stage for each"
+            for stage in ("dev", "prod", "staging")
+        ],
+    ),
+    "nothing to write": (
+        {
+            "warehouses": {"config": CONFIG},
+            "stages": {
+                "dev": {"requestedFreight": {"config": {"direct": True}}},
+                "staging": {"upstream": None},
+                "prod": None,
+            },
+        }
+        | {"promotion": {"updates": {"a": {"yaml": {"keys": {"b": "tag", "c": "chartVersion", "d": "x ${{ 1 }}"}}}}}},
+        [
+            "stages.dev.promotion.updates.a.yaml.keys.b: needs the service's image, which no Warehouse of this stage has",
+            (
+                "stages.dev.promotion.updates.a.yaml.keys.c: needs exactly one chart that the stage's Warehouses subscribe to;"
+                ' else use an expression such as ${{ chartFrom("oci://registry.example.com/charts/app").Version }}'
+            ),
+            (
+                "stages.staging.promotion.updates.a.yaml.keys.c: needs exactly one chart that the stage's Warehouses subscribe to;"
+                ' else use an expression such as ${{ chartFrom("oci://registry.example.com/charts/app").Version }}'
+            ),
+        ],
+    ),
+    "one policy": (
+        {"stages": {"dev": {"requestedFreight": {"main": {"direct": True, "selectionPolicy": "MatchUpstream"}}}}},
+        [
+            (
+                'stages.dev.requestedFreight.main.selectionPolicy: "MatchUpstream" requires exactly one upstream stage and no'
+                " direct Freight from the Warehouse"
+            )
+        ],
+    ),
+    "what others subscribe to": (
+        {
+            "image": None,
+            "git": {"repoURL": None},
+            "promotion": {"steps": {"replace": [{"uses": "http"}]}},
+            "warehouses": {
+                "a": {
+                    "image": {"constraint": "x y", "allowTagsRegexes": ["("]},
+                    "git": {},
+                    "chart": {"repoURL": "https://example.com/charts"},
+                    "labels": {"kargo.akuity.io/shard": "x"},
+                }
+            },
+        },
+        [
+            "warehouses.a.image.repoURL: is required, as image.repoURL is empty",
+            (
+                'warehouses.a.image.constraint: "x y" is not a semver constraint such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *;'
+                " a mutable tag needs imageSelectionStrategy: Digest"
+            ),
+            (
+                'warehouses.a.image.allowTagsRegexes[0]: "(" is not a Go regular expression (RE2: no lookarounds, no'
+                " backreferences)"
+            ),
+            "warehouses.a.git.repoURL: is required, as git.repoURL is empty",
+            "warehouses.a.chart.name: is required; an https:// URL names a repository, not a chart",
+            (
+                "warehouses.a.labels.kargo.akuity.io/shard: is set by Kargo, which removes it where no shard is set; use"
+                " shard: x"
+            ),
+        ],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def chart() -> Chart:
+    return read_chart(CHART.parents[1], None)
+
+
+def _values(case: dict[str, Any]) -> dict[str, Any]:
+    return {**MINIMAL, **{key: {**MINIMAL.get(key, {}), **v} if isinstance(v, dict) else v for key, v in case.items()}}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_chart_says_the_same(name: str, chart: Chart, tmp_path: Path) -> None:
+    case, messages = CASES[name]
+    values = _values(case)
+    found = said_by_tool(values, chart)
+    assert found == said_by_chart(values, tmp_path)
+    assert found == messages
+
+
+def _computed(pipeline: Pipeline) -> dict[str, Any]:
+    """Return what the tool computes of each stage, as Kargo's objects have it."""
+    found = {}
+    for name, stage in pipeline.stages.items():
+        requests = []
+        for one in stage.requests:
+            sources = {"direct": one.direct, "stages": list(one.upstream), "availabilityStrategy": one.availability}
+            sources["requiredSoakTime"] = seconds(one.soak)
+            origin = {"kind": "Warehouse", "name": pipeline.warehouses[one.key].name}
+            requests.append((origin, {key: value for key, value in sources.items() if value}))
+        found[name] = (requests, stage.shard, bool(stage.image_of), stage.path, stage.branch, stage.repo_url)
+    return found
+
+
+def _rendered(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    found = {}
+    for stage in (one for one in objects if one["kind"] == "Stage"):
+        spec = stage["spec"]
+        requests = []
+        for one in spec["requestedFreight"]:
+            sources = dict(one["sources"])
+            if soak := sources.get("requiredSoakTime"):
+                sources["requiredSoakTime"] = seconds(soak)
+            requests.append((one["origin"], sources))
+        given = {one["name"]: one["value"] for one in spec["vars"]}
+        where = (given["path"], given["branch"], given.get("gitRepoURL", ""))
+        found[stage["metadata"]["name"]] = (requests, spec.get("shard", ""), "imageRepoURL" in given, *where)
+    return found
+
+
+def _random_unit(dice: random.Random) -> dict[str, Any]:
+    keys = ["a", "b", "c"][: dice.randint(0, 3)]
+    warehouses = {key: dice.choice([BUILDS, CONFIG, {"chart": {"repoURL": CHART_URL}}, {"git": {}}]) for key in keys}
+    names = ["dev", "staging", "prod", "east"][: dice.randint(1, 4)]
+    stages: dict[str, Any] = dict.fromkeys(["dev", "staging", "prod"])
+    for index, name in enumerate(names):
+        stage: dict[str, Any] = {"upstream": dice.sample(names[:index], dice.randint(0, min(index, 2)))}
+        if dice.random() < 0.4:
+            stage["direct"] = True
+        if dice.random() < 0.5:
+            wanted = dice.sample(["main", *keys], dice.randint(0, len(keys) + 1))
+            stage["requestedFreight"] = {
+                key: dice.choice(
+                    [{}, {"direct": True}, {"upstream": dice.sample(names, 1), "requiredSoakTime": "1h"}, None]
+                )
+                for key in wanted
+            }
+        if dice.random() < 0.3:
+            stage |= {"requiredSoakTime": "30m", "availabilityStrategy": "All", "shard": "<stage>-shard"}
+        if dice.random() < 0.3:
+            stage["git"] = {"branch": "env/<stage>", "repoURL": "https://example.com/<service>/<stage>.git"}
+        stages[name] = stage
+    values = {**MINIMAL, "warehouses": warehouses, "stages": stages}
+    return values | {"image": None} if dice.random() < 0.2 else values
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_units(seed: int, chart: Chart, tmp_path: Path) -> None:
+    values = _random_unit(random.Random(seed))
+    messages = said_by_tool(values, chart)
+    assert messages == said_by_chart(values, tmp_path)
+    if not messages:
+        objects = render("nginx", CHART, tmp_path / "values.yaml")
+        assert _rendered(objects) == _computed(pipeline_of(merge(chart.defaults, values)))
+
+
+def test_some_random_units_are_sound(chart: Chart) -> None:
+    sound = [seed for seed in range(60) if not said_by_tool(_random_unit(random.Random(seed)), chart)]
+    assert len(sound) > 10
+
+
+def test_placeholders_are_replaced_everywhere(chart: Chart, tmp_path: Path) -> None:
+    values = {
+        **MINIMAL,
+        "image": {"repoURL": "registry.example.com/<service>-web"},
+        "project": {"description": r"\<service> is <service>"},
+        "warehouse": {"name": "<service>-images"},
+        "commonLabels": {"app": "<service>"},
+        "rbac": {"bindings": {"team": {"role": "viewer", "groups": ["team-<service>"]}}},
+        "stages": {"prod": {"vars": {"a": r"<stage> \<stage>"}, "labels": {"of": "<service>-<stage>"}}},
+        "projectConfig": {"stageLinks": [{"title": "App", "url": "https://<service>.<stage>.example.com"}]},
+    }
+    assert said_by_tool(values, chart) == []
+    (tmp_path / "values.yaml").write_text(yaml_writer.document(values))
+    objects = {(one["kind"], one["metadata"]["name"]): one for one in render("nginx", CHART, tmp_path / "values.yaml")}
+    project, prod = objects["Project", "kargo-nginx"], objects["Stage", "prod"]
+    assert project["metadata"]["annotations"]["kargo.akuity.io/description"] == "<service> is nginx"
+    assert project["metadata"]["labels"]["app"] == "nginx"
+    subscription = objects["Warehouse", "nginx-images"]["spec"]["subscriptions"][0]["image"]
+    assert subscription["repoURL"] == "registry.example.com/nginx-web"
+    assert objects["RoleBinding", "kargo-service-team"]["subjects"][0]["name"] == "team-nginx"
+    assert prod["metadata"]["labels"]["of"] == "nginx-prod"
+    assert {"name": "a", "value": "prod <stage>"} in prod["spec"]["vars"]
+    (link,) = objects["ProjectConfig", "kargo-nginx"]["spec"]["stageLinks"]
+    assert link["url"] == "https://nginx.{{ .stage.metadata.name }}.example.com"
+    stage = pipeline_of(merge(chart.defaults, values)).stages["prod"]
+    assert stage.given["vars"] == {"a": "prod <stage>"}
