@@ -45,11 +45,12 @@ class TestUnit:
         digest = f"sha256:{'0' * 64}"
         for tag in ("1.2.3", "20261101", "1.10", "1e5", "true", "null", "v1.0.0-rc.1"):
             functions = {"imageFrom": {"*": {"tag": tag, "digest": digest}}, **SUCCEEDED}
+            functions["chartFrom"] = {"*": {"version": tag}}
             stages = (obj for obj in unit(values) if obj["kind"] == "Stage")
             for stage in (obj for obj in stages if "promotionTemplate" in obj["spec"]):
                 configs = kargo.promotion(stage, functions, outputs=OUTPUTS)
                 for step, config in zip(stage["spec"]["promotionTemplate"]["spec"]["steps"], configs, strict=True):
-                    if step.get("as") == "update":
+                    if step.get("as") in ("update", "update-version"):
                         written = [update["value"] for update in config["updates"]]
                         assert written in ([tag], [digest], [tag, digest])
 

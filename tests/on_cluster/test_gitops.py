@@ -398,7 +398,7 @@ def test_drift_would_be_seen(argocd: ArgoCD, platform: Platform) -> None:
 
     platform.add_service("drifting")
     appear(argocd, "drifting")
-    template = platform.tree / "charts/kargo-service/templates/warehouse.yaml"
+    template = platform.tree / "charts/kargo-service/templates/warehouses.yaml"
     with platform.passing():
         careless = re.sub(r"^  interval: .*$", "  interval: 5m", template.read_text(), flags=re.MULTILINE)
         assert careless != template.read_text()

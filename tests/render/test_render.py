@@ -587,8 +587,8 @@ def test_a_chart_that_does_not_fit(
     options = ("--output-dir", "rendered", "--validate", "--crds", str(crds_folder))
     assert run("render", *options).status == 0
     before = (fleet / "rendered/web.yaml").read_bytes()
-    stages = (helm.CHART / "templates/warehouse.yaml").read_text()
-    own_chart({"templates/warehouse.yaml": stages.replace("  interval:", "  intervall:")})
+    stages = (helm.CHART / "templates/warehouses.yaml").read_text()
+    own_chart({"templates/warehouses.yaml": stages.replace("  interval:", "  intervall:")})
     result = run("render", *options)
     assert result.status == 1
     assert (
