@@ -41,3 +41,12 @@ def test_a_single_upstream_stage() -> None:
     stages = {"dev": {}, "staging": {"upstream": ["dev"]}, "prod": REGIONS["all"] | {"upstream": ["staging"]}}
     (problem,) = problems(stages)
     assert (problem.code, problem.fix) == ("KFW319", "remove availabilityStrategy")
+
+
+def test_behind_a_gate() -> None:
+    gated = {"dev": {}, "gate": {"upstream": ["dev"], "controlFlow": True, "requiredSoakTime": "1h"}}
+    gated["prod"] = {"upstream": ["gate"], "requiredSoakTime": "1h"}
+    (problem,) = problems(gated)
+    assert (problem.code, problem.fix) == ("KFW319", "set requiredSoakTime of gate instead")
+    assert "never soaks in a control flow stage (gate)" in problem.message
+    assert problems(gated | {"prod": {"upstream": ["gate", "dev"], "requiredSoakTime": "1h"}}) == []

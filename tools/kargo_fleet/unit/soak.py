@@ -22,11 +22,29 @@ def problems(pipeline: Pipeline) -> Iterator[Problem]:
                 if value_at(pipeline.values, soak):  # what an entry of requestedFreight inherits is for the others
                     message = f"{dotted(soak)}: has no effect without an upstream stage"
                     yield Problem("KFW306", message, "remove it, or set upstream", soak)
+            elif one.soak and (gates := _gates(pipeline, one)):
+                yield _behind_gates(name, one, gates)
             elif one.soak and one.availability == "All" and (others := _others(pipeline, name, one)):
                 yield _never(name, one, others)
             elif one.availability and len(one.upstream) < 2 and value_at(pipeline.values, availability):
                 message = f"{dotted(availability)}: has no effect with fewer than two upstream stages"
                 yield Problem("KFW306", message, "remove it", availability)
+
+
+def _gates(pipeline: Pipeline, request: Request) -> list[str]:
+    """Return the control flow stages before a stage, if it can have Freight from no other."""
+    gates = [name for name in request.upstream if (stage := pipeline.stages.get(name)) and stage.is_control_flow]
+    return gates if len(gates) == len(request.upstream) or request.availability == "All" else []
+
+
+def _behind_gates(name: str, request: Request, gates: list[str]) -> Problem:
+    """Return the problem with a soak time behind control flow stages.
+
+    Freight counts as soaked while it is in a stage's history, and a control flow stage has none: pkg/api/warehouse.go.
+    """
+    path, where = (*request.path, "requiredSoakTime"), enumerate_words(gates)
+    message = f"{dotted(path)}: Freight never soaks in a control flow stage ({where}), so that it never becomes available to {name}"
+    return Problem("KFW319", message, f"set requiredSoakTime of {where} instead", path)
 
 
 def _never(name: str, request: Request, others: list[str]) -> Problem:
