@@ -80,7 +80,7 @@ class Stage:
         path: str = self.promotion["path"]
         return path
 
-    @property
+    @cached_property
     def is_control_flow(self) -> bool:
         """Whether it only passes Freight on, without promotions (Kargo's control flow stages)."""
         is_empty = section(self.promotion, "steps").get("replace") == []
@@ -91,7 +91,7 @@ class Stage:
         """The name of the task that runs instead of the chart's own steps, "" for none."""
         return section(self.promotion, "task").get("name") or ""
 
-    @property
+    @cached_property
     def has_default_steps(self) -> bool:
         """Whether it runs the chart's own steps, the only ones that write its values file."""
         return not (section(self.promotion, "steps").get("replace") or self.task or self.is_control_flow)
