@@ -36,7 +36,6 @@ from doctor_world import (
 import helm
 from conftest import Files, Result, Run, Tree, service
 from contract import upstream
-from kargo_fleet.argocd.app_projects import CHART_KINDS
 from kargo_fleet.clients.kube import Kube
 from kargo_fleet.clients.process import ClientError
 from kargo_fleet.cluster import collect
@@ -47,6 +46,7 @@ from kargo_fleet.commands.generate import generate
 from kargo_fleet.doctor import drift, git_credentials, stages
 from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.errors import FleetError
+from kargo_fleet.fleet.object_kinds import CHART_KINDS
 from kargo_fleet.terminal.reporters import Format, Reporter
 
 ROOT = Path(__file__).parents[2]

@@ -41,6 +41,10 @@ stages.{{ $name }}.targets: requires Kargo 1.12; kargo.version is {{ $version }}
 {{- include "kargo-service.validate.newSteps" (dict "path" $path "steps" (get $steps $list | default list) "custom" $stage.promotion.customSteps "version" $version "new" $new) }}
 {{- end }}
 {{- end }}
+{{- range $name, $task := .Values.promotionTasks }}
+{{- $path := printf "promotionTasks.%s.steps" $name }}
+{{- include "kargo-service.validate.newSteps" (dict "path" $path "steps" ($task).steps "custom" ($.Values.promotion).customSteps "version" $version "new" $new) }}
+{{- end }}
 {{- end -}}
 
 {{/*
