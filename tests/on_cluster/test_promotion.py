@@ -44,9 +44,47 @@ stages:
   prod-us: {upstream: [prod], autoPromotionEnabled: true}
   prod-eu: {upstream: [prod]}
 """,
+    # Both Warehouses of dev have the image: each promotion writes the tag of its own Freight.
+    "promote-builds": """
+warehouses:
+  builds: {image: {imageSelectionStrategy: NewestBuild, allowTagsRegexes: ['^main-']}}
+stages:
+  dev: {requestedFreight: {main: {}, builds: {}}}
+  staging: {requestedFreight: {main: {}}}
+  prod: null
+""",
+    # Configuration in Git beside the image, and prod on a branch of its own.
+    "promote-config": """
+warehouses:
+  config: {name: "<service>-git", git: {includePaths: [services/<service>/config]}}
+stages:
+  dev: {requestedFreight: {main: {}, config: {}}}
+  staging: null
+  prod: {upstream: [dev], git: {branch: BRANCH-<stage>}}
+promotion:
+  updates: {config: {yaml: {keys: {config.revision: commitID}}}}
+""",
+    # A chart instead of an image.
+    "promote-addon": """
+image: null
+warehouse: {subscriptions: [{chart: {repoURL: "oci://REGISTRY/charts/addon", semverConstraint: ^1.0.0}}]}
+stages: {staging: null, prod: {upstream: [dev]}}
+promotion:
+  updates: {chart: {yaml: {keys: {chart.version: chartVersion}}}}
+""",
     "promote-nothing": "image: {constraint: ^9.0.0}\n",
     "promote-astray": "",
 }
+# A workload's values, as people write them.
+VALUES = """# of the workload
+image:
+  tag: 0.0.0
+  digest: none
+config:
+  revision: none
+chart:
+  version: 0.0.0
+"""
 STAGES = ("dev", "staging", "prod", "prod-us", "prod-eu")
 
 
@@ -76,17 +114,16 @@ class Platform:
             file.write(f"git: {{repoURL: {self.repo_url}, branch: {self.branch}}}\n")
         for name, kargo in SERVICES.items():
             for stage in STAGES:
-                self.write(
-                    f"services/{name}/values-{stage}.yaml", "# of the workload\nimage:\n  tag: 0.0.0\n  digest: none\n"
-                )
+                self.write(f"services/{name}/values-{stage}.yaml", VALUES)
             if kargo:
-                self.write(f"services/{name}/kargo.yaml", kargo)
+                text = kargo.replace("BRANCH", self.branch).replace("REGISTRY", self.registry.address)
+                self.write(f"services/{name}/kargo.yaml", text)
         add_chart(self.root)
         self.fleet("generate")
         self.git("init", "-q", "-b", self.branch)
         self.git("add", "-A")
         self.git("commit", "-q", "-m", "The platform")
-        self.git("push", "-q", self.repo_url, self.branch)
+        self.git("push", "-q", self.repo_url, self.branch, f"{self.branch}:{self.branch}-prod")
 
     def write(self, path: str, text: str) -> None:
         file = self.root / path
@@ -97,12 +134,17 @@ class Platform:
         self.git("fetch", "-q", self.repo_url, self.branch)
         self.git("reset", "-q", "--hard", "FETCH_HEAD")
 
+    def values(self, service: str, stage: str, branch: str = "") -> dict[str, Any]:
+        """What a stage's file says, on the branch of all services or on another."""
+        self.git("fetch", "-q", self.repo_url, branch or self.branch)
+        text = self.git("show", f"FETCH_HEAD:services/{service}/values-{stage}.yaml")
+        found: dict[str, Any] = yaml.safe_load(text)
+        return found
+
     def image(self, service: str, stage: str) -> dict[str, str]:
         """What a stage's file says of the image, on the branch."""
         self.pull()
-        found: dict[str, str] = yaml.safe_load((self.root / f"services/{service}/values-{stage}.yaml").read_text())[
-            "image"
-        ]
+        found: dict[str, str] = self.values(service, stage)["image"]
         return found
 
     def trailers(self, file: str = ".") -> dict[str, str]:
@@ -113,10 +155,25 @@ class Platform:
     def push(self, service: str, tag: str, content: str = "") -> str:
         """Push an image, and let the Warehouse look now; its digest is returned."""
         digest = self.registry.push(service, tag, content)
-        now = f"kargo.akuity.io/refresh={time.time()}"
-        where = ("warehouse.kargo.akuity.io", service, "-n", f"kargo-{service}")
-        self.cluster.kubectl("annotate", *where, "--overwrite", now)
+        self.refresh(service, service)
         return digest
+
+    def refresh(self, service: str, warehouse: str) -> None:
+        """Let a Warehouse look now."""
+        now = f"kargo.akuity.io/refresh={time.time()}"
+        where = ("warehouse.kargo.akuity.io", warehouse, "-n", f"kargo-{service}")
+        self.cluster.kubectl("annotate", *where, "--overwrite", now)
+
+    def push_chart(self, folder: Path, version: str) -> None:
+        """Push a chart named addon."""
+        (folder / "addon").mkdir(exist_ok=True)
+        (folder / "addon" / "Chart.yaml").write_text(f"apiVersion: v2\nname: addon\nversion: {version}\n")
+        helm = str(tool("helm"))
+        subprocess.run([helm, "package", "addon"], cwd=folder, check=True, capture_output=True)
+        address = f"oci://{self.registry.address}/charts"
+        plain = ["--plain-http"] if self.registry.url.startswith("http://") else []
+        pushed = [helm, "push", f"addon-{version}.tgz", address, *plain]
+        subprocess.run(pushed, cwd=folder, check=True, capture_output=True)
 
     def stage(self, service: str, name: str) -> Object:
         return self.cluster.get("stages.kargo.akuity.io", name, "-n", f"kargo-{service}")
@@ -126,10 +183,10 @@ class Platform:
         found = self.cluster.get("promotions.kargo.akuity.io", "-n", f"kargo-{service}")["items"]
         return sum(p["spec"]["stage"] == stage and p.get("status", {}).get("phase") == "Succeeded" for p in found)
 
-    def promote(self, service: str, stage: str) -> None:
+    def promote(self, service: str, stage: str, warehouse: str = "") -> None:
         """By hand, with the object of the chart's notes; refused until the Freight is verified upstream."""
         metadata = {"generateName": f"{stage}-", "namespace": f"kargo-{service}"}
-        spec = {"stage": stage, "origin": {"kind": "Warehouse", "name": service}}
+        spec = {"stage": stage, "origin": {"kind": "Warehouse", "name": warehouse or service}}
         promotion = {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Promotion", "metadata": metadata, "spec": spec}
         wait_for(
             lambda: self.cluster.create(promotion, check=False).returncode == 0,
@@ -164,7 +221,7 @@ def platform(
         yield platform
     finally:
         units.remove()
-        platform.git("push", "-q", git_repo_url, "--delete", platform.branch)
+        platform.git("push", "-q", git_repo_url, "--delete", platform.branch, f"{platform.branch}-prod")
 
 
 def test_dev_and_staging_follow_by_themselves_and_prod_by_hand(platform: Platform) -> None:
@@ -253,6 +310,60 @@ def test_a_gate_lets_freight_through_to_two_regions(platform: Platform) -> None:
     ]
     platform.promote(service, "prod-eu")
     wait_for(lambda: platform.promoted(service, "prod-eu"), "prod-eu")
+    wait_for(lambda: platform.findings(service) == [], "doctor to find nothing", 30)
+
+
+def test_two_warehouses_with_one_image(platform: Platform) -> None:
+    service = "promote-builds"
+    platform.push(service, "1.0.1")
+    wait_for(lambda: platform.promoted(service, "staging"), "staging")
+    platform.registry.push(service, "main-3f9c2ab")
+    platform.refresh(service, "builds")
+    wait_for(lambda: platform.image(service, "dev")["tag"] == "main-3f9c2ab", "the build")
+    assert platform.image(service, "staging")["tag"] == "1.0.1"
+    platform.push(service, "1.0.2")
+    wait_for(lambda: platform.image(service, "staging")["tag"] == "1.0.2", "the next release")
+    assert platform.image(service, "dev")["tag"] == "1.0.2"
+    assert platform.git("log", "--format=%s", "--", f"services/{service}/values-dev.yaml").splitlines()[:2] == [
+        f"{service}: promote dev to {tag}" for tag in ("1.0.2", "main-3f9c2ab")
+    ]
+    wait_for(lambda: platform.findings(service) == [], "doctor to find nothing", 30)
+
+
+def test_configuration_from_git_beside_the_image(platform: Platform) -> None:
+    service, warehouse = "promote-config", "promote-config-git"
+    platform.pull()
+    platform.write(f"services/{service}/config/settings.yaml", "a: 1\n")
+    platform.git("add", "-A")
+    platform.git("commit", "-qm", "Settings")
+    revision = platform.git("rev-parse", "HEAD").strip()
+    platform.git("push", "-q", platform.repo_url, f"HEAD:{platform.branch}")
+    platform.refresh(service, warehouse)
+    platform.push(service, "1.0.1")
+
+    def written(stage: str, branch: str = "") -> tuple[str, str]:
+        values = platform.values(service, stage, branch)
+        return values["image"]["tag"], values["config"]["revision"]
+
+    wait_for(lambda: written("dev") == ("1.0.1", revision), "dev to have both")
+    branch = f"{platform.branch}-prod"
+    for origin in (service, warehouse):
+        platform.promote(service, "prod", origin)
+    wait_for(lambda: written("prod", branch) == ("1.0.1", revision), "prod, on its branch")
+    assert written("prod") == ("0.0.0", "none")
+
+
+def test_a_chart_instead_of_an_image(platform: Platform, tmp_path: Path) -> None:
+    service = "promote-addon"
+    platform.push_chart(tmp_path, "1.2.0")
+    platform.refresh(service, service)
+    wait_for(lambda: platform.promoted(service, "dev"), "dev")
+    assert platform.values(service, "dev")["chart"]["version"] == "1.2.0"
+    subject = platform.git("log", "-1", "--format=%s", "FETCH_HEAD", "--", f"services/{service}/values-dev.yaml")
+    assert subject == f"{service}: promote dev to 1.2.0\n"
+    platform.push_chart(tmp_path, "1.10.0")
+    platform.refresh(service, service)
+    wait_for(lambda: platform.values(service, "dev")["chart"]["version"] == "1.10.0", "the next version")
     wait_for(lambda: platform.findings(service) == [], "doctor to find nothing", 30)
 
 

@@ -217,6 +217,14 @@ def test_settings_that_a_task_or_other_stages_use() -> None:
     assert codes(f"promotion: {{{TASK}}}\nstages: {{prod: {{promotion: {{message: x}}}}}}") == ["KFW306"]
 
 
+def test_a_gate_that_is_promoted_to_by_hand_is_an_approval() -> None:
+    stages = "stages: {prod: {controlFlow: true}, prod-us: {upstream: [prod], autoPromotionEnabled: true}}"
+    assert codes(stages) == []
+    assert codes(stages.replace("controlFlow: true", "controlFlow: true, autoPromotionEnabled: true")) == ["KFW302"]
+    assert codes(stages.replace("[prod]", "[prod, staging]")) == ["KFW302"]
+    assert codes(stages.replace("[prod]", "[prod], direct: true")) == ["KFW302"]
+
+
 def test_several_at_once() -> None:
     text = "image: {constraint: ^0.0.0}\nwarehouse: {interval: 1m}\nstages: {prod: {autoPromotionEnabled: true}}\n"
     assert sorted(codes(text)) == ["KFW301", "KFW302", "KFW305"]

@@ -108,6 +108,13 @@ Whether a stage runs the default steps. Takes the stage. Returns "true" or nothi
 {{- end -}}
 
 {{/*
+Whether a stage has steps that people wrote. Takes the stage. Returns "true" or nothing.
+*/}}
+{{- define "kargo-service.hasOwnSteps" -}}
+{{- with .promotion.steps }}{{ if or .before .beforeCommit .after .replace }}true{{ end }}{{ end -}}
+{{- end -}}
+
+{{/*
 How a stage is verified. Takes a map or nothing: analysisTemplates, analysisRunMetadata, args. Returns lines of YAML, a map
 without empty values, as Kargo does not store them; nothing when there are no others.
 */}}

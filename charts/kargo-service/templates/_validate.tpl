@@ -21,6 +21,8 @@ Whether Masterminds/semver accepts a string as a constraint: its grammar, from c
 Returns "true" or nothing. validate.yaml also calls the library itself, but the library's message names no key.
 */}}
 {{- define "kargo-service.isConstraint" -}}
+{{- /* Nearly all are this simple, and the grammar takes long to compile. */ -}}
+{{- if regexMatch `^[~^]?[0-9]{1,9}[.][0-9]{1,9}[.][0-9]{1,9}$` . }}true{{ else -}}
 {{- /* A range, 1.2 - 1.4, is matched with the library's own pattern, which accepts more than the library parses afterwards. */ -}}
 {{- $any := `v?([0-9|x|X|\*]+)(\.[0-9|x|X|\*]+)?(\.[0-9|x|X|\*]+)?(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?` -}}
 {{- $range := printf `\s*(%s)\s+-\s+(%s)\s*` $any $any -}}
@@ -34,6 +36,7 @@ Returns "true" or nothing. validate.yaml also calls the library itself, but the 
   {{- $valid = and $valid (regexMatch $segment .) -}}
 {{- end -}}
 {{- if $valid }}true{{ end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*
@@ -200,7 +203,7 @@ stages.{{ $name }}.promotion.pullRequest.enabled: requires git.repoURL with http
 {{- if ((get $root.Values.stages $name).git).author }}
 {{- include "kargo-service.validate.author" (dict "path" (printf "stages.%s.git.author" $name) "author" $git.author) }}
 {{- end }}
-{{- include "kargo-service.validate.steps" $stage }}
+{{- if include "kargo-service.hasOwnSteps" $stage }}{{ include "kargo-service.validate.steps" $stage }}{{ end }}
 {{- end }}
 {{- if $homeless }}
 git.repoURL: is required; for example https://github.com/example/gitops.git

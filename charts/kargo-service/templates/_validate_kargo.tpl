@@ -33,15 +33,18 @@ The rules of all Kargo versions. Takes the root context.
 stages.{{ $name }}.targets: requires Kargo 1.12; kargo.version is {{ $version }}
 {{- end }}
 {{- end }}
-{{- $new := include "kargo-service.newInKargo" . | fromYaml }}
 {{- range $name, $stage := $stages }}
+{{- if include "kargo-service.hasOwnSteps" $stage }}
+{{- $new := include "kargo-service.newInKargo" . | fromYaml }}
 {{- $steps := $stage.promotion.steps | default dict }}
 {{- range $list := ternary (list "replace") (list "before" "beforeCommit" "after") (not (empty $steps.replace)) }}
 {{- $path := printf "stages.%s.promotion.steps.%s" $name $list }}
 {{- include "kargo-service.validate.newSteps" (dict "path" $path "steps" (get $steps $list | default list) "custom" $stage.promotion.customSteps "version" $version "new" $new) }}
 {{- end }}
 {{- end }}
+{{- end }}
 {{- range $name, $task := .Values.promotionTasks }}
+{{- $new := include "kargo-service.newInKargo" . | fromYaml }}
 {{- $path := printf "promotionTasks.%s.steps" $name }}
 {{- include "kargo-service.validate.newSteps" (dict "path" $path "steps" ($task).steps "custom" ($.Values.promotion).customSteps "version" $version "new" $new) }}
 {{- end }}

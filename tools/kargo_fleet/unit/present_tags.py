@@ -29,17 +29,23 @@ _A_YEAR = 1000  # a major version from here on counts years or dates
 
 
 class Taker(NamedTuple):
-    """What decides which tags a subscription takes."""
+    """What decides which tags a subscription takes, and where it stands in the values."""
 
     strategy: str
     constraint: str
     strict: bool
     allow: tuple[str, ...]
     ignore: tuple[str, ...]
+    path: str = "image"
+
+    @property
+    def key(self) -> str:
+        """The key of its constraint."""
+        return "semverConstraint" if self.path.endswith("chart") else "constraint"
 
 
 class Held(NamedTuple):
-    """A tag in the values file of a stage, and what its Warehouses take, of which there is at least one."""
+    """A tag, or a chart's version, in the file of a stage, and what its Warehouses take, of which there is at least one."""
 
     stage: str
     file: str
@@ -90,7 +96,7 @@ def findings(held: Iterable[Held], service: str) -> list[Finding]:
     return found
 
 
-def taker_of(image: Mapping[str, Any]) -> Taker:
+def taker_of(image: Mapping[str, Any], path: str = "image") -> Taker:
     """Return what decides which tags a subscription to an image takes."""
     return Taker(
         image.get("imageSelectionStrategy") or "SemVer",
@@ -98,7 +104,13 @@ def taker_of(image: Mapping[str, Any]) -> Taker:
         image.get("strictSemvers") is not False,
         tuple(image.get("allowTagsRegexes") or ()),
         tuple(image.get("ignoreTagsRegexes") or ()),
+        path,
     )
+
+
+def taker_of_chart(chart: Mapping[str, Any], path: str) -> Taker:
+    """Return what decides which versions a subscription to a chart takes."""
+    return Taker("SemVer", chart.get("semverConstraint") or "", strict=False, allow=(), ignore=(), path=path)
 
 
 @lru_cache(maxsize=65536)
@@ -113,22 +125,23 @@ def why_not(taker: Taker, tag: str) -> str:
         return (
             ""
             if tag == taker.constraint
-            else f"image.constraint is {taker.constraint}, the only tag with imageSelectionStrategy: Digest"
+            else f"{taker.path}.constraint is {taker.constraint}, the only tag with imageSelectionStrategy: Digest"
         )
     for index, regex in enumerate(taker.ignore):
         if _matches(regex, tag):
-            return f"image.ignoreTagsRegexes[{index}] is {regex}"
+            return f"{taker.path}.ignoreTagsRegexes[{index}] is {regex}"
     if taker.allow and not any(_matches(regex, tag) for regex in taker.allow):
-        return f"image.allowTagsRegexes has only {enumerate_words(taker.allow)}"
+        return f"{taker.path}.allowTagsRegexes has only {enumerate_words(taker.allow)}"
     if taker.strategy != "SemVer":
         return ""
     if parse_version(tag, strict=False) is None:
-        return "it is not a semantic version, which imageSelectionStrategy: SemVer requires"
+        needs = "imageSelectionStrategy: SemVer requires" if taker.key == "constraint" else "charts have"
+        return f"it is not a semantic version, which {needs}"
     version = parse_version(tag, strict=taker.strict)
     if version is None:
-        return "image.strictSemvers requires three numbers without leading zeros"
+        return f"{taker.path}.strictSemvers requires three numbers without leading zeros"
     if taker.constraint and not satisfies(version, taker.constraint):
-        return f'image.constraint is "{taker.constraint}"'
+        return f'{taker.path}.{taker.key} is "{taker.constraint}"'
     return ""
 
 
@@ -136,8 +149,9 @@ def fix(taker: Taker, tag: str) -> str:
     """Return the settings with which a subscription would take a tag."""
     for settings, other in _others(taker, tag):
         if takes(other, tag):
-            return f"set image: {{{settings}}}; or correct the tag, if this version was never pushed"
-    return "change the settings of image so that they match this tag, or correct the tag"
+            where = f"set image: {{{settings}}}" if taker.path == "image" else f"set {settings} in {taker.path}"
+            return f"{where}; or correct the tag, if this version was never pushed"
+    return f"change the settings of {taker.path} so that they match this tag, or correct the tag"
 
 
 def _others(taker: Taker, tag: str) -> Iterator[tuple[str, Taker]]:
@@ -154,11 +168,13 @@ def _others(taker: Taker, tag: str) -> Iterator[tuple[str, Taker]]:
         else:
             constraint = f">=0.{version.minor}.0{pre} <1.0.0"
         assert is_constraint(constraint)
-        settings = ", ".join(filter(None, [strict, f'constraint: "{constraint}"']))
+        settings = ", ".join(filter(None, [strict, f'{taker.key}: "{constraint}"']))
         yield settings, taker._replace(strict=not strict and taker.strict, constraint=constraint)
-    if taker.strategy == "Digest" or tag in _MUTABLE:
+    if taker.key == "constraint" and (taker.strategy == "Digest" or tag in _MUTABLE):
         yield f"imageSelectionStrategy: Digest, constraint: {tag}", taker._replace(strategy="Digest", constraint=tag)
     regex = _regex_for(tag)
+    if taker.key == "semverConstraint":
+        return
     if taker.strategy == "SemVer" and not _is_ignored(taker, tag):
         settings = "imageSelectionStrategy: NewestBuild"
         if taker.allow and any(_matches(one, tag) for one in taker.allow):

@@ -38,7 +38,7 @@ def find(pipeline: Pipeline, layers: list[Layer], default: Place, service: str) 
         *_git(pipeline),
         *_signing(pipeline, layers),
         *_intervals(pipeline),
-        *(problem for stage in pipeline.stages.values() for problem in _stage(stage)),
+        *(problem for stage in pipeline.stages.values() for problem in _stage(pipeline, stage)),
         *_unused(pipeline, layers),
     ]
     found += [*commits.problems(pipeline), *soak.problems(pipeline), *moot.problems(pipeline, layers)]
@@ -104,13 +104,21 @@ def _intervals(pipeline: Pipeline) -> Iterator[Problem]:
             yield Problem("KFW305", message, "use 5m or more; for faster discovery, add a webhook receiver", path)
 
 
-def _stage(stage: Stage) -> Iterator[Problem]:
-    name, given = stage.name, stage.given
+def _is_approved(pipeline: Pipeline, stage: Stage) -> bool:
+    """Return whether a person decides: by merging a pull request, or by promoting to the gates right before the stage."""
     asks = stage.has_pull_request and not section(stage.promotion, "pullRequest").get("merge")
+    before = [pipeline.stages.get(name) for one in stage.requests for name in one.upstream]
+    gates = [one for one in before if one and one.is_control_flow and not one.given.get("autoPromotionEnabled")]
+    return asks or (len(gates) == len(before) > 0 and not any(one.direct for one in stage.requests))
+
+
+def _stage(pipeline: Pipeline, stage: Stage) -> Iterator[Problem]:
+    name, given = stage.name, stage.given
     if given.get("controlFlow") and given.get("promotion"):
         message = f"stages.{name}.promotion: has no effect in a control flow stage"
         yield Problem("KFW306", message, "remove it, or controlFlow", ("stages", name, "promotion"))
-    if given.get("autoPromotionEnabled") and _PRODUCTION.fullmatch(name) and not (asks or stage.is_control_flow):
+    is_automatic = given.get("autoPromotionEnabled") and not stage.is_control_flow
+    if is_automatic and _PRODUCTION.fullmatch(name) and not _is_approved(pipeline, stage):
         message = f"stages.{name}: is promoted automatically, without approval"
         fix = "remove autoPromotionEnabled unless this is intended"
         yield Problem("KFW302", message, fix, ("stages", name, "autoPromotionEnabled"))

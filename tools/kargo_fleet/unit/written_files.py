@@ -44,9 +44,9 @@ def find(
             of_file, present = _file(reader, update, stage, service)
             findings += of_file + _present_values(update, present, service)
             held += [
-                present_tags.Held(stage, update.path, value, _takers(unit, one))
+                present_tags.Held(stage, update.path, value, takers)
                 for key, value in present.items()
-                if update.keys[key] == "tag"
+                if (takers := _takers(unit, one, update.keys[key]))
             ]
     findings += present_tags.findings(held, service)
     findings += linked_file_findings(
@@ -63,11 +63,13 @@ def _is_here(fleet: Fleet, stage: pipeline.Stage) -> bool:
     return not is_other and stage.branch == (fleet.git.get("branch") or DEFAULT_BRANCH)
 
 
-def _takers(unit: pipeline.Pipeline, stage: pipeline.Stage) -> tuple[present_tags.Taker, ...]:
-    """Return what decides which tags the Warehouses of a stage take."""
-    return tuple(
-        present_tags.taker_of(one.given) for one in unit.subscribed(stage, "image") if one.repo_url == unit.image
-    )
+def _takers(unit: pipeline.Pipeline, stage: pipeline.Stage, what: str) -> tuple[present_tags.Taker, ...]:
+    """Return what decides which tags, or versions of a chart, the Warehouses of a stage take."""
+    if what == "tag":
+        images = [one for one in unit.subscribed(stage, "image") if one.repo_url == unit.image]
+        return tuple(present_tags.taker_of(one.given, dotted(one.path)) for one in images)
+    charts = unit.subscribed(stage, "chart") if what == "chartVersion" else []
+    return tuple(present_tags.taker_of_chart(one.given, dotted(one.path)) for one in charts)
 
 
 def _stageless(
