@@ -117,7 +117,11 @@ values:
     root = tree(
         {
             "fleet.yaml": FLEET + shared,
-            "services/nginx/kargo.yaml": "analysisTemplates:\n  smoke-test: {args: [{name: path, value: /health}]}\n  load-test: null\n",
+            "services/nginx/kargo.yaml": """\
+analysisTemplates:
+  smoke-test: {args: [{name: path, value: /health}]}
+  load-test: null
+""",
         }
     )
     assert run("generate").status == 0

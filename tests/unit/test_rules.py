@@ -86,6 +86,29 @@ CASES: dict[str, dict[str, Any]] = {
         "promotion": {"customSteps": ["mine"]},
         "promotionTasks": {"t": {"vars": [{"name": "x"}], "steps": [{"uses": "mine"}]}},
     },
+    "variables of tasks": {
+        "promotionTasks": {
+            "map": {
+                "vars": {"needed": "", "z": "", "default": "x", "service": "", "own": ""},
+                "steps": [{"uses": "http"}],
+            },
+            "list": {"vars": [{"name": "z"}, {"name": "a", "value": ""}], "steps": [{"uses": "http"}]},
+        },
+        "promotion": {"task": {"name": "map", "vars": {"z": "1"}}, "steps": {"after": [{"task": {"name": "list"}}]}},
+        "stages": {
+            "dev": {"vars": {"own": "x"}},
+            "staging": {"promotion": {"task": {"kind": "ClusterPromotionTask"}}},
+            "gate": {"upstream": ["staging"], "controlFlow": True},
+            "prod": {
+                "promotion": {
+                    "task": {"name": ""},
+                    "steps": {
+                        "replace": [{"task": {"name": "map"}, "vars": {"needed": "x"}}, {"task": {"name": "no"}}]
+                    },
+                }
+            },
+        },
+    },
     "extra objects": {
         "extraObjects": {
             "a": {"apiVersion": "v1", "kind": "Secret"},
@@ -342,7 +365,7 @@ def test_random_pipelines(seed: int, chart: Chart, tmp_path: Path) -> None:
 
 def test_lists_of_the_chart_and_the_tool_are_the_same() -> None:
     steps = (CHART / "templates" / "_steps.tpl").read_text()
-    for define, known in (("builtinSteps", step_lists.BUILTIN_STEPS), ("reservedVars", rules.RESERVED_VARS)):
+    for define, known in (("builtinSteps", step_lists.BUILTIN_STEPS), ("reservedVars", step_lists.RESERVED_VARS)):
         body = steps.split(f'define "kargo-service.{define}" -}}}}')[1].split("{{- end -}}")[0]
         assert set(body.split()) == known
 

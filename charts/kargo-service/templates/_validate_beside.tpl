@@ -23,7 +23,43 @@ analysisTemplates.{{ $name }}.metrics[{{ $index }}].name: {{ quote .name }} is t
 {{- include "kargo-service.validate.promotionTask" (dict "root" $root "path" (printf "promotionTasks.%s" $name) "spec" $spec) }}
 {{- end }}
 {{- end }}
+{{- if .Values.promotionTasks }}
+{{- range .Values.unit.stages }}
+{{- if not .controlFlow }}{{ include "kargo-service.validate.taskRuns" (dict "tasks" $root.Values.promotionTasks "stage" .) }}{{ end }}
+{{- end }}
+{{- end }}
 {{- include "kargo-service.validate.extraObjects" . }}
+{{- end -}}
+
+{{/*
+What a stage gives to the unit's tasks: a variable without a default has to come from the step, or from the stage's own variables.
+Takes a dict: tasks, stage.
+*/}}
+{{- define "kargo-service.validate.taskRuns" -}}
+{{- $tasks := .tasks -}}
+{{- $steps := .stage.promotion.steps | default dict -}}
+{{- $path := printf "stages.%s.promotion" .stage.name -}}
+{{- $given := include "kargo-service.reservedVars" . | splitList " " -}}
+{{- range $name, $value := .stage.vars }}{{ if $value }}{{ $given = append $given $name }}{{ end }}{{ end -}}
+{{- $runs := list -}}
+{{- with .stage.promotion.task }}{{ $runs = append $runs (list (printf "%s.task" $path) . .vars) }}{{ end -}}
+{{- range $list := ternary (list "replace") (list "before" "beforeCommit" "after") (not (empty $steps.replace)) -}}
+  {{- range $index, $step := get $steps $list | default list -}}
+    {{- with .task }}{{ $runs = append $runs (list (printf "%s.steps.%s[%d]" $path $list $index) . $step.vars) }}{{ end -}}
+  {{- end -}}
+{{- end -}}
+{{- range $runs }}
+{{- $place := index . 0 }}
+{{- $task := index . 1 }}
+{{- $set := index . 2 | default dict }}
+{{- if and $task.name (ne ($task.kind | default "") "ClusterPromotionTask") }}
+{{- range include "kargo-service.taskVars" (get $tasks $task.name | default dict).vars | fromYamlArray }}
+{{- if not (or .value (get $set .name) (has .name $given)) }}
+{{ $place }}.vars.{{ .name }}: is required by the PromotionTask {{ $task.name }}, which has no default for it
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/*

@@ -6,15 +6,16 @@ not know.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
 from kargo_fleet.fleet.names import FLEET_FILE, project_of
 from kargo_fleet.fleet.object_kinds import FORBIDDEN, GroupKind
-from kargo_fleet.fleet.pipeline import Pipeline, section
+from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.text.words import similar
 from kargo_fleet.unit import step_lists
+from kargo_fleet.unit.step_lists import RESERVED_VARS
 
 _METRIC = '[{name: health, provider: {web: {url: "https://nginx.example.com"}}}]'
 _STEP = '[{uses: http, config: {url: "https://example.com"}}]'
@@ -22,12 +23,15 @@ _STEP = '[{uses: http, config: {url: "https://example.com"}}]'
 _CLOSE = 0.85
 
 
-def problems(values: Mapping[str, Any]) -> Iterator[Problem]:
+def problems(pipeline: Pipeline) -> Iterator[Problem]:
     """Yield the problems with the objects beside a unit's pipeline that can be told without the platform's rules."""
+    values = pipeline.values
     for name, spec in _named(values, "analysisTemplates"):
         yield from _metrics(("analysisTemplates", name, "metrics"), spec)
     for name, spec in _named(values, "promotionTasks"):
         yield from _task(("promotionTasks", name, "steps"), spec, section(values, "promotion").get("customSteps") or [])
+    for _, stage in sorted(pipeline.stages.items()) if section(values, "promotionTasks") else ():
+        yield from _task_runs(stage, section(values, "promotionTasks"))
     yield from _extra_objects(values)
 
 
@@ -88,6 +92,24 @@ def _task(path: KeyPath, spec: Mapping[str, Any], custom: Collection[str]) -> It
     yield from step_lists.problems(path, steps, step_lists.BUILTIN_STEPS.union(custom), set())
 
 
+def _task_runs(stage: Stage, tasks: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield a problem for each variable without a default that a stage does not give to one of the unit's tasks."""
+    given = {*RESERVED_VARS, *(name for name, value in section(stage.given, "vars").items() if value)}
+    for path, task, own in _runs(stage):
+        for name, default in _variables((tasks.get(task) or {}).get("vars")):
+            if not (default or own.get(name) or name in given):
+                message = f"is required by the PromotionTask {task}, which has no default for it"
+                fix = f"add vars: {{{name}: …}}, or give the task a default"
+                yield _problem("KF104", (*path, "vars", name), message, fix)
+
+
+def _variables(given: Mapping[str, str | None] | Sequence[Mapping[str, str | None]] | None) -> list[tuple[str, str]]:
+    """Return name and default of the variables of a task, in the order in which the chart writes them."""
+    if isinstance(given, Mapping):
+        return [(name, value or "") for name, value in sorted(given.items())]
+    return [(str(one["name"]), one.get("value") or "") for one in given or ()]
+
+
 def _extra_objects(values: Mapping[str, Any]) -> Iterator[Problem]:
     project = project_of(values["service"]["name"])
     seen: dict[tuple[str, str], str] = {}
@@ -126,9 +148,19 @@ def _references(pipeline: Pipeline) -> Iterator[tuple[KeyPath, str, str]]:
             if (one.get("kind") or "AnalysisTemplate") == "AnalysisTemplate":
                 place = (*path, "verification", "analysisTemplates", index, "name")
                 yield place, "analysisTemplates", one["name"]
-        tasks: list[tuple[KeyPath, dict[str, Any]]] = [(("task",), section(stage.promotion, "task"))]
-        for key, steps in section(stage.promotion, "steps").items():
-            tasks += [(("steps", key, index, "task"), section(step, "task")) for index, step in enumerate(steps or [])]
-        for where, task in tasks:
-            if task.get("name") and (task.get("kind") or "PromotionTask") == "PromotionTask":
-                yield (*path, "promotion", *where, "name"), "promotionTasks", task["name"]
+        for where, task, _ in _runs(stage):
+            place = (*where, "name") if where[-1] == "task" else (*where, "task", "name")
+            yield place, "promotionTasks", task
+
+
+def _runs(stage: Stage) -> Iterator[tuple[KeyPath, str, Mapping[str, Any]]]:
+    """Yield where a stage runs a PromotionTask of its namespace: `promotion.task` or a step, the name, and the variables."""
+    path: KeyPath = ("stages", stage.name, "promotion")
+    task, steps = section(stage.promotion, "task"), section(stage.promotion, "steps")
+    found: list[tuple[KeyPath, Mapping[str, Any], Mapping[str, Any]]] = [((*path, "task"), task, task)]
+    for key in ("replace",) if steps.get("replace") else ("before", "beforeCommit", "after"):
+        for index, step in enumerate(steps.get(key) or []):
+            found.append(((*path, "steps", key, index), section(step, "task"), step))
+    for place, one, owner in found if not stage.is_control_flow else ():
+        if one.get("name") and one.get("kind") != "ClusterPromotionTask":
+            yield place, one["name"], section(owner, "vars")

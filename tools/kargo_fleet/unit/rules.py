@@ -20,9 +20,6 @@ from kargo_fleet.text.semver import is_constraint
 from kargo_fleet.text.words import enumerate_words
 from kargo_fleet.unit import beside, freight_rules, kargo_versions, pull_requests, shard_labels, step_lists
 
-#: Variables that the chart defines for every stage.
-RESERVED_VARS = frozenset(["service", "imageRepoURL", "gitRepoURL", "branch", "path", "folder", "application"])
-
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _EXAMPLES = "such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *"
 
@@ -36,7 +33,7 @@ def problems(pipeline: Pipeline) -> list[Problem]:
         *_promotion(pipeline),
         *_rbac(section(pipeline.values, "rbac"), pipeline.stages),
         *kargo_versions.problems(pipeline),
-        *beside.problems(pipeline.values),
+        *beside.problems(pipeline),
         *shard_labels.problems(pipeline),
     ]
 
@@ -201,7 +198,7 @@ def _promotion(pipeline: Pipeline) -> Iterator[Problem]:
     for name, stage in sorted(pipeline.stages.items()):
         path = ("stages", name, "promotion")
         for variable in sorted(section(stage.given, "vars")):
-            if variable in RESERVED_VARS:
+            if variable in step_lists.RESERVED_VARS:
                 yield _problem(
                     ("stages", name, "vars", variable), "KF306", "is set by the chart; use another name", "rename it"
                 )

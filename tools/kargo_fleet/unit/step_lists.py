@@ -27,6 +27,8 @@ BUILTIN_STEPS = frozenset(
     tar tf-apply tf-output tf-plan toml-parse toml-update untar wait-for-approval yaml-merge yaml-parse yaml-update
     """.split()
 )
+#: Variables that the chart defines for every stage.
+RESERVED_VARS = frozenset(["service", "imageRepoURL", "gitRepoURL", "branch", "path", "folder", "application"])
 _RESERVED_ALIAS = re.compile(r"(step|task)-[0-9]+")
 
 
