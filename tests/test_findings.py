@@ -671,6 +671,18 @@ CASES = [
         "did you mean release?",
     ),
     Case(
+        "KFW209",
+        kargo(
+            "promotionTasks:\n"
+            "  notify:\n"
+            "    vars: {url: 'https://example.com/${{ vars.channel }}', channel: ''}\n"
+            "    steps: [{uses: http, config: {url: '${{ vars.url }}'}}]\n"
+        ),
+        "services/nginx/kargo.yaml:3:17",
+        "promotionTasks.notify.vars.url: uses vars.channel; whoever runs the task sets that",
+        "use ${{ vars.channel }} in the config or in the vars of the task's steps",
+    ),
+    Case(
         "KFW301",
         kargo("image: {constraint: ^0.0.0}\n") | service("nginx", **dict.fromkeys(VALUES, "image:\n  tag: 0.0.0\n")),
         "services/nginx/kargo.yaml:1:21",

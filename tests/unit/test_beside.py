@@ -75,6 +75,40 @@ def test_a_name_that_is_nearly_one_of_the_units(chart: Chart) -> None:
     ]
 
 
+def test_defaults_that_kargo_evaluates_too_early(chart: Chart) -> None:
+    """Kargo v1.11.2 computed `null` for the first three, and the default of `base` for the fourth, in promotions that succeeded."""
+    run = {"steps": {"after": [{"task": {"name": "set"}, "vars": {"base": "https://example.org"}}]}}
+    given = values(
+        chart,
+        promotionTasks={
+            "required": {"vars": {"url": "${{ vars.name }}", "name": ""}, "steps": []},
+            "order": {"vars": {"a": "${{ vars.b }}", "b": "x", "c": "${{ vars.b }}"}, "steps": []},
+            "itself": {"vars": [{"name": "a", "value": "${{ vars.a }}"}], "steps": []},
+            "set": {
+                "vars": [{"name": "base", "value": "x"}, {"name": "url", "value": "${{ vars.base }}"}],
+                "steps": [],
+            },
+            "fine": {
+                "vars": [
+                    {"name": "z", "value": "x"},
+                    {"name": "a", "value": "${{ vars.z }}/${{ vars.service }}/${{ vars.own }}"},
+                    {"name": "own"},
+                    {"name": "text", "value": "vars.text is no expression"},
+                ],
+                "steps": [],
+            },
+        },
+        stages={"dev": {"vars": {"own": "x"}, "promotion": run}},
+    )
+    late = "whoever runs the task sets that, and Kargo evaluates it after the defaults"
+    assert [problem.message for problem in beside.warnings(pipeline_of(given))] == [
+        "promotionTasks.itself.vars[0].value: uses vars.a, which it defines",
+        "promotionTasks.order.vars.a: uses vars.b; Kargo evaluates that after a",
+        f"promotionTasks.required.vars.url: uses vars.name; {late}",
+        f"promotionTasks.set.vars[1].value: uses vars.base; {late}",
+    ]
+
+
 def test_config_of_a_tasks_steps_is_held_to_kargos_schemas(tree: Tree, run: Run) -> None:
     tree(
         {

@@ -176,6 +176,7 @@ CODES = {
     "KFW202": "name is too long for a Helm release",
     "KFW203": "folder is not watched by Argo CD",
     "KFW208": "name is probably misspelled",
+    "KFW209": "variable is evaluated later",
     "KFW301": "constraint matches one version only",
     "KFW302": "production is promoted automatically",
     "KFW303": "Git URL is deprecated",

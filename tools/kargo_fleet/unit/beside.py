@@ -6,6 +6,7 @@ not know.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ _METRIC = '[{name: health, provider: {web: {url: "https://nginx.example.com"}}}]
 _STEP = '[{uses: http, config: {url: "https://example.com"}}]'
 #: How close the name of a template or task is to another one's that it was meant to be: smoke-tset to smoke-test (0.9).
 _CLOSE = 0.85
+_EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_VARIABLE = re.compile(r"\bvars\.([A-Za-z_]\w*)")
+_IN_STEPS = "use ${{{{ vars.{} }}}} in the config or in the vars of the task's steps instead"
 
 
 def problems(pipeline: Pipeline) -> Iterator[Problem]:
@@ -50,7 +54,8 @@ def not_allowed(values: Mapping[str, Any], allowed: Collection[GroupKind]) -> It
 def warnings(pipeline: Pipeline) -> Iterator[Problem]:
     """Yield a problem for each reference to a template or task that is probably one of the unit's, with another name.
 
-    A name of no similar one is left alone: objects in the namespace may come from elsewhere.
+    A name of no similar one is left alone: objects in the namespace may come from elsewhere. Yield a problem, too, for each
+    default of a task's variable that Kargo computes before what it uses is known.
     """
     for path, key, name in _references(pipeline):
         known = [other for other, _ in _named(pipeline.values, key)]
@@ -58,6 +63,7 @@ def warnings(pipeline: Pipeline) -> Iterator[Problem]:
             message = f'{dotted(path)}: "{name}" is not in {key}'
             fix = f"did you mean {close}? If an object of this name comes from elsewhere, rename {close}"
             yield Problem("KFW208", message, fix, path)
+    yield from _late_variables(pipeline)
 
 
 def _named(values: Mapping[str, Any], key: str) -> list[tuple[str, dict[str, Any]]]:
@@ -101,6 +107,41 @@ def _task_runs(stage: Stage, tasks: Mapping[str, Any]) -> Iterator[Problem]:
                 message = f"is required by the PromotionTask {task}, which has no default for it"
                 fix = f"add vars: {{{name}: …}}, or give the task a default"
                 yield _problem("KF104", (*path, "vars", name), message, fix)
+
+
+def _late_variables(pipeline: Pipeline) -> Iterator[Problem]:
+    """Yield a problem for each default that uses a variable of the task which is evaluated after it.
+
+    Kargo evaluates the Stage's variables, then the task's defaults in their order, then what the run of the task sets
+    (inflateTaskSteps of pkg/api/promotion.go and Vars of pkg/promotion/evaluator.go). What is not there yet is null.
+    """
+    stages = pipeline.stages.values()
+    before = RESERVED_VARS.union(*(section(stage.given, "vars") for stage in stages))
+    runs = [(task, own) for stage in stages for _, task, own in _runs(stage)]
+    for task, spec in _named(pipeline.values, "promotionTasks"):
+        variables = _variables(spec.get("vars"))
+        names = [name for name, _ in variables]
+        later = {name for name, default in variables if not default}.union(*(own for name, own in runs if name == task))
+        for index, (name, default) in enumerate(variables):
+            used = [one for part in _EXPRESSION.findall(default) for one in _VARIABLE.findall(part)]
+            for other in (one for one in used if one in names and one not in before):
+                path = (
+                    "promotionTasks",
+                    task,
+                    "vars",
+                    *((index, "value") if isinstance(spec["vars"], list) else (name,)),
+                )
+                if other in later:
+                    why = "whoever runs the task sets that, and Kargo evaluates it after the defaults"
+                    yield Problem("KFW209", f"{dotted(path)}: uses vars.{other}; {why}", _IN_STEPS.format(other), path)
+                elif other == name:
+                    yield Problem(
+                        "KFW209", f"{dotted(path)}: uses vars.{other}, which it defines", "write a value", path
+                    )
+                elif names.index(other) > index:
+                    why = f"Kargo evaluates that after {name}"
+                    fix = f"write vars as a list of name and value, with {other} before {name}"
+                    yield Problem("KFW209", f"{dotted(path)}: uses vars.{other}; {why}", fix, path)
 
 
 def _variables(given: Mapping[str, str | None] | Sequence[Mapping[str, str | None]] | None) -> list[tuple[str, str]]:
