@@ -195,6 +195,9 @@ def test_every_key_of_values_yaml_is_in_the_schema_and_the_other_way_round() -> 
         "retry",
         "vars",
         "warehouses",
+        "analysisTemplates",
+        "promotionTasks",
+        "extraObjects",
     }
 
     def compare(schema: Mapping[str, Any], values: Mapping[str, Any], above: tuple[str, ...]) -> None:
@@ -208,7 +211,12 @@ def test_every_key_of_values_yaml_is_in_the_schema_and_the_other_way_round() -> 
 
 def test_the_schema_is_closed_at_every_level() -> None:
     # Kargo's steps have schemas of their own, which the contract tests apply; the shape of targets still moves.
-    passed_on = {"config", "global", "targets"}
+    passed_on = {"config", "global", "targets", "extraObject", "valueFrom"}
+    passed_on |= set(
+        SCHEMA["definitions"]["analysisTemplate"]["properties"]["metrics"]["items"]["properties"]["provider"][
+            "properties"
+        ]
+    )
     receivers = {"secretRef"}
 
     def visit(node: Any, name: str) -> None:
@@ -227,7 +235,7 @@ def test_the_schema_is_closed_at_every_level() -> None:
 
 def test_every_key_of_a_stage_and_a_binding_is_in_the_readme() -> None:
     readme = (CHART / "README.md").read_text()
-    for name in ("stage", "binding", "furtherWarehouse", "requestedFreight"):
+    for name in ("stage", "binding", "furtherWarehouse", "requestedFreight", "analysisTemplate", "promotionTask"):
         for key in SCHEMA["definitions"][name]["properties"]:
             assert f"`{key}`" in readme, key
 

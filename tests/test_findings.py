@@ -248,6 +248,38 @@ CASES = [
         service="",
     ),
     Case(
+        "KF208",
+        kargo("extraObjects:\n  a:\n    apiVersion: v1\n    kind: ConfigMap\n"),
+        "services/nginx/kargo.yaml:4:11",
+        'extraObjects.a.kind: "ConfigMap" is not in extraObjects.allowedKinds of fleet.yaml',
+        'add {group: "", kind: ConfigMap} to extraObjects.allowedKinds',
+    ),
+    Case(
+        "KF208",
+        kargo("extraObjects:\n  a: {apiVersion: v1, kind: Secret}\n"),
+        "services/nginx/kargo.yaml:2:29",
+        '"Secret" is not allowed; it would keep secrets in Git',
+        "remove the object",
+    ),
+    Case(
+        "KF208",
+        fleet('extraObjects: {allowedKinds: [{group: "", kind: ConfigMap}, {group: kargo.akuity.io, kind: Stage}]}\n'),
+        "fleet.yaml:3:92",
+        'extraObjects.allowedKinds[1].kind: "Stage" is not allowed; use stages',
+        "remove it",
+        service="",
+    ),
+    Case(
+        "KF209",
+        {
+            **fleet('extraObjects: {allowedKinds: [{group: "", kind: ConfigMap}]}\n'),
+            **kargo("extraObjects:\n  a: {apiVersion: v1, kind: ConfigMap, metadata: {namespace: kargo-web}}\n"),
+        },
+        "services/nginx/kargo.yaml:2:62",
+        '"kargo-web" is not allowed; the chart sets kargo-nginx',
+        "remove it",
+    ),
+    Case(
         "KF210",
         {},
         "services/web",
@@ -627,6 +659,28 @@ CASES = [
         "services/nginx/kargo.yaml:4:16",
         '"tar" is a step of Kargo 1.12; kargo.version is 1.11',
         'set kargo.version to "1.12"',
+    ),
+    Case(
+        "KFW208",
+        kargo(
+            "promotionTasks: {release: {steps: [{uses: http, config: {url: https://example.com}}]}}\n"
+            "promotion: {task: {name: relaese}}\n"
+        ),
+        "services/nginx/kargo.yaml:2:26",
+        '"relaese" is not in promotionTasks',
+        "did you mean release?",
+    ),
+    Case(
+        "KFW209",
+        kargo(
+            "promotionTasks:\n"
+            "  notify:\n"
+            "    vars: {url: 'https://example.com/${{ vars.channel }}', channel: ''}\n"
+            "    steps: [{uses: http, config: {url: '${{ vars.url }}'}}]\n"
+        ),
+        "services/nginx/kargo.yaml:3:17",
+        "promotionTasks.notify.vars.url: uses vars.channel; whoever runs the task sets that",
+        "use ${{ vars.channel }} in the config or in the vars of the task's steps",
     ),
     Case(
         "KFW301",

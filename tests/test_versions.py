@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import kargo_fleet
-from contract.upstream import ARGO_CD, KARGO
+from contract.upstream import ARGO_CD, ARGO_ROLLOUTS, KARGO
 from helm import CHART, ROOT
 from product import is_ours, need
 
@@ -67,6 +67,7 @@ CLAIMS = [
     ("README.md", r"tested against Kargo .*? Helm ([\d.]*\d)", _newest(HELM, ROOT / "tools" / "cli")),
     ("docs/versions.md", r"^\| Kargo ([\d.]+) \| Rendered objects", _newest(KARGO)),
     ("docs/versions.md", r"^\| Argo CD (\d+\.\d+\.\d+) \|", _newest(ARGO_CD)),
+    ("docs/versions.md", r"^\| Argo Rollouts (\d+\.\d+\.\d+) \|", _newest(ARGO_ROLLOUTS)),
     ("docs/versions.md", r"^\| Kubernetes (\d+\.\d+\.\d+) \|", _newest(KUBERNETES)),
     ("docs/versions.md", r"^\| Helm (4[\d.]+) \|", _newest(HELM, ROOT / "tools" / "cli")),
     (

@@ -800,7 +800,8 @@ def test_what_units_may_hold(appset: Run, tmp_path: Path) -> None:
     allowed = [
         thing("Namespace", name="kargo-nginx", namespace=""),
         thing("Project", kargo, "kargo-nginx", ""),
-        *(thing(kind, kargo) for kind in ("ProjectConfig", "Warehouse", "Stage")),
+        *(thing(kind, kargo) for kind in ("ProjectConfig", "PromotionTask", "Warehouse", "Stage")),
+        thing("AnalysisTemplate", "argoproj.io"),
         thing("Role", rbac),
         thing("RoleBinding", rbac),
         thing("ServiceAccount"),
@@ -820,6 +821,7 @@ def test_what_units_may_hold(appset: Run, tmp_path: Path) -> None:
         thing("Freight", kargo),
         thing("Promotion", kargo),
         thing("Application", "argoproj.io"),
+        thing("ClusterAnalysisTemplate", "argoproj.io", namespace=""),
         thing("Role", rbac, namespace="default"),
         thing("ServiceAccount", namespace="kargo-shared-resources"),
     ]

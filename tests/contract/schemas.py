@@ -1,6 +1,6 @@
 """Closed JSON Schemas of everything that the product renders, made from the upstream files.
 
-- Kargo's and Argo CD's kinds from their CRDs, Kubernetes' own from the OpenAPI document that kubectl's module
+- Kargo's, Argo CD's and Argo Rollouts' kinds from their CRDs, Kubernetes' own from the OpenAPI document that kubectl's module
   carries.
 - A CRD prunes what it does not know without a word: here every object that has `properties` and does not ask for
   more is closed.
@@ -190,8 +190,8 @@ def closed(schema: Schema) -> Schema:
     return result
 
 
-def _crd_kinds(folder: Path) -> Iterator[tuple[GroupVersionKind, Kind]]:
-    for file in sorted(folder.glob("*.yaml")):
+def _crd_kinds(folder: Path, files: str = "*.yaml") -> Iterator[tuple[GroupVersionKind, Kind]]:
+    for file in sorted(folder.glob(files)):
         document = yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         if document.get("kind") != "CustomResourceDefinition":
             continue
@@ -265,6 +265,14 @@ def argo_cd_kinds() -> Mapping[GroupVersionKind, Kind]:
 
 
 @cache
+def argo_rollouts_kinds() -> Mapping[GroupVersionKind, Kind]:
+    """AnalysisTemplate, of Argo Rollouts' kinds."""
+    return dict(
+        _crd_kinds(upstream.module(upstream.ARGO_ROLLOUTS) / "manifests" / "crds", "analysis-template-crd.yaml")
+    )
+
+
+@cache
 def kubernetes_kinds() -> Mapping[GroupVersionKind, Kind]:
     """The kinds that every API server has."""
     return dict(_kubernetes_kinds())
@@ -277,7 +285,7 @@ def kind_of(obj: Mapping[str, Any]) -> Kind | None:
     if group.endswith("akuity.io"):
         return kargo_kinds().get(gvk)
     if group == "argoproj.io":
-        return argo_cd_kinds().get(gvk)
+        return argo_cd_kinds().get(gvk) or argo_rollouts_kinds().get(gvk)
     return kubernetes_kinds().get(gvk)
 
 

@@ -769,7 +769,7 @@ def test_missing_go_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 def test_fetching_changes_no_file() -> None:
     before = {p: p.read_bytes() for p in upstream.PINS.rglob("go.*")}
     upstream.module.cache_clear()
-    for path in (upstream.KARGO, upstream.ARGO_CD, upstream.KUBECTL):
+    for path in (upstream.KARGO, upstream.ARGO_CD, upstream.ARGO_ROLLOUTS, upstream.KUBECTL):
         upstream.module(path)
     assert {p: p.read_bytes() for p in upstream.PINS.rglob("go.*")} == before
 

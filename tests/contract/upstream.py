@@ -35,6 +35,7 @@ ORACLE_MODULE: Final = PINS / "oracle.mod" if OTHER else ORACLE_SOURCE / "go.mod
 
 KARGO: Final = "github.com/akuity/kargo"
 ARGO_CD: Final = "github.com/argoproj/argo-cd/v3"
+ARGO_ROLLOUTS: Final = "github.com/argoproj/argo-rollouts"
 KUBECTL: Final = "k8s.io/kubectl"
 
 Answer = dict[str, Any]

@@ -34,9 +34,8 @@ from doctor_world import (
 )
 
 import helm
-from conftest import Files, Result, Run, Tree, service
+from conftest import FLEET, Files, Result, Run, Tree, service
 from contract import upstream
-from kargo_fleet.argocd.app_projects import CHART_KINDS
 from kargo_fleet.clients.kube import Kube
 from kargo_fleet.clients.process import ClientError
 from kargo_fleet.cluster import collect
@@ -47,6 +46,7 @@ from kargo_fleet.commands.generate import generate
 from kargo_fleet.doctor import drift, git_credentials, stages
 from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.errors import FleetError
+from kargo_fleet.fleet.object_kinds import CHART_KINDS
 from kargo_fleet.terminal.reporters import Format, Reporter
 
 ROOT = Path(__file__).parents[2]
@@ -805,6 +805,25 @@ def test_what_deploying_again_does_not_remove_is_removed_by_hand(world: Build, d
     assert "`kubectl edit stage dev -n kargo-nginx`" in item["fix"]
     assert "`kubectl delete stage qa -n kargo-nginx`" in item["fix"]
     assert "deploy" not in item["fix"]
+
+
+def test_drift_of_templates_and_tasks_but_not_of_extra_objects(world: Build, doctor: Doctor) -> None:
+    made = world(
+        {
+            "fleet.yaml": FLEET + 'extraObjects: {allowedKinds: [{group: "", kind: ConfigMap}]}\n',
+            "services/nginx/kargo.yaml": """\
+analysisTemplates: {smoke-test: {metrics: [{name: health, provider: {web: {url: "https://example.com"}}}]}}
+promotionTasks: {notify: {steps: [{uses: http, config: {url: "https://example.com"}}]}}
+extraObjects: {dashboard: {apiVersion: v1, kind: ConfigMap, data: {a: b}}}
+""",
+        }
+    )
+    assert doctor("nginx").status == 0
+    made.get("kargo-nginx/AnalysisTemplate/smoke-test")["spec"]["metrics"][0]["name"] = "other"
+    made.remove("kargo-nginx/PromotionTask/notify")
+    (item,) = findings(doctor("nginx", reporter=Reporter(Format.JSON)))
+    assert "AnalysisTemplate/smoke-test spec.metrics[0].name" in item["message"]
+    assert "PromotionTask/notify is missing" in item["message"]
 
 
 def test_what_others_add_is_no_drift(world: Build, doctor: Doctor) -> None:

@@ -206,7 +206,10 @@ class ControlPlane(Client):
                 "--kube-api-burst=400",
             ],
         )
-        self.install_crds(upstream.module(upstream.KARGO) / "charts/kargo/resources/crds")
+        self.install_crds(
+            upstream.module(upstream.KARGO) / "charts/kargo/resources/crds",
+            upstream.module(upstream.ARGO_ROLLOUTS) / "manifests/crds/analysis-template-crd.yaml",
+        )
         self._start_standin()
 
     def restart_standin(self, *, race: int) -> None:

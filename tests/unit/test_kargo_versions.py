@@ -11,7 +11,7 @@ from test_rules import MINIMAL, said_by_chart, said_by_tool
 
 from helm import CHART
 from kargo_fleet.fleet.chart import Chart, read_chart
-from kargo_fleet.unit import kargo_versions, rules
+from kargo_fleet.unit import kargo_versions, step_lists
 
 A = "https://github.com/example/a"
 CASES: dict[str, list[dict[str, Any]]] = {
@@ -75,4 +75,4 @@ def test_the_chart_knows_the_same_as_the_tool(chart: Chart) -> None:
     assert yaml.safe_load(body) == {"steps": kargo_versions.new_steps(), "config": kargo_versions.new_config()}
     node = chart.schema["properties"]["kargo"]["properties"]["version"]
     assert [choice for choice in node["enum"] if choice] == kargo_versions.versions()
-    assert set(kargo_versions.new_steps()) < rules.BUILTIN_STEPS
+    assert set(kargo_versions.new_steps()) < step_lists.BUILTIN_STEPS

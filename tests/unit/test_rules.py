@@ -14,7 +14,7 @@ from kargo_fleet.fleet.chart import Chart, read_chart
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.fleet.pipeline import pipeline_of, pipeline_order
 from kargo_fleet.text import yaml_writer
-from kargo_fleet.unit import rules
+from kargo_fleet.unit import rules, step_lists
 
 MINIMAL: dict[str, Any] = {
     "service": {"name": "nginx"},
@@ -59,6 +59,70 @@ CASES: dict[str, dict[str, Any]] = {
                     }
                 },
             ]
+        }
+    },
+    "no metrics": {"analysisTemplates": {"smoke": {"args": [{"name": "x"}]}, "none": {"metrics": None}}},
+    "a metric twice": {
+        "analysisTemplates": {
+            "smoke": {
+                "metrics": [{"name": "health", "provider": {"web": {}}}, {"name": "health", "provider": {"job": {}}}]
+            }
+        }
+    },
+    "tasks": {
+        "promotionTasks": {
+            "empty": {"vars": {"x": "y"}},
+            "steps": {
+                "steps": [
+                    {"uses": "htpp", "as": "step-1"},
+                    {"task": {"name": "empty"}},
+                    {"uses": "tar", "as": "a"},
+                    {"uses": "http", "as": "a", "config": {"bodyFromFile": "x"}},
+                ]
+            },
+        }
+    },
+    "a custom step in a task": {
+        "promotion": {"customSteps": ["mine"]},
+        "promotionTasks": {"t": {"vars": [{"name": "x"}], "steps": [{"uses": "mine"}]}},
+    },
+    "variables of tasks": {
+        "promotionTasks": {
+            "map": {
+                "vars": {"needed": "", "z": "", "default": "x", "service": "", "own": ""},
+                "steps": [{"uses": "http"}],
+            },
+            "list": {"vars": [{"name": "z"}, {"name": "a", "value": ""}], "steps": [{"uses": "http"}]},
+        },
+        "promotion": {"task": {"name": "map", "vars": {"z": "1"}}, "steps": {"after": [{"task": {"name": "list"}}]}},
+        "stages": {
+            "dev": {"vars": {"own": "x"}},
+            "staging": {"promotion": {"task": {"kind": "ClusterPromotionTask"}}},
+            "gate": {"upstream": ["staging"], "controlFlow": True},
+            "prod": {
+                "promotion": {
+                    "task": {"name": ""},
+                    "steps": {
+                        "replace": [{"task": {"name": "map"}, "vars": {"needed": "x"}}, {"task": {"name": "no"}}]
+                    },
+                }
+            },
+        },
+    },
+    "extra objects": {
+        "extraObjects": {
+            "a": {"apiVersion": "v1", "kind": "Secret"},
+            "b": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "other", "name": "c"}},
+            "c": {"apiVersion": "v1", "kind": "ConfigMap"},
+            "d": {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"},
+            "e": {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Stage"},
+            "f": {"spec": {}},
+        }
+    },
+    "extra objects that are fine": {
+        "extraObjects": {
+            "a": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": "kargo-<service>"}},
+            "b": {"apiVersion": "example.com/v1", "kind": "Stage", "metadata": {"name": "a"}},
         }
     },
     "no stages": {"stages": {"dev": None, "staging": None, "prod": None}},
@@ -264,6 +328,7 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
         "updates alone",
         "gates alone need no repository",
     }
+    sound |= {"a custom step in a task", "extra objects that are fine"}
     sound |= {"aliases beside a task", "pull request at a host with a name"}
     sound |= {"key of an author", "further folders", "writes with a step"}
     sound |= {
@@ -300,7 +365,7 @@ def test_random_pipelines(seed: int, chart: Chart, tmp_path: Path) -> None:
 
 def test_lists_of_the_chart_and_the_tool_are_the_same() -> None:
     steps = (CHART / "templates" / "_steps.tpl").read_text()
-    for define, known in (("builtinSteps", rules.BUILTIN_STEPS), ("reservedVars", rules.RESERVED_VARS)):
+    for define, known in (("builtinSteps", step_lists.BUILTIN_STEPS), ("reservedVars", step_lists.RESERVED_VARS)):
         body = steps.split(f'define "kargo-service.{define}" -}}}}')[1].split("{{- end -}}")[0]
         assert set(body.split()) == known
 

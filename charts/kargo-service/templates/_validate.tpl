@@ -257,8 +257,20 @@ Names and aliases of the steps of one stage. Takes the stage.
   {{- end -}}
 {{- end -}}
 {{- range $list := ternary (list "replace") (list "before" "beforeCommit" "after") (not (empty $steps.replace)) }}
-{{- range $index, $step := get $steps $list | default list }}
-{{- $key := printf "stages.%s.promotion.steps.%s[%d]" $stage $list $index }}
+{{- include "kargo-service.validate.stepList" (dict "path" (printf "stages.%s.promotion.steps.%s" $stage $list) "steps" (get $steps $list | default list) "known" $known "aliases" $aliases) }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Names and aliases of a list of steps. Takes a dict: path, steps, known (names of steps), aliases (of the steps before them, to which
+it adds).
+*/}}
+{{- define "kargo-service.validate.stepList" -}}
+{{- $known := .known -}}
+{{- $aliases := .aliases -}}
+{{- $path := .path -}}
+{{- range $index, $step := .steps }}
+{{- $key := printf "%s[%d]" $path $index }}
 {{- if and $step.uses (not (has $step.uses $known)) }}
 {{ $key }}.uses: {{ quote $step.uses }} is not a promotion step of Kargo; if this installation has it, add it to promotion.customSteps
 {{- end }}
@@ -276,7 +288,6 @@ Names and aliases of the steps of one stage. Takes the stage.
 {{ $key }}.as: {{ quote . }} is the alias of another step
 {{- end }}
 {{- $_ := set $aliases . true }}
-{{- end }}
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -43,6 +43,11 @@ stages.{{ $name }}.targets: requires Kargo 1.12; kargo.version is {{ $version }}
 {{- end }}
 {{- end }}
 {{- end }}
+{{- range $name, $task := .Values.promotionTasks }}
+{{- $new := include "kargo-service.newInKargo" . | fromYaml }}
+{{- $path := printf "promotionTasks.%s.steps" $name }}
+{{- include "kargo-service.validate.newSteps" (dict "path" $path "steps" ($task).steps "custom" ($.Values.promotion).customSteps "version" $version "new" $new) }}
+{{- end }}
 {{- end -}}
 
 {{/*

@@ -6,5 +6,6 @@ go 1.21
 require (
 	github.com/akuity/kargo v1.11.4
 	github.com/argoproj/argo-cd/v3 v3.5.7
+	github.com/argoproj/argo-rollouts v1.9.1
 	k8s.io/kubectl v0.37.1
 )

@@ -7,19 +7,9 @@ from typing import Any
 
 from kargo_fleet.argocd.settings import LABELS, ArgoFleet
 from kargo_fleet.fleet.names import PREFIX, RESERVED_NAMES, project_of
+from kargo_fleet.fleet.object_kinds import CHART_KINDS
 from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.text.yaml_writer import Note
-
-# Every namespaced kind in charts/kargo-service.
-CHART_KINDS = (
-    ("", "ResourceQuota"),
-    ("", "ServiceAccount"),
-    ("kargo.akuity.io", "ProjectConfig"),
-    ("kargo.akuity.io", "Stage"),
-    ("kargo.akuity.io", "Warehouse"),
-    ("rbac.authorization.k8s.io", "Role"),
-    ("rbac.authorization.k8s.io", "RoleBinding"),
-)
 
 # Not `namespace: "!kargo-shared-resources"`: in Argo CD 3.5 such an entry *allows* every namespace it does not name
 # (https://github.com/argoproj/argo-cd/issues/21264). A server that matches nothing makes an entry that can only deny.
@@ -33,6 +23,9 @@ _WHY_DENY_WORKLOADS = "Never into the namespaces of the control planes. (Why in 
 
 _WHY_KINDS = """\
 Exactly the kinds in charts/kargo-service. (orphanedResources stays off: Freight, Promotions, Roles are Kargo's.)"""
+
+_WHY_MORE_KINDS = """
+The last ones are those of extraObjects.allowedKinds."""
 
 _WHY_NAMES = "A unit may make its own namespace and Project, nothing else that is cluster-wide."
 
@@ -57,7 +50,10 @@ def units_project(fleet: ArgoFleet) -> dict[str, Any]:
         "destinations": [*allowed, *deny],
         "clusterResourceWhitelist": Note(_WHY_NAMES, [_named(*kind, f"{PREFIX}*") for kind in own]),
         "clusterResourceBlacklist": [_named(*kind, name) for kind in own for name in reserved],
-        "namespaceResourceWhitelist": Note(_WHY_KINDS, [{"group": group, "kind": kind} for group, kind in CHART_KINDS]),
+        "namespaceResourceWhitelist": Note(
+            _WHY_KINDS + (_WHY_MORE_KINDS if fleet.extra_kinds else ""),
+            [{"group": group, "kind": kind} for group, kind in (*CHART_KINDS, *fleet.extra_kinds)],
+        ),
     }
     return _project(fleet, settings, spec)
 

@@ -10,6 +10,7 @@ from typing import Any
 from kargo_fleet.fleet.chart_source import ChartSource, chart_source
 from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL
+from kargo_fleet.fleet.object_kinds import GroupKind, allowed_kinds
 from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import Shard, shards_of
@@ -102,6 +103,7 @@ class ArgoFleet:
     shards: tuple[Shard, ...]
     argocd: dict[str, Any]
     teams: Mapping[str, str]
+    extra_kinds: tuple[GroupKind, ...] = ()
 
     @property
     def layout(self) -> FolderPattern:
@@ -177,6 +179,7 @@ def argo_fleet(fleet: Mapping[str, Any], teams: Mapping[str, str] | None = None)
         shards=shards_of(fleet),
         argocd=argocd,
         teams=teams or {},
+        extra_kinds=allowed_kinds(fleet),
     )
 
 

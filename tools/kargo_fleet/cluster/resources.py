@@ -25,10 +25,12 @@ _KARGO, _ARGO, _RBAC = (
 )
 NAMESPACES = Resource("namespaces", "/api/v1", namespaced=False)
 PROJECTS = Resource("projects", _KARGO, namespaced=False)
+TASKS = Resource("promotiontasks", _KARGO)
 CONFIGS = Resource("projectconfigs", _KARGO)
 WAREHOUSES = Resource("warehouses", _KARGO)
 STAGES = Resource("stages", _KARGO)
 PROMOTIONS = Resource("promotions", _KARGO)
+ANALYSIS_TEMPLATES = Resource("analysistemplates", _ARGO)
 APPLICATIONS = Resource("applications", _ARGO)
 APPLICATION_SETS = Resource("applicationsets", _ARGO)
 CRDS = Resource("customresourcedefinitions", "/apis/apiextensions.k8s.io/v1", namespaced=False)
@@ -41,4 +43,4 @@ QUOTAS = Resource("resourcequotas", "/api/v1")
 
 #: The kinds of every unit, and those that only some units have.
 UNIT_KINDS = (NAMESPACES, PROJECTS, CONFIGS, WAREHOUSES, STAGES)
-EXTRA_KINDS = (*ACCESS, QUOTAS)
+EXTRA_KINDS = (*ACCESS, QUOTAS, TASKS, ANALYSIS_TEMPLATES)

@@ -137,4 +137,5 @@ _CONSEQUENCES = {
     c.APPLICATIONS.plural: "Applications",
     c.APPLICATION_SETS.plural: "Applications",
     **{resource.plural: "drift of access rules and quotas" for resource in (*c.ACCESS, c.QUOTAS)},
+    **{resource.plural: "drift of templates and tasks" for resource in (c.TASKS, c.ANALYSIS_TEMPLATES)},
 }

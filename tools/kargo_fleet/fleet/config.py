@@ -12,7 +12,7 @@ from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem
-from kargo_fleet.fleet import chart_source, custom_steps, nulls
+from kargo_fleet.fleet import chart_source, custom_steps, nulls, object_kinds
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.layers import Layer, for_team, in_layer, layer_problems
@@ -56,6 +56,7 @@ class Fleet:
     shards: tuple[Shard, ...]
     max_prune_share: float
     custom_steps: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    extra_kinds: tuple[object_kinds.GroupKind, ...] = ()
     broken: bool = False
     #: Whether there is no fleet.yaml. All of it may also come from defaults and from the command line.
     missing: bool = False
@@ -175,6 +176,7 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
     findings += _shard_findings(file.layer)
     findings += [in_layer(problem, file.layer) for problem in chart_source.problems(file.data.get("chart") or {})]
     findings += [in_layer(problem, file.layer) for problem in custom_steps.problems(file.data)]
+    findings += [in_layer(problem, file.layer) for problem in object_kinds.problems(file.data)]
     fleet = _fleet(root, file, frozenset(str(problem.path[1]) for problem in problems))
     idle = nulls.problems(chart.schema, fleet.layer.values, [chart.defaults])
     return fleet, [*findings, *(in_layer(problem, fleet.layer) for problem in idle)]
@@ -242,6 +244,7 @@ def _fleet(root: Path, file: FleetFile, broken: frozenset[str] = frozenset()) ->
         max_prune_share=section("prune").get("maxShare", DEFAULT_PRUNE_SHARE),
         missing=file.missing,
         custom_steps=custom_steps.custom_steps_of(file.data),
+        extra_kinds=object_kinds.allowed_kinds(file.data),
     )
 
 

@@ -10,6 +10,7 @@ from kargo_fleet.fleet.capacity_section import CAPACITY_SCHEMA
 from kargo_fleet.fleet.chart_source import DEFAULT_PATH
 from kargo_fleet.fleet.custom_steps import CUSTOM_STEPS_SCHEMA
 from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN
+from kargo_fleet.fleet.object_kinds import EXTRA_OBJECTS_SCHEMA
 from kargo_fleet.fleet.shards import HEAVIEST, Shard
 from kargo_fleet.text.image_references import REGISTRY_PATTERN
 from kargo_fleet.text.schema_nodes import at
@@ -164,6 +165,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 },
             },
             "customSteps": CUSTOM_STEPS_SCHEMA,
+            "extraObjects": EXTRA_OBJECTS_SCHEMA,
             "values": {"description": "Chart values for every service.", "$ref": "#/definitions/values"},
             "groups": {
                 "description": "Values for some of the services, in the order in which they are merged.",

@@ -39,7 +39,7 @@ from kargo_fleet.text.image_references import image_of
 from kargo_fleet.text.json_schema import Schema
 from kargo_fleet.text.placeholders import filled
 from kargo_fleet.text.words import did_you_mean
-from kargo_fleet.unit import kargo_versions, own_steps, rules, step_config, warnings, written_files
+from kargo_fleet.unit import beside, kargo_versions, own_steps, rules, step_config, warnings, written_files
 from kargo_fleet.unit.folders import link_findings, nested_findings, team_findings
 
 
@@ -244,15 +244,16 @@ def _values_findings(
 ) -> list[Finding]:
     # Unknown keys are reported already: every layer was validated by itself. What placeholders make of a name was not.
     problems = [problem for problem in inputs.chart.validator.problems(pipeline.values) if problem.code != "KF101"]
-    problems = problems or [*rules.problems(pipeline), *_config_problems(inputs, pipeline)]
+    problems = problems or [*rules.problems(pipeline), *_fleet_problems(inputs, pipeline)]
     missing = inputs.fleet.missing
     return once_per_pipeline(
         _values_finding(problem, pipeline.values, layers, default, service, missing) for problem in problems
     )
 
 
-def _config_problems(inputs: Inputs, pipeline: Pipeline) -> Iterator[Problem]:
-    """Yield the problems of the config of the service's own steps, for which the chart has no room."""
+def _fleet_problems(inputs: Inputs, pipeline: Pipeline) -> Iterator[Problem]:
+    """Yield the problems that the chart cannot see: with the config of the service's own steps, and with fleet.yaml."""
+    yield from beside.not_allowed(pipeline.values, inputs.fleet.extra_kinds)
     version = kargo_versions.version_of(pipeline.values)
     yield from step_config.problems(own_steps.own_steps(pipeline), version, inputs.custom_steps)
 

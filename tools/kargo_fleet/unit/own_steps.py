@@ -19,12 +19,20 @@ class OwnStep(NamedTuple):
 
 
 def own_steps(pipeline: Pipeline) -> Iterator[OwnStep]:
-    """Yield the steps of all stages that run, in the order in which they do, stages by name."""
+    """Yield the steps of all stages that run, in the order in which they do, stages by name; then those of PromotionTasks."""
     for name, stage in sorted(pipeline.stages.items()):
         promotion = stage.promotion
         steps, custom = section(promotion, "steps"), promotion.get("customSteps") or []
         for key in ("replace",) if steps.get("replace") else ("before", "beforeCommit", "after"):
             yield from in_list(("stages", name, "promotion", "steps", key), steps.get(key) or [], custom)
+    yield from task_steps(pipeline.values)
+
+
+def task_steps(values: Mapping[str, Any]) -> Iterator[OwnStep]:
+    """Yield the steps of the unit's PromotionTasks, whether a stage runs them or not."""
+    custom = section(values, "promotion").get("customSteps") or []
+    for name, spec in sorted(section(values, "promotionTasks").items()):
+        yield from in_list(("promotionTasks", name, "steps"), (spec or {}).get("steps") or [], custom)
 
 
 def in_list(path: KeyPath, steps: Sequence[Mapping[str, Any]], custom: Sequence[str] = ()) -> Iterator[OwnStep]:

@@ -17,28 +17,10 @@ from kargo_fleet.fleet.pipeline import Pipeline, Stage, Update, section, upstrea
 from kargo_fleet.text.git_urls import https_url
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import is_constraint
-from kargo_fleet.text.words import did_you_mean, enumerate_words
-from kargo_fleet.unit import freight_rules, kargo_versions, pull_requests, shard_labels
-
-#: Variables that the chart defines for every stage.
-RESERVED_VARS = frozenset(["service", "imageRepoURL", "gitRepoURL", "branch", "path", "folder", "application"])
-#: Kargo's promotion steps, those of its commercial distributions and of newer versions included: the pages of "Promotion
-#: Steps Reference". kargo_versions.json says which are newer.
-BUILTIN_STEPS = frozenset(
-    """
-    argocd-update argocd-wait compose-output copy delete fail file-write get-user-input
-    gh-create-issue gh-issue-add-comment gh-issue-delete-comment gh-issue-update-comment gh-search-issues gh-update-issue
-    gh-wait-for-issue-state gha-dispatch-workflow gha-wait-for-workflow
-    git-clear git-clone git-commit git-merge-pr git-open-pr git-push git-tag git-wait-for-pr github-push
-    hcl-update helm-template helm-update-chart http http-download jfrog-evidence jira json-parse json-update
-    kustomize-build kustomize-set-image oci-download oci-push record-audit-event send-message set-freight-alias set-metadata
-    snow-create snow-delete snow-query-for-records snow-update snow-wait-for-condition
-    tar tf-apply tf-output tf-plan toml-parse toml-update untar wait-for-approval yaml-merge yaml-parse yaml-update
-    """.split()
-)
+from kargo_fleet.text.words import enumerate_words
+from kargo_fleet.unit import beside, freight_rules, kargo_versions, pull_requests, shard_labels, step_lists
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
-_RESERVED_ALIAS = re.compile(r"(step|task)-[0-9]+")
 _EXAMPLES = "such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *"
 
 
@@ -51,6 +33,7 @@ def problems(pipeline: Pipeline) -> list[Problem]:
         *_promotion(pipeline),
         *_rbac(section(pipeline.values, "rbac"), pipeline.stages),
         *kargo_versions.problems(pipeline),
+        *beside.problems(pipeline),
         *shard_labels.problems(pipeline),
     ]
 
@@ -215,7 +198,7 @@ def _promotion(pipeline: Pipeline) -> Iterator[Problem]:
     for name, stage in sorted(pipeline.stages.items()):
         path = ("stages", name, "promotion")
         for variable in sorted(section(stage.given, "vars")):
-            if variable in RESERVED_VARS:
+            if variable in step_lists.RESERVED_VARS:
                 yield _problem(
                     ("stages", name, "vars", variable), "KF306", "is set by the chart; use another name", "rename it"
                 )
@@ -322,7 +305,7 @@ def _pull_request(path: KeyPath, stage: Stage) -> Iterator[Problem]:
 def _steps(path: KeyPath, stage: Stage) -> Iterator[Problem]:
     promotion = stage.promotion
     steps = section(promotion, "steps")
-    known = BUILTIN_STEPS.union(promotion.get("customSteps") or [])
+    known = step_lists.BUILTIN_STEPS.union(promotion.get("customSteps") or [])
     aliases: set[str] = set()
     if stage.has_default_steps:
         aliases = {"update", "commit", "push", *(f"update-{name}" for name in section(promotion, "updates"))}
@@ -330,32 +313,7 @@ def _steps(path: KeyPath, stage: Stage) -> Iterator[Problem]:
         if pull_request.get("enabled"):
             aliases |= {"open-pr", "merge-pr" if pull_request.get("merge") else "wait-for-pr"}
     for key in ("replace",) if steps.get("replace") else ("before", "beforeCommit", "after"):
-        for index, step in enumerate(steps.get(key) or []):
-            here = (*path, "steps", key, index)
-            uses, alias = step.get("uses"), step.get("as")
-            if uses and uses not in known:
-                yield _problem(
-                    (*here, "uses"),
-                    "KF306",
-                    f"{_quote(uses)} is not a promotion step of Kargo; if this installation has it, add it to promotion.customSteps",
-                    did_you_mean(uses, sorted(known), f"correct it, or set promotion.customSteps: [{uses}]"),
-                )
-            if step.get("task"):
-                for field in ("if", "continueOnError", "retry", "config"):
-                    if step.get(field):
-                        yield _problem(
-                            (*here, field),
-                            "KF306",
-                            "is not allowed in a step that runs a task; only as and vars are allowed",
-                            "remove it",
-                        )
-            if alias and _RESERVED_ALIAS.fullmatch(alias):
-                yield _problem((*here, "as"), "KF306", f"{_quote(alias)} is reserved by Kargo", "use another alias")
-            elif alias and alias in aliases:
-                yield _problem(
-                    (*here, "as"), "KF306", f"{_quote(alias)} is the alias of another step", "use another alias"
-                )
-            aliases.add(alias or "")
+        yield from step_lists.problems((*path, "steps", key), steps.get(key) or [], known, aliases)
 
 
 def _rbac(rbac: Mapping[str, Any], stages: Collection[str]) -> Iterator[Problem]:
