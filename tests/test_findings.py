@@ -871,6 +871,17 @@ CASES = [
     ),
     Case("KFW503", {"values/notes.txt": ""}, "values/notes.txt", "is ignored", "for generated files", service=""),
     Case(
+        "KFW504",
+        {
+            "fleet.yaml": FLEET + "services: envs/<stage>/<service>\n",
+            **{f"envs/{stage}/nginx/values.yaml": "image:\n  tag: 1.0.0\n" for stage in ("dev", "staging", "prod")},
+        },
+        "argocd/units.yaml",
+        "does not list nginx, so that Argo CD does not install it",
+        "run `kargo-fleet generate` without names",
+        ("generate", "nginx"),
+    ),
+    Case(
         "KFW601",
         fleet("argocd: {units: {maxApplications: 1}}\n") | service("api"),
         "argocd",

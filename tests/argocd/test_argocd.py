@@ -636,6 +636,34 @@ def test_teams(checkout: Checkout) -> None:
 
 
 @needs_argocd
+def test_environments(checkout: Checkout) -> None:
+    """An environment-first tree: the units are listed, the workloads are the folders of each stage."""
+    for folder in ("dev/api", "prod/api", "dev/cron", "prod/cron", "prod/_gone"):
+        (checkout.repo / "envs" / folder).mkdir(parents=True)
+    section = {"units": {"minSets": 2}, "workloads": {"enabled": True, "source": {"path": "charts/app"}}}
+    fleet = fleet_with(**section) | {"services": "envs/<stage>/<service>"}
+    files = argocd_files.manifests(fleet, {"api": ["dev", "prod"], "cron": ["dev"], "no": []})
+    applications = {app["metadata"]["name"]: app for app in checkout.rendered(files)}
+    assert sorted(applications) == ["api-dev", "api-prod", "cron-dev", "kargo-api", "kargo-cron", "kargo-no"]
+    unit = applications["kargo-no"]["spec"]
+    assert unit["destination"]["namespace"] == "kargo-no"
+    assert unit["source"]["helm"]["releaseName"] == "no"
+    assert unit["source"]["helm"]["valueFiles"] == ["/values/no.yaml"]
+    assert applications["api-prod"]["spec"]["source"]["helm"]["valueFiles"] == ["/envs/prod/api/values.yaml"]
+
+
+def test_a_service_is_listed_in_the_set_of_its_shard() -> None:
+    fleet = fleet_with(units={"splitBy": "shard"}) | {"services": "envs/<stage>/<service>", "shards": ["a", "b"]}
+    files = argocd_files.manifests(fleet, {"api": USUAL, "web": USUAL}, {"api": "b", "web": "a"})
+    listed = {
+        path: [one["service"] for one in yaml.safe_load(text)["spec"]["generators"][0]["list"]["elements"]]
+        for path, text in files.items()
+        if path.startswith("argocd/units")
+    }
+    assert listed == {"argocd/units-shard-a.yaml": ["web"], "argocd/units-shard-b.yaml": ["api"]}
+
+
+@needs_argocd
 def test_workloads(checkout: Checkout) -> None:
     checkout.services(SERVICES)
     applications = [

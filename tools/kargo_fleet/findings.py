@@ -199,6 +199,7 @@ CODES = {
     "KFW501": "generated file was edited and is kept",
     "KFW502": "generated file belongs to no service",
     "KFW503": "file was not generated",
+    "KFW504": "ApplicationSet does not list a service",
     "KFW601": "ApplicationSets are renamed",
     "KFW602": "vendored chart is of another version",
     "KFW603": "fleet is not in the root of its Git repository",

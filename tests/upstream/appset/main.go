@@ -145,7 +145,10 @@ func render(repo, file string) (rendered, error) {
 }
 
 func generatorsOf(repos *checkout, namespace string) map[string]generators.Generator {
-	return map[string]generators.Generator{"Git": generators.NewGitGenerator(repos, namespace)}
+	return map[string]generators.Generator{
+		"Git":  generators.NewGitGenerator(repos, namespace),
+		"List": generators.NewListGenerator(),
+	}
 }
 
 // --- health ---

@@ -44,8 +44,8 @@ def units_project(fleet: ArgoFleet) -> dict[str, Any]:
     deny[0] = Note(_WHY_DENY, deny[0])
     own = [("", "Namespace"), ("kargo.akuity.io", "Project")]
     spec: dict[str, Any] = {
-        "description": "Kargo's configuration of every service: one unit, kargo-<service>, per folder of "
-        f"{fleet.layout.base}/. {_generated()}",
+        "description": "Kargo's configuration of every service: one unit, kargo-<service>, per "
+        f"{'service' if fleet.lists_units else 'folder'} of {fleet.layout.base}/. {_generated()}",
         "sourceRepos": _repositories(fleet, fleet.chart.repo_url),
         "destinations": [*allowed, *deny],
         "clusterResourceWhitelist": Note(_WHY_NAMES, [_named(*kind, f"{PREFIX}*") for kind in own]),

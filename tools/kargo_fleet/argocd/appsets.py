@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from kargo_fleet.argocd.settings import LABELS, ArgoFleet
 from kargo_fleet.argocd.shares import NO_SHARD, Share
 from kargo_fleet.argocd.split import Bucket
-from kargo_fleet.fleet.folder_pattern import FolderPattern
+from kargo_fleet.fleet.folder_pattern import STAGE, FolderPattern
 from kargo_fleet.fleet.names import LONGEST_SERVICE, RESERVED_NAMES
 from kargo_fleet.text.yaml_writer import Note
 
 _WHY_FOLDERS = """\
 Folders, not files: a `files` generator reads contents, and one broken file stops the whole set. What a service is
 comes from the name of its folder alone, so no file can claim another service's name."""
+
+_WHY_LIST = """\
+Every service, since the tree has no folder per service. A service is here once, whichever stages it has."""
 
 _WHY_SYNC = """\
 Never delete an Application because its folder is gone: a moved `services/`, a wrong branch or a bad merge would take
@@ -73,11 +77,13 @@ def git_generator(
     without: Iterable[str] = (),
     revision: str = "",
     values: Mapping[str, Any] | None = None,
+    stage: str = STAGE,
 ) -> dict[str, Any]:
-    """Return the generator over the services of `bucket`: those named in `only`, or all but those in `without`.
+    """Return the generator over the folders of services in `bucket`: those named in `only`, or all but those in `without`.
 
-    With `shard`, only the services of that shard.
+    With `shard`, only the services of that shard. With `stage`, the folders for it, in an environment-first tree.
     """
+    fleet = replace(fleet, services=fleet.layout.pattern.replace(STAGE, stage))
     named = list(only)
     folders = [{"path": glob_escape(fleet.folder(service))} for service in named]
     git: dict[str, Any] = {
@@ -98,6 +104,12 @@ def git_generator(
         {"selector": Note("Only this set's share of the services.", {"matchExpressions": chosen})} if chosen else {}
     )
     return {"git": {**git, **({"values": own} if own else {})}, **selector}
+
+
+def list_generator(services: Iterable[str]) -> dict[str, Any]:
+    """Return the generator that lists these services."""
+    elements = [{"service": service} for service in sorted(services)]
+    return {"list": {"elements": Note(_WHY_LIST, elements)}}
 
 
 class ChartOrigin(NamedTuple):

@@ -84,7 +84,7 @@ def _sets(
     for share, names in unit_shares(fleet, services, shards):
         for bucket in split(names, fleet.units["maxApplications"], fleet.units["minSets"]):
             suffix = (share.suffix if share else "") + bucket.suffix
-            yield f"argocd/units{suffix}.yaml", unit_set(fleet, bucket, share)
+            yield f"argocd/units{suffix}.yaml", unit_set(fleet, bucket, share, names)
     if not fleet.workloads["enabled"]:
         return
     for stage in stage_names(fleet, services):

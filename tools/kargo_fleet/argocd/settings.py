@@ -17,8 +17,9 @@ from kargo_fleet.fleet.shards import Shard, shards_of
 
 LABELS = {PART_OF_LABEL: PART_OF}
 
-#: The Go template for the service of a folder.
+#: The Go template for the service of a folder, and for one that a set lists.
 SERVICE = "{{ .path.basename }}"
+LISTED = "{{ .service }}"
 
 # The chart's own pipeline; `values.stages` of fleet.yaml adds to it and takes from it.
 USUAL_STAGES = ("dev", "staging", "prod")
@@ -78,6 +79,9 @@ DEFAULTS: dict[str, Any] = {
     },
 }
 
+#: What differs in an environment-first tree.
+_BY_STAGE = {"workloads": {"valueFiles": ["/<services>/<service>/values.yaml"]}}
+
 
 @dataclass(frozen=True, slots=True)
 class StageApplication:
@@ -111,7 +115,7 @@ class ArgoFleet:
         return FolderPattern.of(self.services)
 
     def folder(self, service: str) -> str:
-        """Return the folder of a service."""
+        """Return the folder of a service; in an environment-first tree the pattern of its folders."""
         return self.layout.folder(service, self.teams.get(service, ""))
 
     def filled(self, text: str, service: str, stage: str = "<stage>") -> str:
@@ -119,11 +123,16 @@ class ArgoFleet:
         text = text.replace("<services>", self.layout.parent)
         return expanded(text.replace("<team>", self.teams.get(service, "")), service, stage)
 
-    def templated(self, text: str, stage: str = "<stage>") -> str:
-        """Return the Go template of an ApplicationSet that computes `filled` for a folder."""
+    def templated(self, text: str, stage: str = "<stage>", service: str = SERVICE) -> str:
+        """Return the Go template of an ApplicationSet that computes `filled`, for the folder of a service by default."""
         text = text.replace("<services>", self.layout.parent)
         team = f"{{{{ index .path.segments {self.layout.team_index} }}}}" if self.layout.has_teams else ""
-        return expanded(text.replace("<team>", team), SERVICE, stage)
+        return expanded(text.replace("<team>", team), service, stage)
+
+    @property
+    def lists_units(self) -> bool:
+        """Whether the units' sets list their services, since there is no folder per service that stands for one."""
+        return self.layout.has_stages
 
     @property
     def units(self) -> dict[str, Any]:
@@ -169,11 +178,13 @@ def argo_fleet(fleet: Mapping[str, Any], teams: Mapping[str, str] | None = None)
     `teams` has the team of every service, where the layout has teams.
     """
     git: Mapping[str, Any] = fleet.get("git") or {}
-    argocd = with_changes(DEFAULTS, fleet.get("argocd") or {})
+    services = (fleet.get("services") or DEFAULT_SERVICES).strip("/")
+    defaults = with_changes(DEFAULTS, _BY_STAGE) if FolderPattern.of(services).has_stages else DEFAULTS
+    argocd = with_changes(defaults, fleet.get("argocd") or {})
     return ArgoFleet(
         repo_url=git.get("repoURL") or "",
         revision=argocd["targetRevision"] or git.get("branch") or DEFAULT_BRANCH,
-        services=(fleet.get("services") or DEFAULT_SERVICES).strip("/"),
+        services=services,
         chart=chart_source(fleet),
         usual_stages=_usual_stages((fleet.get("values") or {}).get("stages") or {}),
         shards=shards_of(fleet),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kargo_fleet.argocd.appsets import (
@@ -10,11 +10,12 @@ from kargo_fleet.argocd.appsets import (
     app_project_of,
     application_set,
     git_generator,
+    list_generator,
     literal,
     source,
     sync_policy,
 )
-from kargo_fleet.argocd.settings import SERVICE, ArgoFleet
+from kargo_fleet.argocd.settings import LISTED, SERVICE, ArgoFleet
 from kargo_fleet.argocd.shares import Share
 from kargo_fleet.argocd.split import Bucket
 from kargo_fleet.fleet.names import (
@@ -45,10 +46,18 @@ call of Kargo's webhook. No CreateNamespace: the chart makes the namespace, with
 _WHY_RETRY = "Kargo's webhook may not know a namespace yet that was created a moment ago; the next try succeeds."
 
 
-def unit_set(fleet: ArgoFleet, bucket: Bucket, shard: Share | None = None) -> dict[str, Any]:
-    """Return the ApplicationSet of the units in `bucket`; with `shard`, only of those in that shard."""
+def unit_set(
+    fleet: ArgoFleet, bucket: Bucket, shard: Share | None = None, services: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the ApplicationSet of the units in `bucket`; with `shard`, only of those in that shard.
+
+    `services` are those of the shard, or all; only a set that lists its services needs them.
+    """
     settings = fleet.units
-    generator = git_generator(fleet, settings, bucket, shard=shard)
+    if fleet.lists_units:
+        generator = list_generator(service for service in services if service in bucket)
+    else:
+        generator = git_generator(fleet, settings, bucket, shard=shard)
     name = settings["name"] + (shard.suffix if shard else "") + bucket.suffix
     destination = fleet.destination(shard.name if shard else "")
     return application_set(fleet, settings, name, generator, _template(fleet, destination))
@@ -61,12 +70,13 @@ def unit_application(fleet: ArgoFleet, service: str) -> str:
 
 def _template(fleet: ArgoFleet, destination: Mapping[str, Any]) -> dict[str, Any]:
     settings = fleet.units
-    values_file = f"/{values_path(SERVICE)}"
-    origin, paths = source(fleet, _chart_origin(fleet), fleet.revision, [values_file], _helm())
+    service = LISTED if fleet.lists_units else SERVICE
+    values_file = f"/{values_path(service)}"
+    origin, paths = source(fleet, _chart_origin(fleet), fleet.revision, [values_file], _helm(service))
     spec: dict[str, Any] = {
         "project": app_project_of({**fleet.argocd, **settings}),
         **origin,
-        "destination": {**destination, "namespace": project_of(SERVICE)},
+        "destination": {**destination, "namespace": project_of(service)},
     }
     policy = sync_policy(settings)
     for key, why in (("automated", _WHY_AUTOMATED), ("syncOptions", _WHY_OPTIONS), ("retry", _WHY_RETRY)):
@@ -74,7 +84,7 @@ def _template(fleet: ArgoFleet, destination: Mapping[str, Any]) -> dict[str, Any
             policy[key] = Note(why, policy[key])
     spec["syncPolicy"] = policy
     spec["revisionHistoryLimit"] = settings["revisionHistoryLimit"]
-    return {"metadata": _metadata(fleet, paths), "spec": spec}
+    return {"metadata": _metadata(fleet, paths, service), "spec": spec}
 
 
 def _chart_origin(fleet: ArgoFleet) -> ChartOrigin:
@@ -85,22 +95,26 @@ def _chart_origin(fleet: ArgoFleet) -> ChartOrigin:
     return ChartOrigin(literal(chart.repo_url or fleet.repo_url), literal(revision), path=literal(chart.path))
 
 
-def _helm() -> dict[str, Any]:
+def _helm(service: str) -> dict[str, Any]:
     return {
-        "releaseName": Note(_WHY_RELEASE, release_template(".path.basename")),
+        "releaseName": Note(_WHY_RELEASE, release_template(service.strip("{} "))),
         "ignoreMissingValueFiles": Note(_WHY_FILES, value=False),
-        "parameters": Note(_WHY_FORCED, [{"name": "service.name", "value": SERVICE, "forceString": True}]),
+        "parameters": Note(_WHY_FORCED, [{"name": "service.name", "value": service, "forceString": True}]),
     }
 
 
-def _metadata(fleet: ArgoFleet, paths: str) -> dict[str, Any]:
+def _metadata(fleet: ArgoFleet, paths: str, service: str) -> dict[str, Any]:
     settings = fleet.units
-    own = {NAME_LABEL: SERVICE, COMPONENT_LABEL: UNIT_COMPONENT}
+    own = {NAME_LABEL: service, COMPONENT_LABEL: UNIT_COMPONENT}
+
+    def templated(text: str) -> str:
+        return fleet.templated(text, service=service)
+
     return {
-        "name": fleet.templated(settings["applicationName"]),
-        "labels": {**{key: fleet.templated(literal(value)) for key, value in settings["labels"].items()}, **own},
+        "name": templated(settings["applicationName"]),
+        "labels": {**{key: templated(literal(value)) for key, value in settings["labels"].items()}, **own},
         "annotations": {
-            **{key: fleet.templated(literal(value)) for key, value in settings["annotations"].items()},
+            **{key: templated(literal(value)) for key, value in settings["annotations"].items()},
             "argocd.argoproj.io/manifest-generate-paths": Note(_WHY_PATHS, paths),
         },
     }

@@ -55,7 +55,7 @@ def workload_set(fleet: ArgoFleet, services: Services, stage: str, bucket: Bucke
     own = _own_names(fleet, services, stage, bucket)
     revision = settings["targetRevision"]
     generator = git_generator(
-        fleet, settings, bucket, revision=revision, values=_names(fleet, settings, stage, own), **choice
+        fleet, settings, bucket, revision=revision, values=_names(fleet, settings, stage, own), stage=stage, **choice
     )
     name = f"{settings['name']}-{stage}{bucket.suffix}"
     return application_set(fleet, settings, name, generator, _template(fleet, settings, stage))

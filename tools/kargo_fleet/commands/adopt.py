@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kargo_fleet.edits.adoption import adopted
@@ -11,7 +11,9 @@ from kargo_fleet.files import generated
 from kargo_fleet.files.generated import State
 from kargo_fleet.findings import Finding, has_errors
 from kargo_fleet.fleet import scan
-from kargo_fleet.fleet.names import values_path
+from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.names import FLEET_FILE, values_path
+from kargo_fleet.fleet.service_file import EXAMPLE
 from kargo_fleet.generate.desired import desired_state
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
 from kargo_fleet.unit.build import Inputs
@@ -32,6 +34,7 @@ def adopt(root: Path, services: Sequence[str], *, reporter: Reporter = TEXT) -> 
             return 1
         names = ", ".join(values_path(name) for name in untouched)
         raise FleetError(f"nothing to adopt: {names} was not edited")
+    _require_own_files(desired.fleet, edited)
     inputs = Inputs(desired.fleet, desired.chart)
     findings: list[Finding] = []
     changes: list[Change] = []
@@ -45,3 +48,13 @@ def adopt(root: Path, services: Sequence[str], *, reporter: Reporter = TEXT) -> 
                 changes.append(change)
     reporter.show(Report(sorted(findings), changes, ""))
     return 1 if has_errors(findings) else 0
+
+
+def _require_own_files(fleet: Fleet, services: Iterable[str]) -> None:
+    """Raise FleetError when services have no file of their own that edits could be moved to."""
+    for service in services:
+        if not fleet.own_file(service):
+            raise FleetError(
+                f"services in {fleet.layout.pattern} have no file of their own to move the edits of {values_path(service)} to\n"
+                f"Set `serviceFile: {EXAMPLE}` in {FLEET_FILE}, or move them to a group there."
+            )

@@ -9,7 +9,9 @@ from pathlib import Path
 from kargo_fleet.argocd.settings import argo_fleet
 from kargo_fleet.clients.kube import Kube
 from kargo_fleet.fleet import scan
+from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.load import load_sound
+from kargo_fleet.generate.listed import listed
 from kargo_fleet.rollout import deletion
 from kargo_fleet.terminal.confirm import confirm
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
@@ -59,9 +61,17 @@ def delete(
         changes.append(Change("deleted", unit.project))
         if path := deletion.remove_values(root, fleet, unit.service):
             changes.append(Change("removed", path))
-    if planned.has_argocd and any((root / fleet.folder_of(unit.service)).is_dir() for unit in planned.units):
-        hint = f"the ApplicationSet installs a unit again while {fleet.layout.pattern} is on the branch"
+    if planned.has_argocd and (hint := _again(fleet, [unit.service for unit in planned.units])):
         reporter.note(f"note: {hint}")
     summary = f"{plural(len(planned.units), 'unit')}: {gone} deleted, {len(planned.units) - gone} left"
     reporter.show(Report(sorted(findings), sorted(changes, key=lambda change: change.path), summary))
     return 1 if findings else 0
+
+
+def _again(fleet: Fleet, services: Sequence[str]) -> str:
+    """Return why Argo CD installs deleted units again, "" when it does not."""
+    if fleet.layout.has_stages and set(services) & listed(fleet.root):
+        return "the ApplicationSet installs a unit again while it lists it: run `kargo-fleet generate`, commit and push"
+    if any(fleet.has(service) for service in services):
+        return f"the ApplicationSet installs a unit again while {fleet.layout.pattern} is on the branch"
+    return ""

@@ -11,7 +11,6 @@ from kargo_fleet.findings import Finding
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.layers import Layer, schema_findings
 from kargo_fleet.fleet.merge import difference, merge
-from kargo_fleet.fleet.names import SERVICE_FILE
 from kargo_fleet.text.yaml_editor import rewrite
 from kargo_fleet.text.yaml_reader import YamlError, parse
 from kargo_fleet.unit.build import Inputs, build, inherited
@@ -33,7 +32,7 @@ def adopted(inputs: Inputs, item: Output) -> tuple[list[Finding], dict[str, str]
         return found, {}
     meaning = {**merge(inputs.chart.defaults, edited), "service": {"name": item.service}}
     below = inherited(inputs, item.service)
-    root, file = inputs.fleet.root, f"{inputs.fleet.folder_of(item.service)}/{SERVICE_FILE}"
+    root, file = inputs.fleet.root, inputs.fleet.own_file(item.service)
     before = generated.read(root / file)
     own = difference(below, meaning)
     files: dict[str, str] = {}

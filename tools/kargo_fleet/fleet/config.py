@@ -16,8 +16,9 @@ from kargo_fleet.fleet import chart_source, custom_steps, nulls, object_kinds
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.layers import Layer, for_team, in_layer, layer_problems
-from kargo_fleet.fleet.names import FLEET_FILE
+from kargo_fleet.fleet.names import FLEET_FILE, SERVICE_FILE
 from kargo_fleet.fleet.sections import DEFAULT_PRUNE_SHARE, DEFAULT_SERVICES, fleet_schema
+from kargo_fleet.fleet.service_file import unused_files
 from kargo_fleet.fleet.shards import Shard, shards_of
 from kargo_fleet.fleet.tree import Tree, read_tree
 from kargo_fleet.text import yaml_reader
@@ -49,6 +50,7 @@ class Fleet:
     data: dict[str, Any]
     text: str
     services: str
+    service_file: str
     registry: str
     git: dict[str, str]
     layer: Layer
@@ -77,8 +79,27 @@ class Fleet:
         return found[0].team if found else ""
 
     def folder_of(self, service: str) -> str:
-        """Return the folder of a service."""
+        """Return the folder of a service; in an environment-first tree the first of its folders."""
+        if self.layout.has_stages and (found := self.tree.found(service)):
+            return found[0].folder
         return self.layout.folder(service, self.team_of(service) or "<team>")
+
+    def has(self, service: str) -> bool:
+        """Return whether the repository has a folder of the service."""
+        return bool(self.tree.found(service))
+
+    def own_file(self, service: str) -> str:
+        """Return the path of the file with a service's own values, "" when services have none."""
+        if self.service_file:
+            pattern = self.service_file.replace("<team>", self.team_of(service) or "<team>")
+            return pattern.replace("<service>", service)
+        return "" if self.layout.has_stages else f"{self.folder_of(service)}/{SERVICE_FILE}"
+
+    def where_own(self, service: str) -> str:
+        """Return where a person writes what is particular to a service, in a sentence."""
+        if self.service_file or self.layout.has_stages:
+            return self.own_file(service) or f"a group of {FLEET_FILE}"
+        return SERVICE_FILE
 
     @property
     def teams(self) -> dict[str, str]:
@@ -236,6 +257,7 @@ def _fleet(root: Path, file: FleetFile, broken: frozenset[str] = frozenset()) ->
         data=file.data,
         text=file.text,
         services=(file.data.get("services") or DEFAULT_SERVICES),
+        service_file=file.data.get("serviceFile") or "",
         registry=_registry(section("image")),
         git={key: value for key, value in section("git").items() if value},
         layer=Layer(FLEET_FILE, ("values",), section("values"), file.text),
@@ -258,8 +280,11 @@ def _registry(image: Mapping[str, Any]) -> str:
 
 
 def group_findings(fleet: Fleet, chart: Chart, services: list[str]) -> list[Finding]:
-    """Return the findings about groups that depend on which services there are."""
-    return [*_unmatched(fleet, services), *_idle_in_groups(fleet, chart, services)]
+    """Return the findings about groups, and about files of services, that depend on which services there are."""
+    found = [*_unmatched(fleet, services), *_idle_in_groups(fleet, chart, services)]
+    if fleet.service_file:
+        found += unused_files(fleet.root, fleet.service_file, {fleet.own_file(name): name for name in services})
+    return found
 
 
 def _idle_in_groups(fleet: Fleet, chart: Chart, services: list[str]) -> list[Finding]:

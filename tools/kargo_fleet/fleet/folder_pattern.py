@@ -1,4 +1,7 @@
-"""Where the services of a repository are: `services` of fleet.yaml, a folder or a pattern such as services/<team>/<service>."""
+"""Where the services of a repository are: `services` of fleet.yaml, a folder or a pattern of their folders.
+
+services/<team>/<service> has a folder per service, envs/<stage>/<service> one per stage and service.
+"""
 
 from __future__ import annotations
 
@@ -18,21 +21,23 @@ _FOLDER = rf"{_PART}(/{_PART})*"
 #: A path from the root of the repository.
 FOLDER_PATTERN = f"^{_FOLDER}$"
 #: What `services` may be. The first part is fixed: `<team>/<service>` would take charts/kargo-service for a service.
-SERVICES_PATTERN = rf"^(?!({'|'.join(WRITTEN_FOLDERS)})(/|$)){_FOLDER}((/<team>(/{_PART})*)?/<service>)?$"
+SERVICES_PATTERN = rf"^(?!({'|'.join(WRITTEN_FOLDERS)})(/|$)){_FOLDER}((/<(team|stage)>(/{_PART})*)?/<service>)?$"
 
-SERVICE, TEAM = "<service>", "<team>"
+SERVICE, TEAM, STAGE = "<service>", "<team>", "<stage>"
 
 
 class Found(NamedTuple):
     """A folder of a service, from the root of the repository; `team` is "" where the layout has no teams.
 
-    `link` is the folder on this path that is a symbolic link, "" when none is.
+    `stage` is the stage that the folder is for, "" where a service has one folder for all. `link` is the folder on this path
+    that is a symbolic link, "" when none is.
     """
 
     service: str
     team: str
     folder: str
     link: str = ""
+    stage: str = ""
 
     @property
     def path(self) -> str:
@@ -63,6 +68,16 @@ class FolderPattern:
         return TEAM in self.parts
 
     @property
+    def has_stages(self) -> bool:
+        """Whether each service has a folder per stage: an environment-first tree."""
+        return STAGE in self.parts
+
+    @property
+    def values_file(self) -> str:
+        """The pattern of the values files that promotions write, unless the values say another."""
+        return f"{self.pattern}/{'values' if self.has_stages else 'values-<stage>'}.yaml"
+
+    @property
     def team_index(self) -> int:
         """Which part of the path of a service's folder is the team; only where there are teams."""
         return self.parts.index(TEAM)
@@ -77,9 +92,9 @@ class FolderPattern:
         """The folder that all services are below."""
         return "/".join(self.parts[: next(index for index, part in enumerate(self.parts) if part[0] == "<")])
 
-    def folder(self, service: str, team: str = "") -> str:
-        """Return the folder of a service."""
-        return self.pattern.replace(TEAM, team).replace(SERVICE, service)
+    def folder(self, service: str, team: str = "", stage: str = STAGE) -> str:
+        """Return the folder of a service; in an environment-first tree that of one stage, or else a pattern of them."""
+        return self.pattern.replace(TEAM, team).replace(STAGE, stage).replace(SERVICE, service)
 
     def scan(self, root: Path) -> list[Found]:
         """Return the folders of services, sorted. Raises OSError when the folder that all are below cannot be read.
@@ -88,7 +103,7 @@ class FolderPattern:
         """
         above = self.parts[: self.base.count("/") + 1]
         link = next((path for path in accumulate(above, "{}/{}".format) if (root / path).is_symlink()), "")
-        return sorted(_matches(root, self.base, self.parts[len(above) :], "", link))
+        return sorted(_matches(root, self.base, self.parts[len(above) :], {}, link))
 
     def find(self, path: str) -> str:
         """Return the service that a path below `base` leads to, as `Found.path` has it; "" when it leads to none.
@@ -103,26 +118,29 @@ class FolderPattern:
                 words[part] = name
             elif part != name:
                 return ""
-        if self.has_teams and TEAM not in words:
+        if (self.has_teams and TEAM not in words) or (self.has_stages and SERVICE not in words):
             return ""
         return "/".join([*([words[TEAM]] if self.has_teams else []), words.get(SERVICE, "*")])
 
 
-def _matches(root: Path, folder: str, below: list[str], team: str, link: str) -> Iterator[Found]:
-    """Yield the services in `folder` whose path in it matches the parts of a pattern; `link` is a link on the way there."""
+def _matches(root: Path, folder: str, below: list[str], words: dict[str, str], link: str) -> Iterator[Found]:
+    """Yield the services in `folder` whose path in it matches the parts of a pattern.
+
+    `words` are the placeholders that the path has so far, `link` is a link on the way there.
+    """
     part, *rest = below
     if part[0] != "<":
         inner = f"{folder}/{part}"
         if (root / inner).is_dir():
-            yield from _matches(root, inner, rest, team, link or (inner if (root / inner).is_symlink() else ""))
+            yield from _matches(root, inner, rest, words, link or (inner if (root / inner).is_symlink() else ""))
         return
     for name, is_link in _subfolders(root / folder):
         inner = f"{folder}/{name}"
         linked = link or (inner if is_link else "")
         if part == SERVICE:
-            yield Found(name, team, inner, linked)
+            yield Found(name, words.get(TEAM, ""), inner, linked, words.get(STAGE, ""))
         else:
-            yield from _matches(root, inner, rest, name, linked)
+            yield from _matches(root, inner, rest, {**words, part: name}, linked)
 
 
 def _subfolders(folder: Path) -> list[tuple[str, bool]]:

@@ -11,6 +11,7 @@ from kargo_fleet.fleet.chart_source import DEFAULT_PATH
 from kargo_fleet.fleet.custom_steps import CUSTOM_STEPS_SCHEMA
 from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN
 from kargo_fleet.fleet.object_kinds import EXTRA_OBJECTS_SCHEMA
+from kargo_fleet.fleet.service_file import SERVICE_FILE_SCHEMA
 from kargo_fleet.fleet.shards import HEAVIEST, Shard
 from kargo_fleet.text.image_references import REGISTRY_PATTERN
 from kargo_fleet.text.schema_nodes import at
@@ -62,15 +63,17 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "services": {
-                "description": "Folder with one folder per service, or a pattern of these folders: services/<team>/<service>.",
+                "description": "Folder with one folder per service, or a pattern of these folders: services/<team>/<service>, "
+                "or envs/<stage>/<service>.",
                 "default": DEFAULT_SERVICES,
                 "type": "string",
                 "pattern": SERVICES_PATTERN,
                 "patternErrorMessage": "a path from the root of the repository, such as services, or a pattern such as "
                 "services/<team>/<service>; values, argocd and schemas are for what kargo-fleet writes",
                 "names": True,
-                "placeholders": ["team", "service"],
+                "placeholders": ["team", "stage", "service"],
             },
+            "serviceFile": SERVICE_FILE_SCHEMA,
             "image": section(
                 "Location of the images.",
                 {

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kargo_fleet.findings import Finding, Place
-from kargo_fleet.fleet.folder_pattern import TEAM, FolderPattern, Found
+from kargo_fleet.fleet.folder_pattern import STAGE, TEAM, FolderPattern, Found
 from kargo_fleet.fleet.names import FLEET_FILE
 
 
@@ -34,12 +34,17 @@ class Tree:
     @property
     def paths(self) -> list[str]:
         """The names with their teams, such as payments/api, where there are teams."""
-        return [one.path for one in self.folders]
+        return list(dict.fromkeys(one.path for one in self.folders))
 
     @property
     def twice(self) -> list[str]:
         """The folders of services whose name several teams have."""
-        return [one.folder for one in self.folders if len(self._by_name[one.service]) > 1]
+        return [one.folder for one in self.folders if len({same.team for same in self._by_name[one.service]}) > 1]
+
+    @cached_property
+    def stages(self) -> list[str]:
+        """The stages that have folders of services, sorted; only in an environment-first tree."""
+        return sorted({one.stage for one in self.folders if one.stage})
 
     @property
     def links(self) -> list[str]:
@@ -47,7 +52,7 @@ class Tree:
         return sorted({one.link for one in self.folders if one.link})
 
     def found(self, service: str) -> Sequence[Found]:
-        """Return the folders of a service: more than one when teams have services of the same name."""
+        """Return the folders of a service: several when teams have services of the same name, or for its stages."""
         return self._by_name.get(service, ())
 
 
@@ -62,25 +67,28 @@ def read_tree(root: Path, layout: FolderPattern) -> Tree:
         return Tree((), (Finding(Place(layout.base), "KF001", message, fix),))
     misplaced = tuple(_too_high(root, layout, folders))
     if not folders and not misplaced:
-        why = f"no folder matches {layout.pattern}" if layout.has_teams else "the folder has no subfolders"
+        is_deep = layout.has_teams or layout.has_stages
+        why = f"no folder matches {layout.pattern}" if is_deep else "the folder has no subfolders"
         return Tree((), (_nothing(root, layout, why),))
     return Tree(tuple(folders), misplaced)
 
 
 def _too_high(root: Path, layout: FolderPattern, folders: Sequence[Found]) -> Iterator[Finding]:
-    """Yield a finding for each service that stands where teams do: a folder with values files, and without services."""
-    if not layout.has_teams or layout.parts[-2] != TEAM:
+    """Yield a finding for each service that stands where teams or stages do: a folder with values files, and without services."""
+    above = layout.parts[-2]
+    if above not in (TEAM, STAGE):
         return
-    teams = {one.team for one in folders}
-    for found in FolderPattern(f"{layout.pattern.rpartition('/' + TEAM)[0]}/<service>").scan(root):
-        if found.service not in teams and any((root / found.folder).glob("values-*.yaml")):
+    used = {*(one.team for one in folders), *(one.stage for one in folders)}
+    for found in FolderPattern(f"{layout.pattern.rpartition('/' + above)[0]}/<service>").scan(root):
+        if found.service not in used and any((root / found.folder).glob("values-*.yaml")):
             message = f"this folder has values files, but is not a service: services are {layout.pattern}"
             fix = f"move it to {layout.folder(found.service, TEAM)}"
             yield Finding(Place(found.folder), "KF207", message, fix)
 
 
 def _nothing(root: Path, layout: FolderPattern, why: str) -> Finding:
-    fix = f"create {layout.pattern}/ with a values-<stage>.yaml per stage, or set `services` in {FLEET_FILE}"
+    what = "a values.yaml" if layout.has_stages else "a values-<stage>.yaml per stage"
+    fix = f"create {layout.pattern}/ with {what}, or set `services` in {FLEET_FILE}"
     if not (root / FLEET_FILE).exists():
         fix = f"there is no {FLEET_FILE}: run `kargo-fleet init`, which finds the services in other folders, too"
     return Finding(Place(layout.base), "KF203", f"no services: {why}", fix)

@@ -22,6 +22,7 @@ from kargo_fleet.fleet.names import ARGOCD, FLEET_FILE, VALUES, is_service_name,
 from kargo_fleet.generate.argocd_inputs import Unchecked, argocd_inputs, place_in_fleet_file
 from kargo_fleet.generate.cache import Cache, open_cache
 from kargo_fleet.generate.evaluate import EvaluatedService, cached, evaluator
+from kargo_fleet.generate.listed import unlisted_findings
 from kargo_fleet.generate.workload_kind import with_workload_kind
 from kargo_fleet.unit.build import Inputs
 from kargo_fleet.unit.values_file import HEADER
@@ -70,6 +71,7 @@ def desired_state(
         known, _ = scan.services(fleet)
         names = scan.chosen(fleet, names, known, also=lambda name: (root / values_path(name)).exists())
         desired.services = [name for name in names if name in known]
+        desired.findings += unlisted_findings(fleet, filter(is_service_name, desired.services))
     else:
         desired.services, found = scan.services(fleet)
         desired.findings += found
@@ -102,9 +104,9 @@ def _evaluate(
 
 def _cache(chart: Chart, fleet: Fleet) -> Cache:
     # fleet.data, too: it includes the options of the command line. The order of its keys is that of the generated files.
-    # That a name is taken twice, or a folder is a link, shows in no lookup of the service.
+    # That a name is taken twice, a folder is a link, or there is a folder of one more stage, shows in no lookup of the service.
     shared = [fleet.data, fleet.missing, chart.defaults, chart.schema]
-    odd = [found for found in (fleet.tree.twice, fleet.tree.links) if found]
+    odd = [found for found in (fleet.tree.twice, fleet.tree.links, fleet.tree.stages) if found]
     return open_cache(fleet.root, [fleet.text, json.dumps([*shared, *odd])])
 
 
@@ -135,7 +137,9 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
 
 
 def _placed(finding: Finding, fleet: Fleet) -> Finding:
-    """Return a finding about a value of fleet.yaml at its place there."""
+    """Return a finding about a value of fleet.yaml at its place there, and that about a service at a folder of it."""
+    if finding.service and fleet.layout.has_stages:
+        return replace(finding, place=Place(fleet.folder_of(finding.service)))
     if finding.place != Place(FLEET_FILE) or not finding.path:
         return finding
     return replace(finding, place=place_in_fleet_file(fleet, finding.path))

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from kargo_fleet.files.generated import Output, State
 from kargo_fleet.findings import Finding, Place
+from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.generate.desired import Desired
 
 
 def stale(desired: Desired) -> list[Finding]:
     """Return a finding for each generated file that is missing, out of date, edited, or no longer generated."""
     items = [*desired.outputs, *desired.replaced, *desired.orphans]
-    return [finding for item in items for finding in _stale(item)]
+    return [finding for item in items for finding in _stale(desired.fleet, item)]
 
 
-def _stale(item: Output) -> list[Finding]:
+def fix_of_edit(fleet: Fleet, service: str) -> str:
+    """Return what to do with the edits of a generated file: of a service's values file, or without `service` of another."""
+    if not service:
+        return "move the edits to fleet.yaml, or run `kargo-fleet generate --force` to discard them"
+    moved, own = f"move the edits to {fleet.where_own(service)}", fleet.own_file(service)
+    keep = f"run `kargo-fleet adopt {service}` to {moved}" if own else moved
+    return f"{keep}, or `kargo-fleet generate {service} --force` to discard them"
+
+
+def _stale(fleet: Fleet, item: Output) -> list[Finding]:
     again = "run `kargo-fleet generate` and commit the result"
     code, message, fix = {
         State.MISSING: ("KF501", "is missing", again),
@@ -21,8 +31,7 @@ def _stale(item: Output) -> list[Finding]:
         State.EDITED: (
             "KF502",
             "was edited by hand",
-            f"run `kargo-fleet adopt {item.service}` to move the edits to kargo.yaml, "
-            f"or `kargo-fleet generate {item.service} --force` to discard them"
+            fix_of_edit(fleet, item.service)
             if item.service
             else "move the edits to fleet.yaml, and run `kargo-fleet generate --force`",
         ),

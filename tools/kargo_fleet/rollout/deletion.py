@@ -88,7 +88,7 @@ def remove(deletion: Deletion) -> Iterator[tuple[InstalledUnit, Finding | None]]
 def remove_values(root: Path, fleet: Fleet, service: str) -> str | None:
     """Remove the unedited values file of a service without a folder; return its path, None when nothing was removed."""
     path = values_path(service)
-    if (root / fleet.folder_of(service)).is_dir():
+    if fleet.has(service):
         return None
     if generated.state(generated.read(root / path), None) is not State.OUTDATED:
         return None

@@ -29,7 +29,7 @@ from kargo_fleet.fleet.layers import (
     schema_findings,
 )
 from kargo_fleet.fleet.merge import difference, merge
-from kargo_fleet.fleet.names import FLEET_FILE, SERVICE_FILE
+from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.fleet.pipeline import Pipeline, pipeline_of, section
 from kargo_fleet.fleet.scan import name_findings
 from kargo_fleet.fleet.sections import DEFAULT_SERVICES
@@ -41,6 +41,7 @@ from kargo_fleet.text.placeholders import filled
 from kargo_fleet.text.words import did_you_mean
 from kargo_fleet.unit import beside, kargo_versions, own_steps, rules, step_config, warnings, written_files
 from kargo_fleet.unit.folders import link_findings, nested_findings, team_findings
+from kargo_fleet.unit.ignored_files import ignored_findings
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Inputs:
         """The chart's defaults, with the repository and the services folder of fleet.yaml filled in."""
         known: dict[str, Any] = {"git": self.fleet.git}
         if self.fleet.services != DEFAULT_SERVICES:
-            known["promotion"] = {"path": f"{self.fleet.layout.pattern}/values-<stage>.yaml"}
+            known["promotion"] = {"path": self.fleet.layout.values_file}
         return merge(self.chart.defaults, known)
 
     @cached_property
@@ -118,7 +119,7 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     findings = name_findings(folder, service) + team_findings(inputs.fleet, reader, service)
     findings += link_findings(inputs.fleet, reader, service)
     values, layers, group_broken = inputs.shared(service)
-    own, own_findings = _own_layer(inputs, reader, folder, service)
+    own, own_findings = _own_layer(inputs, reader, service)
     findings += own_findings
     if own is not None and not _stops(own_findings):
         weaker = [inputs.base, *(layer.values for layer in layers)]
@@ -214,15 +215,10 @@ def _identity_findings(layers: list[Layer], service: str) -> list[Finding]:
     return findings
 
 
-def _own_layer(
-    inputs: Inputs, reader: RepositoryReader, folder: str, service: str
-) -> tuple[Layer | None, list[Finding]]:
-    file = f"{folder}/{SERVICE_FILE}"
-    is_there = reader.exists(file)
-    findings = []
-    if reader.exists(f"{folder}/kargo.yml"):
-        fix = f"move its content to {SERVICE_FILE}" if is_there else f"rename it to {SERVICE_FILE}"
-        findings.append(Finding(Place(f"{folder}/kargo.yml"), "KFW201", "this file is ignored", fix, service))
+def _own_layer(inputs: Inputs, reader: RepositoryReader, service: str) -> tuple[Layer | None, list[Finding]]:
+    file = inputs.fleet.own_file(service)
+    is_there = bool(file) and reader.exists(file)
+    findings = ignored_findings(inputs.fleet, reader, service, is_there=is_there)
     if not is_there:
         return None, findings
     text = read_text(reader, file, service)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from kargo_fleet.files.reading import RepositoryReader
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import FLEET_FILE
-from kargo_fleet.text.words import first_of
+from kargo_fleet.text.words import closest, first_of
 
 
 def team_findings(fleet: Fleet, reader: RepositoryReader, service: str) -> list[Finding]:
@@ -32,20 +32,24 @@ def team_findings(fleet: Fleet, reader: RepositoryReader, service: str) -> list[
 
 
 def link_findings(fleet: Fleet, reader: RepositoryReader, service: str) -> list[Finding]:
-    """Return the finding about a service's folder that is a symbolic link, or is in one.
+    """Return the findings about folders of a service that are symbolic links, or are in one.
 
-    Argo CD's generator lists folders without following links (util/git, GetDirectories), so that no unit is installed; and a
+    Argo CD's generator lists folders without following links (util/git, GetDirectories), so that nothing is installed; and a
     promotion checks out the link alone.
     """
-    for link in {one.link: None for one in fleet.tree.found(service) if one.link}:
+    folders = [one.folder for one in fleet.tree.found(service)]
+    for stage in fleet.tree.stages:
+        reader.exists(fleet.layout.folder(service, stage=stage))  # so that a result does not outlive a new folder
+    findings = []
+    for link in dict.fromkeys(one.link for one in fleet.tree.found(service) if one.link):
         target = reader.target(link)
-        what = "this service" if link == fleet.folder_of(service) else "the services in it"
+        what = "this service" if link in folders else "the services in it"
         message = f"is a symbolic link to {target}: Argo CD does not see {what}, and promotions do not check it out"
         fix = f"replace the link with a folder: `rm {link} && cp -R {target} {link}`"
         if link == fleet.layout.base and not target.startswith("."):
             fix = f"set `services: {fleet.layout.pattern.replace(link, target, 1)}` in {FLEET_FILE}, or {fix}"
-        return [Finding(Place(link), "KF210", message, fix, service if link == fleet.folder_of(service) else "")]
-    return []
+        findings.append(Finding(Place(link), "KF210", message, fix, service if link in folders else ""))
+    return findings
 
 
 def linked_file_findings(
@@ -55,11 +59,15 @@ def linked_file_findings(
 
     That works for a file in the service's own folder, which is all that a `sparse` checkout has, if no other stage has it.
     """
-    folder = fleet.folder_of(service)
-    targets = {stage: _target(reader, folder, file) for stage, file in files.items()}
+    is_split = fleet.layout.has_stages
+    folders = {
+        stage: fleet.layout.folder(service, stage=stage) if is_split else fleet.folder_of(service) for stage in files
+    }
+    targets = {stage: _target(reader, folders[stage], file) for stage, file in files.items()}
     writers = {file: stage for stage, file in files.items() if targets[stage] == file}
     findings = []
     for stage, file in files.items():
+        folder = folders[stage]
         target = targets[stage]
         if target == file:
             continue
@@ -88,23 +96,52 @@ def _target(reader: RepositoryReader, folder: str, file: str) -> str:
 
 
 def nested_findings(fleet: Fleet, reader: RepositoryReader, service: str, missing: Collection[str]) -> list[Finding]:
-    """Return the finding about a folder that holds services instead of being one.
+    """Return the findings about folders that hold services instead of being those of one.
 
     `missing` are the values files that the service lacks; subfolders that have one of them are services.
     """
-    folder = fleet.folder_of(service)
+    folders = [one.folder for one in fleet.tree.found(service)]
+    return [found for folder in folders for found in _nested(fleet, reader, service, folder, missing)]
+
+
+def _nested(
+    fleet: Fleet, reader: RepositoryReader, service: str, folder: str, missing: Collection[str]
+) -> Iterator[Finding]:
     names = [file.removeprefix(f"{folder}/") for file in sorted(missing) if file.startswith(f"{folder}/")]
     if not names or not (fleet.root / folder).is_dir():
-        return []
+        return
     with os.scandir(fleet.root / folder) as entries:
         below = sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
+    parent, pattern = fleet.layout.parent, fleet.layout.pattern
+    is_flat = not (fleet.layout.has_teams or fleet.layout.has_stages)
+    if is_flat and f"values-{service}.yaml" in names:
+        names, what, meant = [*names, "values.yaml"], "stage", f"{parent}/<stage>/<service>"
+    else:
+        what, meant = "folder of services", f"{parent}/<team>/<service>"
     # Through the reader, so that the result is computed again when these files have gone.
     found = [name for name in below if any(reader.exists(f"{folder}/{name}/{file}") for file in names)]
-    if not found:
-        return []
-    message = f"this folder has no {names[0]}, but {first_of(found)} in it: a folder of services is no service"
-    pattern = f"{fleet.layout.parent}/<team>/<service>"
-    fix = f"move them to {fleet.layout.pattern}"
-    if not fleet.layout.has_teams:
-        fix = f"set `services: {pattern}` in fleet.yaml, or {fix}"
-    return [Finding(Place(folder), "KF207", message, fix, service)]
+    if found:
+        message = f"this folder has no {names[0]}, but {first_of(found)} in it: a {what} is no service"
+        fix = f"move them to {pattern}"
+        fix = f"set `services: {meant}` in {FLEET_FILE}, or {fix}" if is_flat else fix
+        yield Finding(Place(folder), "KF207", message, fix, service)
+
+
+def stageless_folders(
+    fleet: Fleet, reader: RepositoryReader, service: str, stages: Collection[str], also: Callable[[str], bool]
+) -> list[Finding]:
+    """Return a warning for each folder of the service, in an environment-first tree, that is for none of its `stages`.
+
+    `also` says which other words are meant to be there.
+    """
+    findings = []
+    for stage in fleet.tree.stages:
+        folder = fleet.layout.folder(service, stage=stage)
+        if reader.exists(folder) and stage not in stages and not also(stage):
+            example = f"`stages: {{{stage}: {{upstream: [{next(iter(stages))}]}}}}`"
+            fix = f"add the stage, such as {example} in {fleet.where_own(service)}, or rename or remove the folder"
+            if similar := closest(stage, stages):
+                fix = f"did you mean stage {similar}? Else {fix}"
+            message = f"the service has no stage {stage}, so nothing uses this folder"
+            findings.append(Finding(Place(folder), "KFW406", message, fix, service))
+    return findings

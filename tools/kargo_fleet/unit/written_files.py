@@ -11,13 +11,13 @@ from kargo_fleet.findings import Finding, Place, Problem, dotted
 from kargo_fleet.fleet import pipeline
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.layers import Layer, decides, in_layers
-from kargo_fleet.fleet.names import KUSTOMIZATIONS, SERVICE_FILE
+from kargo_fleet.fleet.names import KUSTOMIZATIONS
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.git_urls import normalized
 from kargo_fleet.text.words import closest
 from kargo_fleet.unit import present_tags, promoted_files
-from kargo_fleet.unit.folders import linked_file_findings
+from kargo_fleet.unit.folders import linked_file_findings, stageless_folders
 
 #: Words in the place of a stage that say that a file is for all stages, or for a program.
 _NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
@@ -41,7 +41,7 @@ def find(
                 continue
             if not update.at:
                 files[stage] = update.path
-            of_file, present = _file(reader, update, stage, service)
+            of_file, present = _file(fleet, reader, update, stage, service)
             findings += of_file + _present_values(update, present, service)
             held += [
                 present_tags.Held(stage, update.path, value, takers)
@@ -79,8 +79,14 @@ def _stageless(
 
     A stage that a layer removes is meant to have no effect.
     """
-    folder = fleet.folder_of(service)
     stages = unit.stages
+
+    def is_known(word: str) -> bool:
+        return word in _NOT_STAGES or decides(layers, ("stages", word))
+
+    if fleet.layout.has_stages:
+        return stageless_folders(fleet, reader, service, stages, is_known) if stages else []
+    folder = fleet.folder_of(service)
     patterns = {_pattern(folder, unit, one) for one in stages.values() if one.has_default_steps}
     used = {one.path for one in stages.values()}
     findings = []
@@ -90,15 +96,15 @@ def _stageless(
             if not (name.startswith(before) and name.endswith(after)) or f"{folder}/{name}" in used:
                 continue
             word = name[len(before) : len(name) - len(after)]
-            is_known = word in (*stages, *_NOT_STAGES) or decides(layers, ("stages", word))
-            if _STAGE.fullmatch(word) and not is_known and name not in _workload_files(fleet):
-                findings.append(_stageless_file(Place(f"{folder}/{name}"), word, stages, service))
+            is_known_word = word in stages or is_known(word)
+            if _STAGE.fullmatch(word) and not is_known_word and name not in _workload_files(fleet):
+                findings.append(_stageless_file(fleet, Place(f"{folder}/{name}"), word, stages, service))
     return findings
 
 
-def _stageless_file(place: Place, word: str, stages: Collection[str], service: str) -> Finding:
+def _stageless_file(fleet: Fleet, place: Place, word: str, stages: Collection[str], service: str) -> Finding:
     example = f"`stages: {{{word}: {{upstream: [{next(iter(stages))}]}}}}`"
-    fix = f"add the stage, such as {example} in {SERVICE_FILE}, or rename or remove the file"
+    fix = f"add the stage, such as {example} in {fleet.where_own(service)}, or rename or remove the file"
     if similar := closest(word, stages):
         fix = f"did you mean stage {similar}? Else {fix}"
     return Finding(place, "KFW406", f"the service has no stage {word}, so nothing uses this file", fix, service)
@@ -122,7 +128,11 @@ def _workload_files(fleet: Fleet) -> list[str]:
 def _foreign(fleet: Fleet, layers: list[Layer], stage: str, update: pipeline.Update, service: str) -> list[Finding]:
     """Warn of a promotion that writes into the folder of another service."""
     inside = f"{update.path}/" if update.kustomize else update.path
-    if not inside.startswith(f"{fleet.layout.base}/") or inside.startswith(f"{fleet.folder_of(service)}/"):
+    base = f"{fleet.layout.base}/"
+    is_own = inside.startswith(f"{fleet.folder_of(service)}/")
+    if fleet.layout.has_stages:
+        is_own = fleet.layout.find(inside.removeprefix(base)) == service
+    if is_own or not inside.startswith(base):
         return []
     message = f"promotions to {stage} write into the folder of another service"
     path = ("stages", stage, "promotion", *update.at, "path")
@@ -151,7 +161,7 @@ def _present_values(
 
 
 def _file(
-    reader: RepositoryReader, update: pipeline.Update, stage: str, service: str
+    fleet: Fleet, reader: RepositoryReader, update: pipeline.Update, stage: str, service: str
 ) -> tuple[list[Finding], Mapping[str, promoted_files.Present]]:
     """Check one file. Return what is wrong with it, and the present values of the keys that promotions write."""
     file, keys = update.path, list(update.keys)
@@ -159,9 +169,8 @@ def _file(
     try:
         text = reader.read(file).decode("utf-8")
     except FileNotFoundError:
-        fix = (
-            f"add it with {' and '.join(keys)}, or remove the stage with `stages: {{{stage}: null}}` in {SERVICE_FILE}"
-        )
+        where = fleet.where_own(service)
+        fix = f"add it with {' and '.join(keys)}, or remove the stage with `stages: {{{stage}: null}}` in {where}"
         other = PurePosixPath(file).with_suffix(".yml")
         if update.at:
             fix = f"add it with {' and '.join(keys)}, or correct promotion.{dotted((*update.at, 'path'))}"
