@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import has_errors
 from kargo_fleet.fleet.config import read_file
+from kargo_fleet.fleet.failures import unusable
 from kargo_fleet.fleet.load import require_fleet
 from kargo_fleet.onboard.vendoring import Vendoring, vendored_path, vendoring
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
@@ -22,7 +22,7 @@ def vendor(root: Path, *, force: bool = False, dry_run: bool = False, reporter: 
     require_fleet(root)
     file = read_file(root)
     if file.unusable:
-        raise FleetError(f"{file.findings[0].place}: {file.findings[0].message}\nRun `kargo-fleet check`.")
+        raise unusable(file.findings[0])
     planned = vendoring(root, vendored_path(root, file), force=force)
     changes = [Change(*change) for change in planned.changes]
     if not dry_run:
