@@ -24,6 +24,7 @@ USUAL_STAGES = ("dev", "staging", "prod")
 
 #: The keys of `argocd.workloads.source` for workloads that are no Helm charts, as Argo CD's own sources have them.
 KINDS_OF_SOURCE = ("kustomize", "directory")
+HELM = "helm"
 
 _RETRY = {"limit": 10, "refresh": True, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "5m"}}
 
@@ -96,17 +97,12 @@ class ArgoFleet:
 
     repo_url: str
     revision: str
-    services: str
+    layout: FolderPattern
     chart: ChartSource
     usual_stages: tuple[str, ...]
     shards: tuple[Shard, ...]
     argocd: dict[str, Any]
     teams: Mapping[str, str]
-
-    @property
-    def layout(self) -> FolderPattern:
-        """Where the services are."""
-        return FolderPattern.of(self.services)
 
     def folder(self, service: str) -> str:
         """Return the folder of a service."""
@@ -141,9 +137,9 @@ class ArgoFleet:
         return found
 
     @property
-    def is_helm(self) -> bool:
-        """Whether the workloads are Helm charts, which take values files."""
-        return not any(key in self.workloads["source"] for key in KINDS_OF_SOURCE)
+    def kind(self) -> str:
+        """What the workloads are rendered with: one of KINDS_OF_SOURCE, else HELM, which takes values files."""
+        return next((key for key in KINDS_OF_SOURCE if key in self.workloads["source"]), HELM)
 
     @property
     def workloads(self) -> dict[str, Any]:
@@ -171,7 +167,7 @@ def argo_fleet(fleet: Mapping[str, Any], teams: Mapping[str, str] | None = None)
     return ArgoFleet(
         repo_url=git.get("repoURL") or "",
         revision=argocd["targetRevision"] or git.get("branch") or DEFAULT_BRANCH,
-        services=(fleet.get("services") or DEFAULT_SERVICES).strip("/"),
+        layout=FolderPattern.of(fleet.get("services") or DEFAULT_SERVICES),
         chart=chart_source(fleet),
         usual_stages=_usual_stages((fleet.get("values") or {}).get("stages") or {}),
         shards=shards_of(fleet),

@@ -15,7 +15,7 @@ from kargo_fleet.argocd.appsets import (
     source,
     sync_policy,
 )
-from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, SERVICE, ArgoFleet, StageApplication
+from kargo_fleet.argocd.settings import HELM, KINDS_OF_SOURCE, SERVICE, ArgoFleet, StageApplication
 from kargo_fleet.argocd.split import Bucket
 from kargo_fleet.fleet.names import AUTHORIZED_STAGE, COMPONENT_LABEL, NAME_LABEL, project_of
 from kargo_fleet.text.yaml_writer import Note
@@ -135,7 +135,7 @@ def _template(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> dict
 def _source(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> tuple[dict[str, Any], str]:
     """Return where the manifests of the workloads come from, and the paths that they depend on."""
     origin = _chart_origin(fleet, settings, stage)
-    if fleet.is_helm:
+    if fleet.kind == HELM:
         files = [fleet.templated(literal(file), stage) for file in value_files(settings)]
         helm = {"releaseName": SERVICE, "ignoreMissingValueFiles": settings["ignoreMissingValueFiles"]}
         return source(fleet, origin, settings["targetRevision"], files, helm)
