@@ -26,10 +26,7 @@ def vendor(root: Path, *, force: bool = False, dry_run: bool = False, reporter: 
     planned = vendoring(root, vendored_path(root, file), force=force)
     changes = [Change(*change) for change in planned.changes]
     if not dry_run:
-        done: list[Change] = []
-        with reporter.writing(done):
-            for path in planned.carry_out():
-                done += [change for change in changes if change.path == path]
+        reporter.writing_each(planned.carry_out(), changes)
     summary = _summary(planned, len(changes))
     reporter.show(Report(planned.findings, changes, summary, dry_run=dry_run))
     return 1 if has_errors(planned.findings) else 0
