@@ -67,6 +67,13 @@ def service(name: str, **files: str) -> dict[str, str | bytes | None]:
     return found
 
 
+def link(path: Path, target: str) -> None:
+    """Put a link in the place of a file or folder, which moves out of the way."""
+    if path.exists():
+        path.rename(path.with_name(f"_{path.name}"))
+    path.symlink_to(target)
+
+
 def add_chart(root: Path) -> None:
     """Put the chart where a repository has it."""
     shutil.copytree(

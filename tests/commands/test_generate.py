@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -217,19 +218,24 @@ def test_a_diff_can_be_applied(fleet: Path, run: Run, tmp_path_factory: pytest.T
     assert texts(copy) == texts(fleet)
 
 
+def forbid(monkeypatch: pytest.MonkeyPatch, is_forbidden: Callable[[Path], bool]) -> None:
+    """Make some files such that they cannot be written."""
+    write = generated.write
+
+    def partly(path: Path, text: str) -> None:
+        if is_forbidden(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        write(path, text)
+
+    monkeypatch.setattr(generated, "write", partly)
+
+
 def test_a_file_that_cannot_be_written_ends_the_run_below_what_was_done(
     tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as a folder argocd/ that is read-only. Everything else of the run is told."""
     tree(service("web"))
-    write = generated.write
-
-    def partly(path: Path, text: str) -> None:
-        if path.parent.name == "argocd":
-            raise PermissionError(13, "Permission denied", str(path))
-        write(path, text)
-
-    monkeypatch.setattr(generated, "write", partly)
+    forbid(monkeypatch, lambda path: path.parent.name == "argocd")
     result = run("generate")
     assert (result.status, result.stdout) == (2, "created  values/nginx.yaml\ncreated  values/web.yaml\n")
     assert result.stderr.startswith("2 services: 2 files created\nkargo-fleet: ")
@@ -238,14 +244,7 @@ def test_a_file_that_cannot_be_written_ends_the_run_below_what_was_done(
 
 def test_a_schema_that_cannot_be_written(tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     tree({})
-    write = generated.write
-
-    def partly(path: Path, text: str) -> None:
-        if path.name == "kargo.schema.json":
-            raise PermissionError(13, "Permission denied", str(path))
-        write(path, text)
-
-    monkeypatch.setattr(generated, "write", partly)
+    forbid(monkeypatch, lambda path: path.name == "kargo.schema.json")
     result = run("schema")
     assert (result.status, result.stdout) == (2, "created  schemas/fleet.schema.json\n")
     assert result.stderr.startswith("stopped before the end\nkargo-fleet: ")

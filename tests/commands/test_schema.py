@@ -130,7 +130,7 @@ def test_keys_that_fleet_yaml_gives_values_are_not_completed_with_the_chart_s(tr
 def test_defaults_of_fleet_yaml_are_what_a_fleet_without_one_has(tmp_path: Path) -> None:
     fleet = load(tmp_path).fleet
     argocd = argo_fleet({"shards": [{"name": "a"}]})
-    assert at(FLEET, "services")["default"] == fleet.services == argocd.services
+    assert at(FLEET, "services")["default"] == fleet.services == argocd.layout.parent
     assert at(FLEET, "prune.maxShare")["default"] == fleet.max_prune_share
     assert at(FLEET, "git.branch")["default"] == argocd.revision == VALUES["git"]["branch"]
     assert at(FLEET, "chart.path")["default"] == argocd.chart.path

@@ -111,9 +111,10 @@ def test_links(tree: Tree, run: Run) -> None:
     assert run("check").stdout.count("envs/prod: error KF210") == 1
     (root / "envs/prod").unlink()
     (root / "envs/_prod").rename(root / "envs/prod")
-    (root / "envs/dev/web/values.yaml").rename(root / "envs/dev/web.yaml")
-    (root / "envs/dev/web/values.yaml").symlink_to("../web.yaml")
-    assert "envs/dev/web/values.yaml: error KF402: is a symbolic link to envs/dev/web.yaml" in run("check").stdout
+    (root / "common").mkdir()
+    (root / "envs/dev/web/values.yaml").rename(root / "common/web.yaml")
+    (root / "envs/dev/web/values.yaml").symlink_to("../../../common/web.yaml")
+    assert "envs/dev/web/values.yaml: error KF402: is a symbolic link to common/web.yaml" in run("check").stdout
 
 
 # --- The file of a service ---

@@ -83,7 +83,7 @@ def git_generator(
 
     With `shard`, only the services of that shard. With `stage`, the folders for it, in an environment-first tree.
     """
-    fleet = replace(fleet, services=fleet.layout.pattern.replace(STAGE, stage))
+    fleet = replace(fleet, layout=FolderPattern.of(fleet.layout.pattern.replace(STAGE, stage)))
     named = list(only)
     folders = [{"path": glob_escape(fleet.folder(service))} for service in named]
     git: dict[str, Any] = {

@@ -26,6 +26,7 @@ USUAL_STAGES = ("dev", "staging", "prod")
 
 #: The keys of `argocd.workloads.source` for workloads that are no Helm charts, as Argo CD's own sources have them.
 KINDS_OF_SOURCE = ("kustomize", "directory")
+HELM = "helm"
 
 _RETRY = {"limit": 10, "refresh": True, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "5m"}}
 
@@ -101,18 +102,13 @@ class ArgoFleet:
 
     repo_url: str
     revision: str
-    services: str
+    layout: FolderPattern
     chart: ChartSource
     usual_stages: tuple[str, ...]
     shards: tuple[Shard, ...]
     argocd: dict[str, Any]
     teams: Mapping[str, str]
     extra_kinds: tuple[GroupKind, ...] = ()
-
-    @property
-    def layout(self) -> FolderPattern:
-        """Where the services are."""
-        return FolderPattern.of(self.services)
 
     def folder(self, service: str) -> str:
         """Return the folder of a service; in an environment-first tree the pattern of its folders."""
@@ -152,9 +148,9 @@ class ArgoFleet:
         return found
 
     @property
-    def is_helm(self) -> bool:
-        """Whether the workloads are Helm charts, which take values files."""
-        return not any(key in self.workloads["source"] for key in KINDS_OF_SOURCE)
+    def kind(self) -> str:
+        """What the workloads are rendered with: one of KINDS_OF_SOURCE, else HELM, which takes values files."""
+        return next((key for key in KINDS_OF_SOURCE if key in self.workloads["source"]), HELM)
 
     @property
     def workloads(self) -> dict[str, Any]:
@@ -178,13 +174,13 @@ def argo_fleet(fleet: Mapping[str, Any], teams: Mapping[str, str] | None = None)
     `teams` has the team of every service, where the layout has teams.
     """
     git: Mapping[str, Any] = fleet.get("git") or {}
-    services = (fleet.get("services") or DEFAULT_SERVICES).strip("/")
-    defaults = with_changes(DEFAULTS, _BY_STAGE) if FolderPattern.of(services).has_stages else DEFAULTS
+    layout = FolderPattern.of(fleet.get("services") or DEFAULT_SERVICES)
+    defaults = with_changes(DEFAULTS, _BY_STAGE) if layout.has_stages else DEFAULTS
     argocd = with_changes(defaults, fleet.get("argocd") or {})
     return ArgoFleet(
         repo_url=git.get("repoURL") or "",
         revision=argocd["targetRevision"] or git.get("branch") or DEFAULT_BRANCH,
-        services=services,
+        layout=layout,
         chart=chart_source(fleet),
         usual_stages=_usual_stages((fleet.get("values") or {}).get("stages") or {}),
         shards=shards_of(fleet),

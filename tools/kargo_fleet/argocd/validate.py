@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, ArgoFleet, StageApplication, argo_fleet, stages_of
+from kargo_fleet.argocd.settings import HELM, KINDS_OF_SOURCE, ArgoFleet, StageApplication, argo_fleet, stages_of
 from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.argocd.split import MOST, largest, split
 from kargo_fleet.argocd.unit_sets import unit_application
@@ -67,7 +67,7 @@ def _settings(fleet: ArgoFleet) -> Iterator[Finding]:
             "set argocd.workloads.source.repoURL and argocd.workloads.source.targetRevision",
             *("argocd", "workloads", "source"),
         )
-    if fleet.is_helm:
+    if fleet.kind == HELM:
         yield from _revisions(fleet, chosen)
     if not (chosen.get("path") or chosen.get("chart")):
         yield _in_fleet(
@@ -88,7 +88,7 @@ def _kinds(fleet: ArgoFleet, data: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield what contradicts itself in the source of the workloads, or is for Helm charts only."""
     chosen = fleet.workloads["source"]
     kinds = [key for key in ("chart", *KINDS_OF_SOURCE) if key in chosen and chosen[key] != ""]
-    if not fleet.workloads["enabled"] or fleet.is_helm:
+    if not fleet.workloads["enabled"] or fleet.kind == HELM:
         return
     if len(kinds) > 1:
         message = f"argocd.workloads.source has {' and '.join(kinds)}, which are mutually exclusive"

@@ -15,9 +15,10 @@ from kargo_fleet.argocd.appsets import (
     source,
     sync_policy,
 )
-from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, SERVICE, ArgoFleet, StageApplication
+from kargo_fleet.argocd.settings import HELM, KINDS_OF_SOURCE, SERVICE, ArgoFleet, StageApplication
 from kargo_fleet.argocd.split import Bucket
 from kargo_fleet.fleet.names import AUTHORIZED_STAGE, COMPONENT_LABEL, NAME_LABEL, project_of
+from kargo_fleet.text.placeholders import with_strings
 from kargo_fleet.text.yaml_writer import Note
 
 Services = Mapping[str, Sequence[StageApplication]]
@@ -135,14 +136,14 @@ def _template(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> dict
 def _source(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> tuple[dict[str, Any], str]:
     """Return where the manifests of the workloads come from, and the paths that they depend on."""
     origin = _chart_origin(fleet, settings, stage)
-    if fleet.is_helm:
+    if fleet.kind == HELM:
         files = [fleet.templated(literal(file), stage) for file in value_files(settings)]
         helm = {"releaseName": SERVICE, "ignoreMissingValueFiles": settings["ignoreMissingValueFiles"]}
         return source(fleet, origin, settings["targetRevision"], files, helm)
     found: dict[str, Any] = {"repoURL": origin.repo_url, "targetRevision": origin.revision, "path": origin.path}
     for key in KINDS_OF_SOURCE:
         if settings["source"].get(key):
-            found[key] = _templated(fleet, settings["source"][key], stage)
+            found[key] = with_strings(settings["source"][key], lambda text: fleet.templated(literal(text), stage))
     return {"source": found}, fleet.templated(literal(generate_paths(settings)), stage)
 
 
@@ -153,15 +154,6 @@ def generate_paths(settings: Mapping[str, Any]) -> str:
     parts = settings["source"]["path"].strip("/").split("/")
     ends = [index for index, part in enumerate(parts) if "<service>" in part]
     return ";".join([".", *(["/" + "/".join(parts[: ends[0] + 1])] if ends else [])])
-
-
-def _templated(fleet: ArgoFleet, value: Any, stage: str) -> Any:
-    """Return an object of Argo CD's with the placeholders of its strings replaced."""
-    if isinstance(value, dict):
-        return {key: _templated(fleet, inner, stage) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_templated(fleet, inner, stage) for inner in value]
-    return fleet.templated(literal(value), stage) if isinstance(value, str) else value
 
 
 def _chart_origin(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> ChartOrigin:

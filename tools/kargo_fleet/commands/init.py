@@ -21,10 +21,7 @@ def init(root: Path, *, oci: str = "", dry_run: bool = False, reporter: Reporter
         reporter.note(line)
     changes = [Change(*change) for change in planned.changes]
     if not dry_run:
-        done: list[Change] = []
-        with reporter.writing(done):
-            for path in planned.carry_out():
-                done += [change for change in changes if change.path == path]
+        reporter.writing_each(planned.carry_out(), changes)
     reporter.show(Report([], changes, _summary(planned, dry_run=dry_run), dry_run=dry_run))
     return 0
 

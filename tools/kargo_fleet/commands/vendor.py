@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import has_errors
 from kargo_fleet.fleet.config import read_file
+from kargo_fleet.fleet.failures import unusable
 from kargo_fleet.fleet.load import require_fleet
 from kargo_fleet.onboard.vendoring import Vendoring, vendored_path, vendoring
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
@@ -22,14 +22,11 @@ def vendor(root: Path, *, force: bool = False, dry_run: bool = False, reporter: 
     require_fleet(root)
     file = read_file(root)
     if file.unusable:
-        raise FleetError(f"{file.findings[0].place}: {file.findings[0].message}\nRun `kargo-fleet check`.")
+        raise unusable(file.findings[0])
     planned = vendoring(root, vendored_path(root, file), force=force)
     changes = [Change(*change) for change in planned.changes]
     if not dry_run:
-        done: list[Change] = []
-        with reporter.writing(done):
-            for path in planned.carry_out():
-                done += [change for change in changes if change.path == path]
+        reporter.writing_each(planned.carry_out(), changes)
     summary = _summary(planned, len(changes))
     reporter.show(Report(planned.findings, changes, summary, dry_run=dry_run))
     return 1 if has_errors(planned.findings) else 0

@@ -14,6 +14,7 @@ from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.chart_source import chart_source
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.examples import example_findings
+from kargo_fleet.fleet.failures import failure, unusable
 from kargo_fleet.fleet.folder_pattern import TEAM, FolderPattern
 from kargo_fleet.fleet.layers import in_layer
 from kargo_fleet.fleet.names import FLEET_FILE
@@ -61,7 +62,7 @@ def load_sound(root: Path) -> Loaded:
     """Read chart and fleet.yaml for a command that requires valid ones. Raises FleetError when they are unusable."""
     loaded = load(root)
     if loaded.fleet.broken:
-        raise _unusable(loaded.findings[0])
+        raise unusable(loaded.findings[0])
     return loaded
 
 
@@ -69,7 +70,7 @@ def load_own(root: Path) -> Loaded:
     """Load a fleet for a command that takes it to the cluster. Raises FleetError also while fleet.yaml has the template's examples."""
     loaded = load_sound(root)
     for finding in example_findings(loaded.fleet.file):
-        raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
+        raise failure(finding)
     return loaded
 
 
@@ -89,7 +90,7 @@ def require_fleet(root: Path) -> None:
         return
     tree = read_tree(root, FolderPattern.of(DEFAULT_SERVICES))
     for finding in [] if tree.folders else tree.findings:
-        raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
+        raise failure(finding)
 
 
 def load_chart(root: Path) -> Chart:
@@ -97,7 +98,7 @@ def load_chart(root: Path) -> Chart:
     loaded = load(root)
     for finding in loaded.findings:
         if finding.code == "KF105":
-            raise _unusable(finding)
+            raise unusable(finding)
     return loaded.chart
 
 
@@ -117,10 +118,6 @@ def _version_problem(chart: Chart, fleet: Fleet) -> Problem | None:
         here = f"the chart in {copy}, which values are computed with, is {chart.version}"
         fix = f"set chart.version to {chart.version}, or replace {copy} with version {source.version}"
     return Problem("KF106", f"chart.version is {source.version}, but {here}", fix, ("chart", "version"))
-
-
-def _unusable(finding: Finding) -> FleetError:
-    return FleetError(f"{finding.place}: {finding.message}\nRun `kargo-fleet check`.")
 
 
 def _check_option(allowed: Mapping[str, Any], option: str, value: str | None) -> None:

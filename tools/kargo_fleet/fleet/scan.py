@@ -11,6 +11,7 @@ from pathlib import Path
 from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.config import Fleet
+from kargo_fleet.fleet.failures import failure
 from kargo_fleet.fleet.names import (
     LONGEST_RELEASE,
     LONGEST_SERVICE,
@@ -31,7 +32,7 @@ def some(fleet: Fleet, names: Iterable[str] = ()) -> list[str]:
     known, found = services(fleet)
     for finding in found:
         if not known:
-            raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
+            raise failure(finding)
     return chosen(fleet, names, known) or known
 
 

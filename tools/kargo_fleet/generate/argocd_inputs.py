@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, ArgoFleet, StageApplication, argo_fleet
+from kargo_fleet.argocd.settings import HELM, ArgoFleet, StageApplication, argo_fleet
 from kargo_fleet.argocd.workload_sets import GENERATE_PATHS, generate_paths, value_files
 from kargo_fleet.clients.git import ignored
 from kargo_fleet.findings import Finding, KeyPath, Place
@@ -25,8 +25,8 @@ from kargo_fleet.text.words import first_of
 Services = Mapping[str, Sequence[StageApplication]]
 
 #: What must be in the folder of a workload, by what it is rendered with; the first name is the usual one.
-CHART_FILES = {"helm": (CHART_FILE,), "kustomize": KUSTOMIZATIONS, "directory": ("",)}
-_CALLED = {"helm": "chart", "kustomize": "kustomization", "directory": "folder"}
+CHART_FILES = {HELM: (CHART_FILE,), "kustomize": KUSTOMIZATIONS, "directory": ("",)}
+_CALLED = {HELM: "chart", "kustomize": "kustomization", "directory": "folder"}
 
 _VENDOR = "run `kargo-fleet chart vendor` and commit the result, or set chart.oci and chart.version"
 
@@ -151,9 +151,9 @@ class _Workloads:
         for stage, services in by_stage.items():
             settings = self.argo.workload(stage)
             if settings["targetRevision"] != self.argo.revision:
-                what = "values files" if self.argo.is_helm else "workloads"
+                what = "values files" if self.argo.kind == HELM else "workloads"
                 self._leave(f"the {what} of stage {stage} on {settings['targetRevision']}")
-            elif self.argo.is_helm and not settings["ignoreMissingValueFiles"]:
+            elif self.argo.kind == HELM and not settings["ignoreMissingValueFiles"]:
                 self._value_files(settings, stage, services)
             self._charts(settings, stage, services)
         self._report_bases()
@@ -175,18 +175,13 @@ class _Workloads:
         is_here = chosen.get("repoURL") in (None, "", self.argo.repo_url)
         is_here &= (chosen.get("targetRevision") or settings["targetRevision"]) == self.argo.revision
         if chosen.get("path") and not chosen.get("chart") and is_here:
-            first, *others = CHART_FILES[self._kind]
+            first, *others = CHART_FILES[self.argo.kind]
             pattern = f"/{chosen['path'].strip('/')}/"
             self._look(pattern + first, ("argocd", "workloads", "source", "path"), stage, services, others)
-            if self._kind == "kustomize":
+            if self.argo.kind == "kustomize":
                 self._bases(settings, stage, services)
         elif chosen.get("path") or chosen.get("chart"):
             self._leave("the charts of the workloads")
-
-    @property
-    def _kind(self) -> str:
-        """What the workloads are rendered with."""
-        return next((key for key in KINDS_OF_SOURCE if key in self.argo.workloads["source"]), "helm")
 
     def _bases(self, settings: Mapping[str, Any], stage: str, services: Sequence[str]) -> None:
         """Note the folders that kustomizations use and whose changes Argo CD would not notice."""
@@ -228,11 +223,11 @@ class _Workloads:
         place = place_in_fleet_file(self.fleet, path)
         is_chart = path[2] == "source"
         fix = (
-            f"correct argocd.workloads.source.path, or add the {_CALLED[self._kind]}"
+            f"correct argocd.workloads.source.path, or add the {_CALLED[self.argo.kind]}"
             if is_chart
             else "add the file, or set argocd.workloads.ignoreMissingValueFiles: true"
         )
-        what = f"the {_CALLED[self._kind]} of the workloads" if is_chart else "a values file of the workloads"
+        what = f"the {_CALLED[self.argo.kind]} of the workloads" if is_chart else "a values file of the workloads"
         if expanded(pattern, "") == pattern and "<stage>" not in pattern:
             message = f"Argo CD will not find {what}: there is no {pattern} in this repository"
             self.found.blocking.append(Finding(place, "KF602", message, fix, path=path))

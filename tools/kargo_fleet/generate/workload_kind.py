@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kargo_fleet.argocd.settings import KINDS_OF_SOURCE, StageApplication, argo_fleet
+from kargo_fleet.argocd.settings import HELM, StageApplication, argo_fleet
 from kargo_fleet.fleet.chart import CHART_FILE
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import KUSTOMIZATIONS
@@ -35,8 +35,8 @@ def with_workload_kind(fleet: Fleet, services: Mapping[str, Sequence[StageApplic
     """
     argo = argo_fleet(fleet.data, fleet.teams)
     source = argo.workloads["source"]
-    is_open = not any(key in source for key in KINDS_OF_SOURCE) and not source.get("chart")
-    if not (argo.workloads["enabled"] and is_open and source.get("path")):
+    is_open = argo.kind == HELM and source.get("path") and not source.get("chart")
+    if not (argo.workloads["enabled"] and is_open):
         return fleet
     found = False
     for service, stages in services.items():

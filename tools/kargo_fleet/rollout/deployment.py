@@ -22,6 +22,7 @@ from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.examples import has_example
+from kargo_fleet.fleet.failures import failure
 from kargo_fleet.fleet.names import PROJECT_LABEL, RELEASE_REVISIONS, project_of, release_name, values_path
 from kargo_fleet.rollout.releases import foreign
 
@@ -90,7 +91,7 @@ def prepare(
     if services:
         known = scan.chosen(fleet, services, known, also=lambda name: (root / values_path(name)).exists())
     for finding in none if not known else ():
-        raise FleetError(f"{finding.place}: {finding.message}\n{finding.fix}")
+        raise failure(finding)
     helm = kube.helm_version()
     if options.force and helm.major == 3:
         raise FleetError("--force requires Helm 4: Helm 3 does not overwrite fields that were changed by hand")

@@ -93,6 +93,13 @@ class Reporter:
             self.show(Report([], done, "stopped before the end"))
             raise
 
+    def writing_each(self, paths: Iterable[str], changes: Sequence[Change]) -> None:
+        """Go through `paths`, each of which is yielded when it is written. If one cannot be, report the changes so far."""
+        done: list[Change] = []
+        with self.writing(done):
+            for path in paths:
+                done += [change for change in changes if change.path == path]
+
     def data(self, data: Any) -> None:
         """Print plain data as JSON."""
         print(json.dumps(data, indent=2, ensure_ascii=False), flush=True)

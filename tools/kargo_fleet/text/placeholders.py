@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
@@ -44,14 +44,22 @@ def angled(word: str) -> str:
 
 def filled(data: Any, word: str, value: str, *, escapes: bool = False) -> Any:
     r"""Return plain data with a placeholder replaced in every string. `\<team>` becomes `<team>`; with `escapes`, it stays."""
-    if isinstance(data, dict):
-        return {key: filled(inner, word, value, escapes=escapes) for key, inner in data.items()}
-    if isinstance(data, list):
-        return [filled(inner, word, value, escapes=escapes) for inner in data]
-    if not isinstance(data, str) or "<" not in data:
-        return data
     kept = "\\" * escapes + angled(word)
-    return re.sub(rf"(\\?){angled(word)}", lambda found: kept if found[1] else value, data)
+    pattern = re.compile(rf"(\\?){angled(word)}")
+
+    def change(text: str) -> str:
+        return pattern.sub(lambda found: kept if found[1] else value, text) if "<" in text else text
+
+    return with_strings(data, change)
+
+
+def with_strings(data: Any, change: Callable[[str], str]) -> Any:
+    """Return plain data with every string changed, but not the keys."""
+    if isinstance(data, dict):
+        return {key: with_strings(inner, change) for key, inner in data.items()}
+    if isinstance(data, list):
+        return [with_strings(inner, change) for inner in data]
+    return change(data) if isinstance(data, str) else data
 
 
 def filled_json(data: Any, word: str, value: str) -> Any:

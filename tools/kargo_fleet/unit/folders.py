@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 
 from kargo_fleet.files.reading import RepositoryReader
 from kargo_fleet.findings import Finding, Place
@@ -50,49 +50,6 @@ def link_findings(fleet: Fleet, reader: RepositoryReader, service: str) -> list[
             fix = f"set `services: {fleet.layout.pattern.replace(link, target, 1)}` in {FLEET_FILE}, or {fix}"
         findings.append(Finding(Place(link), "KF210", message, fix, service if link in folders else ""))
     return findings
-
-
-def linked_file_findings(
-    fleet: Fleet, reader: RepositoryReader, files: Mapping[str, str], service: str, *, sparse: bool
-) -> list[Finding]:
-    """Return the findings about values files that are links, by stage: a promotion writes the file that the link leads to.
-
-    That works for a file in the service's own folder, which is all that a `sparse` checkout has, if no other stage has it.
-    """
-    is_split = fleet.layout.has_stages
-    folders = {
-        stage: fleet.layout.folder(service, stage=stage) if is_split else fleet.folder_of(service) for stage in files
-    }
-    targets = {stage: _target(reader, folders[stage], file) for stage, file in files.items()}
-    writers = {file: stage for stage, file in files.items() if targets[stage] == file}
-    findings = []
-    for stage, file in files.items():
-        folder = folders[stage]
-        target = targets[stage]
-        if target == file:
-            continue
-        fix = "replace the link with a file"
-        other = writers.setdefault(target, stage)
-        if other != stage:
-            message = f"is a symbolic link to {target}, so promotions to {stage} would write the file of {other}"
-            findings.append(Finding(Place(file), "KF305", message, fix, service))
-        elif sparse and not target.startswith(f"{folder}/"):
-            message = f"is a symbolic link to {target}, which promotions to {stage} do not check out: they would fail"
-            findings.append(Finding(Place(file), "KF402", message, f"{fix}, or set `git: {{sparse: false}}`", service))
-    return findings
-
-
-def _target(reader: RepositoryReader, folder: str, file: str) -> str:
-    """Return the file that a path below a service's folder leads to."""
-    if file in reader.targets:
-        return reader.targets[file]
-    above, _, name = file.rpartition("/")
-    while above.startswith(f"{folder}/"):
-        if target := reader.target(above):
-            return f"{target}/{name}"
-        above, _, last = above.rpartition("/")
-        name = f"{last}/{name}"
-    return file
 
 
 def nested_findings(fleet: Fleet, reader: RepositoryReader, service: str, missing: Collection[str]) -> list[Finding]:

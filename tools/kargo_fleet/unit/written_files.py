@@ -17,7 +17,8 @@ from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.git_urls import normalized
 from kargo_fleet.text.words import closest
 from kargo_fleet.unit import present_tags, promoted_files
-from kargo_fleet.unit.folders import linked_file_findings, stageless_folders
+from kargo_fleet.unit.folders import stageless_folders
+from kargo_fleet.unit.linked_files import linked_file_findings
 
 #: Words in the place of a stage that say that a file is for all stages, or for a program.
 _NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
@@ -30,17 +31,14 @@ def find(
     """Return the findings about the files that the promotions of a unit write: each must exist and hold what they write."""
     findings: list[Finding] = []
     held: list[present_tags.Held] = []
-    files: dict[str, str] = {}
-    for stage, one in unit.stages.items():
-        if not (one.has_default_steps and _is_here(fleet, one)):
-            continue  # written by other steps, or somewhere that is not checked out here
+    # Others are written by other steps, or somewhere that is not checked out here.
+    here = {name: one for name, one in unit.stages.items() if one.has_default_steps and _is_here(fleet, one)}
+    for stage, one in here.items():
         for update in one.updates:
             findings += _foreign(fleet, layers, stage, update, service)
             if update.kustomize:
                 findings += _kustomization(reader, update, stage, service)
                 continue
-            if not update.at:
-                files[stage] = update.path
             of_file, present = _file(fleet, reader, update, stage, service)
             findings += of_file + _present_values(update, present, service)
             held += [
@@ -49,10 +47,13 @@ def find(
                 if (takers := _takers(unit, one, update.keys[key]))
             ]
     findings += present_tags.findings(held, service)
-    findings += linked_file_findings(
-        fleet, reader, files, service, sparse=unit.values["git"].get("sparse") is not False
-    )
+    findings += linked_file_findings(reader, here.values(), lambda stage: _folder(fleet, service, stage), service)
     return findings + _stageless(fleet, reader, unit, layers, service)
+
+
+def _folder(fleet: Fleet, service: str, stage: str) -> str:
+    """Return the folder of a service, in an environment-first tree that of one stage."""
+    return fleet.layout.folder(service, stage=stage) if fleet.layout.has_stages else fleet.folder_of(service)
 
 
 def _is_here(fleet: Fleet, stage: pipeline.Stage) -> bool:
