@@ -64,6 +64,14 @@ def edit(root: Path) -> None:
         file.write("shard: a\n")
 
 
+def edit_and_link(root: Path) -> None:
+    """Edit a values file of a service whose kargo.yaml is a link."""
+    edit(root)
+    (root / "shared").mkdir()
+    (root / "services/nginx/kargo.yaml").rename(root / "shared/kargo.yaml")
+    (root / "services/nginx/kargo.yaml").symlink_to("../../shared/kargo.yaml")
+
+
 def leave(*names: str) -> Callable[[Path], None]:
     """Take services away, which leaves their values files."""
 
@@ -514,6 +522,15 @@ CASES = [
         ("check",),
         leave("api"),
         service="api",
+    ),
+    Case(
+        "KF505",
+        kargo("image: {constraint: ^1.0.0}\n"),
+        "services/nginx/kargo.yaml",
+        "is a symbolic link to shared/kargo.yaml, so the edits of values/nginx.yaml are not moved to it",
+        "`rm services/nginx/kargo.yaml && cp shared/kargo.yaml services/nginx/kargo.yaml`",
+        ("adopt", "nginx"),
+        edit_and_link,
     ),
     # Argo CD
     Case(
