@@ -288,6 +288,13 @@ CASES = [
         "or set imageSelectionStrategy: Digest",
     ),
     Case(
+        "KF302",
+        kargo("image:\n  constraint: " + " || ".join(["1.x"] * 33) + "\n"),
+        "services/nginx/kargo.yaml:2:15",
+        "image.constraint: has 33 alternatives (||); Kargo 1.11.4 and newer accept at most 32",
+        "write a range instead, such as >=1.2.0 <3.0.0",
+    ),
+    Case(
         "KF303",
         kargo("image: {allowTagsRegexes: ['^v', '(?=1)']}\n"),
         "services/nginx/kargo.yaml:1:34",
