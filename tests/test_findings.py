@@ -64,6 +64,14 @@ def edit(root: Path) -> None:
         file.write("shard: a\n")
 
 
+def edit_and_link(root: Path) -> None:
+    """Edit a values file of a service whose kargo.yaml is a link."""
+    edit(root)
+    (root / "shared").mkdir()
+    (root / "services/nginx/kargo.yaml").rename(root / "shared/kargo.yaml")
+    (root / "services/nginx/kargo.yaml").symlink_to("../../shared/kargo.yaml")
+
+
 def leave(*names: str) -> Callable[[Path], None]:
     """Take services away, which leaves their values files."""
 
@@ -312,6 +320,13 @@ CASES = [
         "or set imageSelectionStrategy: Digest",
     ),
     Case(
+        "KF302",
+        kargo("image:\n  constraint: " + " || ".join(["1.x"] * 33) + "\n"),
+        "services/nginx/kargo.yaml:2:15",
+        "image.constraint: has 33 alternatives (||); Kargo 1.11.4 and newer accept at most 32",
+        "write a range instead, such as >=1.2.0 <3.0.0",
+    ),
+    Case(
         "KF303",
         kargo("image: {allowTagsRegexes: ['^v', '(?=1)']}\n"),
         "services/nginx/kargo.yaml:1:34",
@@ -546,6 +561,15 @@ CASES = [
         ("check",),
         leave("api"),
         service="api",
+    ),
+    Case(
+        "KF505",
+        kargo("image: {constraint: ^1.0.0}\n"),
+        "services/nginx/kargo.yaml",
+        "is a symbolic link to shared/kargo.yaml, so the edits of values/nginx.yaml are not moved to it",
+        "`rm services/nginx/kargo.yaml && cp shared/kargo.yaml services/nginx/kargo.yaml`",
+        ("adopt", "nginx"),
+        edit_and_link,
     ),
     # Argo CD
     Case(

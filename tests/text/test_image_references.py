@@ -109,6 +109,12 @@ def test_the_chart_has_the_same_grammar() -> None:
         ("ghcr.io//org", "registries have no empty parts between slashes", "write registry: ghcr.io/org"),
         ("ghcr.io/org:1.0", "registries have no tag", "write registry: ghcr.io/org"),
         (f"ghcr.io/org@sha256:{'a' * 64}", "registries have no digest", "write registry: ghcr.io/org"),
+        ("ghcr.io/org/app:1.2", "registries have no tag", "write registry: ghcr.io/org"),
+        ("localhost:5000/org/team/app:1.2", "registries have no tag", "write registry: localhost:5000/org/team"),
+        ("org/app:1.2", "registries have no tag", "write registry: org"),
+        ("ghcr.io/org/<service>:1.2", "registries have no tag", "write registry: ghcr.io/org/<service>"),
+        (f"ghcr.io/org/app@sha256:{'a' * 64}", "registries have no digest", "write registry: ghcr.io/org"),
+        (f"ghcr.io/org/app:1@sha256:{'a' * 64}", "registries have no digest", "write registry: ghcr.io/org"),
         ("kargo@ghcr.io/org", "registries have no user", "write registry: ghcr.io/org"),
         ("ghcr.io/org/<svc>", "only <service> and <team> are replaced here", "such as"),
         ("ghcr.io/Org/<service>", "registries are lowercase", "write registry: ghcr.io/org/<service>"),
@@ -126,6 +132,7 @@ def test_what_is_wrong_with_a_registry(registry: str, why: str, fix: str) -> Non
     assert problem.code == "KF103"
     assert why in problem.message
     assert fix in problem.fix
+    assert not fix.startswith("write registry") or problem.fix == fix
 
 
 def test_kargo_refuses_what_is_refused_for_it() -> None:

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract import upstream
 from contract.fixtures import Oracle
 from helm import CHART, render, template
 from kargo_fleet.text import yaml_writer
-from kargo_fleet.text.semver import is_constraint, parse_version, satisfies
+from kargo_fleet.text.semver import excess_groups, is_constraint, parse_version, satisfies
 from properties import examples
 
 OPERATORS = ["", "=", "!=", ">", "<", ">=", "=>", "<=", "=<", "~", "~>", "^"]
@@ -82,6 +83,18 @@ def test_any_text_is_judged_as_kargo_judges_it(oracle: Oracle, texts: list[str])
 )
 def test_a_text_made_to_take_long_does_not(text: str) -> None:
     assert not is_constraint(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [("||".join("1" * 32), 0), ("||".join("1" * 33), 33), ("1 - 2 || " * 31 + "3", 0), ("1 - 2 || " * 32 + "3", 33)],
+    ids=["32", "33", "32 with ranges", "33 with ranges"],
+)
+def test_too_many_alternatives(oracle: Oracle, text: str, groups: int) -> None:
+    assert is_constraint(text)
+    assert excess_groups(text) == groups
+    is_limited = upstream.OTHER == "1.11.4"
+    assert _verdicts(oracle, [text]) == [not (groups and is_limited)]
 
 
 # -- What satisfies a constraint ---------------------------------------------------------------------------------------

@@ -33,6 +33,12 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "bad constraint": {"image": {"constraint": "latest"}},
     "quoted constraint": {"image": {"constraint": 'a"b\\c'}},
+    "as many alternatives as Kargo accepts": {"image": {"constraint": " || ".join(["1.x"] * 32)}},
+    "more alternatives than Kargo accepts": {
+        "image": {"constraint": "||".join(["1.x"] * 33)},
+        "warehouse": {"subscriptions": [{"git": {"repoURL": "https://x/y", "semverConstraint": "||".join("1" * 99)}}]},
+    },
+    "a long tag to follow": {"image": {"imageSelectionStrategy": "Digest", "constraint": "a" * 128}},
     "no constraint": {"image": {"constraint": ""}},
     "digest without a tag": {"image": {"imageSelectionStrategy": "Digest"}},
     "digest without anything": {"image": {"imageSelectionStrategy": "Digest", "constraint": None}},
@@ -318,6 +324,8 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
         "good regexes",
     }
     sound |= {
+        "as many alternatives as Kargo accepts",
+        "a long tag to follow",
         "stage taken out",
         "direct",
         "match upstream",

@@ -157,6 +157,7 @@ CODES = {
     "KF502": "generated file was edited",
     "KF503": "generated file belongs to no service",
     "KF504": "pruning was refused",
+    "KF505": "file to edit is a symbolic link",
     "KF601": "not valid for Argo CD",
     "KF602": "file that Argo CD reads is missing",
     "KF603": "source of Argo CD could not be checked",

@@ -79,6 +79,9 @@ service's image, where the Warehouse already subscribes to it).
 {{- end }}
 {{- if and (eq $strategy "SemVer") $constraint (not (include "kargo-service.isConstraint" $constraint)) }}
 {{ $path }}.{{ ternary "constraint" "semverConstraint" (eq $kind "image") }}: {{ quote $constraint }} is not a semver constraint such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *{{ if and $.isShort (eq $kind "image") }}; a mutable tag needs imageSelectionStrategy: Digest{{ end }}
+{{- /* constraints.go of v3.5.0, MaxConstraintGroups; the schema has the limit for the length. */}}
+{{- else if and (eq $strategy "SemVer") (gt (splitList "||" $constraint | len) 32) }}
+{{ $path }}.{{ ternary "constraint" "semverConstraint" (eq $kind "image") }}: has {{ splitList "||" $constraint | len }} alternatives (||); Kargo 1.11.4 and newer accept at most 32
 {{- else if and (eq $strategy "Digest") (not (regexMatch `^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$` $constraint)) }}
 {{ $path }}.constraint: {{ quote $constraint }} is not a tag name such as latest, which imageSelectionStrategy: Digest requires
 {{- end }}

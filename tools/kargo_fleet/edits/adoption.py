@@ -7,7 +7,7 @@ from dataclasses import replace
 from kargo_fleet.files import generated
 from kargo_fleet.files.generated import Output
 from kargo_fleet.files.reading import RepositoryReader
-from kargo_fleet.findings import Finding
+from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.layers import Layer, schema_findings
 from kargo_fleet.fleet.merge import difference, merge
@@ -37,11 +37,21 @@ def adopted(inputs: Inputs, item: Output) -> tuple[list[Finding], dict[str, str]
     own = difference(below, meaning)
     files: dict[str, str] = {}
     if own or before is not None:  # an edit that means nothing needs no kargo.yaml
-        files[file] = rewrite(_new_file(inputs.fleet, file) if before is None else before, own, meaning)
+        text = rewrite(_new_file(inputs.fleet, file) if before is None else before, own, meaning)
+        files |= {file: text} if text != before else {}
+    if file in files and (target := RepositoryReader(root).target(file)):
+        return [_linked(file, target, item)], {}
     unit = build(inputs, item.service, RepositoryReader(root, {path: text.encode() for path, text in files.items()}))
     if unit.broken:  # the edit breaks a rule that spans keys: report it in the edited file
         return [_in_edited_file(finding, file, item) for finding in unit.findings], {}
     return list(unit.findings), {**files, item.path: values_text(unit.overlay, unit.sources)}
+
+
+def _linked(file: str, target: str, item: Output) -> Finding:
+    """Return the finding about a kargo.yaml that is a symbolic link: a file of its own would take its place, or others' change."""
+    message = f"is a symbolic link to {target}, so the edits of {item.path} are not moved to it"
+    fix = f"replace the link with a file: `rm {file} && cp {target} {file}`, or move the edits to {target} by hand"
+    return Finding(Place(file), "KF505", message, fix, item.service)
 
 
 def _in_edited_file(finding: Finding, file: str, item: Output) -> Finding:

@@ -126,7 +126,7 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     if inputs.blocking or any(not finding.service for finding in found):
         return  # the last good files stay
     files = manifests.manifests(fleet.data, stages, shards, fleet.teams)
-    header = HEADER.format(sources=f"{FLEET_FILE} and {fleet.layout.base}/")
+    header = HEADER.format(sources=f"{FLEET_FILE} and {fleet.layout.base}/", those="those")
     for path, body in files.items():
         _add_output(desired, root, path, generated.render([header], body))
     desired.replaced = _replaced(root, files)

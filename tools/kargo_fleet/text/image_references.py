@@ -77,13 +77,13 @@ def explain(text: str, kind: str) -> tuple[str, str]:
         wanted = wanted.replace("[::1]", "localhost")
     if digest := _DIGEST.fullmatch(wanted):
         reasons.append(f"{plural} have no digest")
-        wanted = digest[1]
+        wanted = _registry_of(digest[1]) if kind == "registry" else digest[1]
     if "@" in wanted:
         reasons.append(f"{plural} have no user; kargo-fleet credentials prints the Secret for one")
         wanted = wanted.rpartition("@")[2]
     if tag := _TAG.fullmatch(wanted if "/" in wanted or kind == "registry" else f"/{wanted}"):
         reasons.append(f"{plural} have no tag")
-        wanted = tag[1].removeprefix("/")
+        wanted = _registry_of(tag[1]) if kind == "registry" else tag[1].removeprefix("/")
     if (port := _HOST_AND_PORT.fullmatch(wanted)) and not re.fullmatch(_PORT, port[1]):
         reasons.append("ports are numbers from 1 to 65535")
     if "//" in wanted or wanted.endswith("/"):
@@ -95,6 +95,17 @@ def explain(text: str, kind: str) -> tuple[str, str]:
     if "--" in wanted:
         reasons.append("Kargo accepts no -- in image references")
     return reasons[0] if reasons else "", wanted if pattern.fullmatch(wanted) else ""
+
+
+def _registry_of(image: str) -> str:
+    """Return the registry that somebody means who wrote an image of it: all but the name, behind a host and an organization."""
+    name, _, tag = image.rpartition(":")
+    if "/" in name and "/" not in tag:  # a tag before a digest
+        image = name
+    host, _, path = image.partition("/")
+    if not (set(host) & set(".:") or host == "localhost"):
+        path = image
+    return image if "<service>" in image or "/" not in path.strip("/") else image.rpartition("/")[0]
 
 
 def is_registry(text: str) -> bool:

@@ -31,6 +31,8 @@ _NUMBER = "(0|[1-9][0-9]*)"
 _STRICT_VERSION = re.compile(rf"v?{_NUMBER}\.{_NUMBER}\.{_NUMBER}([-+].*)?")
 #: How many numbers a version has.
 _ALL = 3
+#: How many groups a constraint has at most in Kargo 1.11.4, which has version 3.5.0 of the library.
+MOST_GROUPS = 32
 _MAX_UINT64 = 2**64 - 1
 _MAX_DIGITS = 20
 
@@ -50,6 +52,15 @@ class _Comparison(NamedTuple):
     operator: str
     version: SemanticVersion
     given: int
+
+
+def excess_groups(text: str) -> int:
+    """Return how many groups (`||`) a constraint has if these are more than newer versions of the library accept, else 0.
+
+    Version 3.5.0, constraints.go, MaxConstraintGroups. Its limit for the length is in the chart's schema.
+    """
+    groups = text.count("||") + 1
+    return groups if groups > MOST_GROUPS else 0
 
 
 def is_constraint(text: str) -> bool:

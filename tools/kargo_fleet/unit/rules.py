@@ -16,7 +16,7 @@ from kargo_fleet.fleet.names import FLEET_FILE, NameFault, fault_of, project_of
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, Update, section, upstream_of
 from kargo_fleet.text.git_urls import https_url
 from kargo_fleet.text.go_regex import compiled
-from kargo_fleet.text.semver import is_constraint
+from kargo_fleet.text.semver import MOST_GROUPS, excess_groups, is_constraint
 from kargo_fleet.text.words import enumerate_words
 from kargo_fleet.unit import beside, freight_rules, kargo_versions, pull_requests, shard_labels, step_lists
 
@@ -130,6 +130,9 @@ def _constraint(subscription: Subscription) -> Iterator[Problem]:
             message += "; a mutable tag needs imageSelectionStrategy: Digest"
             fix += ", or set imageSelectionStrategy: Digest to follow a tag"
         yield _problem((*path, key), "KF302", message, fix)
+    elif strategy == "SemVer" and (groups := excess_groups(constraint)):
+        message = f"has {groups} alternatives (||); Kargo 1.11.4 and newer accept at most {MOST_GROUPS}"
+        yield _problem((*path, key), "KF302", message, "write a range instead, such as >=1.2.0 <3.0.0")
     elif strategy == "Digest" and not _TAG.fullmatch(constraint):
         yield _problem(
             (*path, key),
