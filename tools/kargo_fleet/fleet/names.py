@@ -15,6 +15,8 @@ SCHEMAS = "schemas"
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 #: Folders in the root of the repository that this tool writes, and which therefore hold no services.
 WRITTEN_FOLDERS = (VALUES, ARGOCD, SCHEMAS)
+#: Words in the place of a stage that say that a file or folder is for all stages, or for a program.
+NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
 
 #: What the names of Projects and their namespaces begin with.
 PREFIX = "kargo-"
