@@ -12,13 +12,13 @@ from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
 from kargo_fleet.fleet.freight import Subscription
-from kargo_fleet.fleet.names import FLEET_FILE, NameFault, fault_of, project_of
+from kargo_fleet.fleet.names import FLEET_FILE, PREFIX, NameFault, fault_of
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, Update, section, upstream_of
 from kargo_fleet.text.git_urls import https_url
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import is_constraint
 from kargo_fleet.text.words import did_you_mean, enumerate_words
-from kargo_fleet.unit import freight_rules, kargo_versions, pull_requests, shard_labels
+from kargo_fleet.unit import freight_rules, kargo_versions, project_names, pull_requests, shard_labels
 
 #: Variables that the chart defines for every stage.
 RESERVED_VARS = frozenset(["service", "imageRepoURL", "gitRepoURL", "branch", "path", "folder", "application"])
@@ -46,6 +46,7 @@ def problems(pipeline: Pipeline) -> list[Problem]:
     """Return the problems of a unit, whose values are valid by the chart's schema; [] if there are none."""
     return [
         *_service(pipeline.service),
+        *project_names.problems(pipeline),
         *_image(pipeline),
         *_pipeline(pipeline),
         *_promotion(pipeline),
@@ -78,7 +79,7 @@ def _service(name: str) -> Iterator[Problem]:
         yield _problem(
             path,
             "KF202",
-            f"{_quote(name)} is reserved; Kargo itself uses the namespace {project_of(name)}",
+            f"{_quote(name)} is reserved; Kargo itself uses the namespace {PREFIX}{name}",
             "rename the service",
         )
 
