@@ -39,6 +39,7 @@ from kargo_fleet.argocd.settings import DEFAULTS, StageApplication
 from kargo_fleet.argocd.split import Bucket, largest, split
 from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.names import LONGEST_SERVICE, RESERVED_NAMES, release_name
+from kargo_fleet.fleet.projects import Projects
 from kargo_fleet.text import yaml_writer
 
 OCI = {"oci": "oci://registry.example.com/org/kargo-service", "version": "1.2.3"}
@@ -650,6 +651,22 @@ def test_environments(checkout: Checkout) -> None:
     assert unit["source"]["helm"]["releaseName"] == "no"
     assert unit["source"]["helm"]["valueFiles"] == ["/values/no.yaml"]
     assert applications["api-prod"]["spec"]["source"]["helm"]["valueFiles"] == ["/envs/prod/api/values.yaml"]
+
+
+@needs_argocd
+@pytest.mark.parametrize("services", ["services", "envs/<stage>/<service>"])
+def test_projects_of_other_names(checkout: Checkout, services: str) -> None:
+    """Argo CD computes the name of a Project as the tool does: a unit's namespace, and the Stage of a workload."""
+    checkout.services(["api", "web"])
+    (checkout.repo / "envs/dev/api").mkdir(parents=True)
+    workloads = {"enabled": True, "source": {"path": "charts/app"}}
+    fleet = fleet_with(workloads=workloads) | {"services": services, "values": {"project": {"name": "acme-<service>"}}}
+    projects = Projects("acme-<service>", {"api": "existing"})
+    files = argocd_files.manifests(fleet, {"api": ["dev"], "web": ["dev"]}, projects=projects)
+    applications = {app["metadata"]["name"]: app for app in checkout.rendered(files)}
+    assert applications["kargo-api"]["spec"]["destination"]["namespace"] == "existing"
+    assert applications["kargo-web"]["spec"]["destination"]["namespace"] == "acme-web"
+    assert applications["api-dev"]["metadata"]["annotations"]["kargo.akuity.io/authorized-stage"] == "existing:dev"
 
 
 def test_a_service_is_listed_in_the_set_of_its_shard() -> None:

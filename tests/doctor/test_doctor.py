@@ -238,8 +238,15 @@ def no_secret(world: World) -> None:
 
 
 def leave(world: World) -> None:
-    manifest = world.manifests["nginx"].replace("kargo-nginx", "kargo-gone")
+    manifest = (
+        world.manifests["nginx"].replace("kargo-nginx", "kargo-gone").replace("instance: nginx", "instance: gone")
+    )
     world.add(*(one for one in healthy(manifest) if one["kind"] in ("Namespace", "Project")))
+
+
+def rename(world: World) -> None:
+    manifest = world.manifests["nginx"].replace("kargo-nginx", "former-nginx")
+    world.add(*(one for one in healthy(manifest) if one["kind"] == "Project"))
 
 
 def terminate(world: World) -> None:
@@ -590,6 +597,14 @@ CASES = [
         "KFW733", held, DEV, "f0, not the newest Freight, was promoted by email:alice@example.com", "promote the newest"
     ),
     Case("KFW761", leave, "kargo-gone", "there is no services/gone", "kargo-fleet delete gone", service="gone"),
+    Case(
+        "KFW761",
+        rename,
+        "former-nginx",
+        "belongs to nginx, whose Project is kargo-nginx now",
+        "kubectl delete projects.kargo.akuity.io former-nginx",
+        label="renamed",
+    ),
 ]
 
 

@@ -42,7 +42,7 @@ def allowing(*kinds: tuple[str, str]) -> dict[str, Any]:
 
 def test_the_app_project_allows_what_the_platform_allows() -> None:
     fleet = argo_fleet(allowing(("external-secrets.io", "ExternalSecret"), ("", "ConfigMap"), ("", "Secret")))
-    listed = units_project(fleet)["spec"]["namespaceResourceWhitelist"].value
+    listed = units_project(fleet, [])["spec"]["namespaceResourceWhitelist"].value
     kinds = [GroupKind(**entry) for entry in listed]
     assert kinds == [*CHART_KINDS, GroupKind("", "ConfigMap"), GroupKind("external-secrets.io", "ExternalSecret")]
 

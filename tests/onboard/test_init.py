@@ -15,7 +15,7 @@ import yaml
 from conftest import STAGES, Run
 from kargo_fleet import __version__
 from kargo_fleet.fleet.chart import packaged, read_chart
-from kargo_fleet.onboard.layout import rank
+from kargo_fleet.onboard.candidates import rank
 from kargo_fleet.onboard.starter import stage_values
 
 IDENTITY = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
@@ -377,6 +377,107 @@ def test_what_is_written_is_a_pipeline(repository: Repository, run: Run, stages:
     result = run("generate")
     assert (result.status, "error" in result.stdout) == (0, False), result.stdout
     assert run("check").status == 0
+
+
+# --- Folders of teams and of stages ---
+
+
+def at(*folders: str, file: str = "values-{stage}.yaml") -> dict[str, str]:
+    """Return the values files of the services in these folders; `{stage}` in a folder or in `file` is each stage."""
+    paths = [(f"{folder}/{file}", folder.rpartition("/")[2]) for folder in folders]
+    return {path.replace("{stage}", stage): values(name) for path, name in paths for stage in STAGES}
+
+
+@pytest.mark.parametrize(
+    ("found", "pattern"),
+    [
+        (at("services/pay/api", "services/pay/ledger", "services/search/query"), "services/<team>/<service>"),
+        (at("teams/pay/apps/api", "teams/search/apps/query"), "teams/<team>/apps/<service>"),
+        (at("deploy/gitops/pay/api", "deploy/gitops/search/query"), "deploy/gitops/<team>/<service>"),
+        # One team alone is a folder of services, and the charts of a platform are no team's.
+        (at("services/pay/api", "services/pay/ledger"), "services/pay"),
+        (at("platform/services/api", "platform/services/web", "platform/charts/app"), "platform/services"),
+        # Two clusters with the same services are no teams.
+        (at("apps/eu/api", "apps/eu/web", "apps/us/api", "apps/us/web"), "apps/eu"),
+    ],
+)
+def test_folders_of_teams(repository: Repository, run: Run, found: dict[str, str], pattern: str) -> None:
+    root = repository(found, folder="")
+    result = run("init")
+    assert fleet(root)["services"] == pattern, result.stderr
+    assert f"{pattern}{'' if '<' in pattern else '/'}: " in result.stderr
+    assert run("generate").status == run("check").status == 0
+
+
+def test_a_registry_of_each_team(repository: Repository, run: Run) -> None:
+    found = {
+        f"services/{team}/{name}/values-{stage}.yaml": values(name, repository=f"ghcr.io/acme/{team}")
+        for team, name in (("pay", "api"), ("search", "query"))
+        for stage in STAGES
+    }
+    root = repository(found, folder="")
+    run("init")
+    assert fleet(root)["image"]["registry"] == "ghcr.io/acme/<team>"
+    assert "services/*/*/kargo.yaml" in (root / ".github/workflows/kargo-fleet.yaml").read_text()
+
+
+def test_two_teams_with_a_service_of_the_same_name_are_told(repository: Repository, run: Run) -> None:
+    repository(at("services/pay/api", "services/pay/ledger", "services/search/api", "services/search/query"), folder="")
+    assert "note: several teams have a service of this name, which must be unique: api" in run("init").stderr
+    assert "KF206" in run("generate").stdout
+
+
+@pytest.mark.parametrize(
+    ("found", "pattern", "path"),
+    [
+        (at("envs/{stage}/api", "envs/{stage}/web", file="values.yaml"), "envs/<stage>/<service>", None),
+        (at("deploy/{stage}/apps/api", file="values.yaml"), "deploy/<stage>/apps/<service>", None),
+        (at("envs/{stage}/api"), "envs/<stage>/<service>", "envs/<stage>/<service>/values-<stage>.yaml"),
+    ],
+)
+def test_folders_of_stages(
+    repository: Repository, run: Run, found: dict[str, str], pattern: str, path: str | None
+) -> None:
+    root = repository({**found, "envs/base/api/values.yaml": "", "README.md": ""}, folder="")
+    result = run("init")
+    written = fleet(root)
+    assert (written["services"], written["serviceFile"]) == (pattern, "kargo/<service>.yaml"), result.stderr
+    assert written.get("values") == (path and {"promotion": {"path": path}})
+    assert written["image"]["registry"] == "ghcr.io/acme"
+    assert f"stages: dev, staging, prod, from the folders {pattern.rpartition('/')[0]}\n" in result.stderr
+    workflow = (root / ".github/workflows/kargo-fleet.yaml").read_text()
+    assert workflow.count("kargo/*.yaml") == 2
+    assert "|kargo/|" in (root / ".pre-commit-config.yaml").read_text()
+    assert run("generate").status == run("check").status == 0
+
+
+def test_a_folder_that_is_called_like_a_stage(repository: Repository, run: Run) -> None:
+    extra = {f"services/test-{name}/chart/values.yaml": "" for name in ("one", "two", "three")}
+    root = repository({**extra, "services/test/chart/values.yaml": ""})
+    run("init")
+    assert "services" not in fleet(root)
+    assert run("generate").status == 1  # KF401: these folders are taken for services, and are none
+
+
+def test_stages_of_any_name_in_a_folder_of_environments(repository: Repository, run: Run) -> None:
+    found = {f"envs/{stage}/web/values.yaml": values("web") for stage in ("alpha", "omega")}
+    root = repository(found, folder="")
+    run("init")
+    assert list(fleet(root)["values"]["stages"]) == ["dev", "staging", "prod", "alpha", "omega"]
+    assert run("generate").status == run("check").status == 0
+
+
+def test_a_folder_kargo_that_is_something_else(repository: Repository, run: Run) -> None:
+    root = repository({**at("envs/{stage}/api", file="values.yaml"), "kargo/project.yaml": ""}, folder="")
+    run("init")
+    assert "serviceFile" not in fleet(root)
+
+
+def test_stages_in_the_root_are_to_be_moved(repository: Repository, run: Run) -> None:
+    repository(at("{stage}/api", file="values.yaml"), folder="")
+    result = run("init")
+    assert result.status == 2
+    assert "Move the folders of the stages into one: `mkdir envs && git mv dev prod staging envs/`" in result.stderr
 
 
 # --- Folders that the tool writes ---

@@ -11,6 +11,7 @@ from conftest import Run, Tree, service
 from kargo_fleet.clients.kube import ClusterTarget, Kube
 from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.load import load_sound
+from kargo_fleet.fleet.names import INSTANCE_LABEL, PART_OF, PART_OF_LABEL
 from kargo_fleet.rollout import deletion, deployment
 from kargo_fleet.rollout.deployment import Deployment
 
@@ -41,13 +42,24 @@ def test_a_name_that_is_no_service(tree: Tree, run: Run) -> None:
 
 
 def test_a_unit_to_delete_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deletion, "_present", lambda _: ({"nginx": True}, {"other": True}))
-    planned = deletion.prepare(EmptyCluster(), "argocd", lambda _: ["ngnix", "other"])
+    other = {"metadata": {"name": "kargo-other"}}
+    former = {"metadata": {"name": "kargo-api", "labels": {PART_OF_LABEL: PART_OF, INSTANCE_LABEL: "api"}}}
+    others = {"kargo-other": other, "kargo-api": former}
+    monkeypatch.setattr(deletion, "_present", lambda *_: ({"nginx": True}, others))
+
+    def project_of(service: str) -> str:
+        return "acme-api" if service == "api" else f"kargo-{service}"
+
+    planned = deletion.prepare(EmptyCluster(), "argocd", lambda _: ["ngnix", "other", "api"], project_of)
     assert [(finding.message, finding.fix) for finding in planned.findings] == [
         ("ngnix was not deleted: there is no such unit", "did you mean nginx?"),
         (
             "other was not deleted: its Project or namespace was not created by the chart",
             "to delete it anyway, use kubectl",
+        ),
+        (
+            "api was not deleted: its Project is acme-api in this fleet, which is not in the cluster; kargo-api is another",
+            "set project.name in fleet.yaml, or use kubectl",
         ),
     ]
 

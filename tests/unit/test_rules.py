@@ -25,6 +25,12 @@ MINIMAL: dict[str, Any] = {
 CASES: dict[str, dict[str, Any]] = {
     "sound": {},
     "reserved name": {"service": {"name": "shared-resources"}},
+    "a Project of another name": {"project": {"name": "acme-<service>"}},
+    "a Project with the default name": {"project": {"name": ""}},
+    "a Project without a name": {"project": None},
+    "a Project's name that is too long": {"project": {"name": f"{'a' * 60}-<service>"}},
+    "a Project in Kargo's namespace": {"project": {"name": "kargo-shared-resources"}},
+    "a Project in a namespace of Kubernetes": {"project": {"name": "kube-<service>"}},
     "no image": {"image": {"repoURL": None}},
     "no repository": {"git": {"repoURL": None}},
     "no repository needed": {
@@ -337,6 +343,7 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
         "gates alone need no repository",
     }
     sound |= {"a custom step in a task", "extra objects that are fine"}
+    sound |= {"a Project of another name", "a Project with the default name", "a Project without a name"}
     sound |= {"aliases beside a task", "pull request at a host with a name"}
     sound |= {"key of an author", "further folders", "writes with a step"}
     sound |= {

@@ -129,7 +129,7 @@ CODES = {
     "KF201": "folder name is not a valid service name",
     "KF202": "name is reserved",
     "KF203": "no services",
-    "KF204": "service.name differs from the folder",
+    "KF204": "name must not be set here",
     "KF205": "group is invalid",
     "KF206": "two services have the same name",
     "KF207": "services are at another level",

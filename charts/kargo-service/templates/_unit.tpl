@@ -37,5 +37,5 @@ The service's name. Takes the root context.
 The Project's name, which is the namespace's name too: Kargo knows only one. Takes the root context.
 */}}
 {{- define "kargo-service.project" -}}
-kargo-{{ include "kargo-service.name" . }}
+{{- (.Values.project).name | default (printf "kargo-%s" (include "kargo-service.name" .)) -}}
 {{- end -}}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kargo_fleet.argocd.settings import LABELS, ArgoFleet
-from kargo_fleet.fleet.names import PREFIX, RESERVED_NAMES, project_of
+from kargo_fleet.fleet.names import PREFIX, RESERVED_NAMES
 from kargo_fleet.fleet.object_kinds import CHART_KINDS
 from kargo_fleet.fleet.pipeline import expanded
 from kargo_fleet.text.yaml_writer import Note
@@ -30,25 +30,25 @@ The last ones are those of extraObjects.allowedKinds."""
 _WHY_NAMES = "A unit may make its own namespace and Project, nothing else that is cluster-wide."
 
 
-def units_project(fleet: ArgoFleet) -> dict[str, Any]:
-    """Return the AppProject of the units."""
+def units_project(fleet: ArgoFleet, services: Iterable[str]) -> dict[str, Any]:
+    """Return the AppProject of the units of `services`."""
     settings = fleet.argocd["appProject"]
     clusters = [fleet.argocd["destination"]]
     if fleet.follows_shards:
         clusters += [fleet.destination(shard.name) for shard in fleet.shards]
-    allowed = [
-        {**cluster, "namespace": f"{PREFIX}*"} for n, cluster in enumerate(clusters) if cluster not in clusters[:n]
-    ]
-    reserved = [project_of(name) for name in sorted(RESERVED_NAMES)]
+    names = fleet.projects.namespaces(services)
+    different = [cluster for n, cluster in enumerate(clusters) if cluster not in clusters[:n]]
+    allowed = [{**cluster, "namespace": name} for cluster in different for name in names]
+    reserved = [f"{PREFIX}{name}" for name in sorted(RESERVED_NAMES)]
     deny = _deny(reserved)
     deny[0] = Note(_WHY_DENY, deny[0])
     own = [("", "Namespace"), ("kargo.akuity.io", "Project")]
     spec: dict[str, Any] = {
-        "description": "Kargo's configuration of every service: one unit, kargo-<service>, per "
+        "description": f"Kargo's configuration of every service: one unit, {fleet.projects.pattern}, per "
         f"{'service' if fleet.lists_units else 'folder'} of {fleet.layout.base}/. {_generated()}",
         "sourceRepos": _repositories(fleet, fleet.chart.repo_url),
         "destinations": [*allowed, *deny],
-        "clusterResourceWhitelist": Note(_WHY_NAMES, [_named(*kind, f"{PREFIX}*") for kind in own]),
+        "clusterResourceWhitelist": Note(_WHY_NAMES, [_named(*kind, name) for kind in own for name in names]),
         "clusterResourceBlacklist": [_named(*kind, name) for kind in own for name in reserved],
         "namespaceResourceWhitelist": Note(
             _WHY_KINDS + (_WHY_MORE_KINDS if fleet.extra_kinds else ""),
@@ -58,7 +58,7 @@ def units_project(fleet: ArgoFleet) -> dict[str, Any]:
     return _project(fleet, settings, spec)
 
 
-def workloads_project(fleet: ArgoFleet, stages: Iterable[str]) -> dict[str, Any]:
+def workloads_project(fleet: ArgoFleet, stages: Iterable[str], services: Iterable[str]) -> dict[str, Any]:
     """Return the AppProject of the workloads: their own namespaces, whatever namespaced kinds their chart has."""
     settings = fleet.workloads["appProject"]
     destinations: list[dict[str, Any]] = []
@@ -68,7 +68,8 @@ def workloads_project(fleet: ArgoFleet, stages: Iterable[str]) -> dict[str, Any]
         entry = {**{key: value for key, value in target.items() if key != "namespace"}, "namespace": namespace}
         if entry not in destinations:
             destinations.append(entry)
-    deny = _deny(["kargo", f"{PREFIX}*", "kube-*", fleet.argocd["namespace"]])
+    units = [name for name in fleet.projects.namespaces(services) if not name.startswith(PREFIX)]
+    deny = _deny(["kargo", f"{PREFIX}*", *units, "kube-*", fleet.argocd["namespace"]])
     deny[0] = Note(_WHY_DENY_WORKLOADS, deny[0])
     namespaces = list(dict.fromkeys(entry["namespace"] for entry in destinations))
     spec = {

@@ -10,7 +10,7 @@ from kargo_fleet.argocd.settings import LABELS, ArgoFleet
 from kargo_fleet.argocd.shares import NO_SHARD, Share
 from kargo_fleet.argocd.split import Bucket
 from kargo_fleet.fleet.folder_pattern import STAGE, FolderPattern
-from kargo_fleet.fleet.names import LONGEST_SERVICE, RESERVED_NAMES
+from kargo_fleet.fleet.names import RESERVED_NAMES
 from kargo_fleet.text.yaml_writer import Note
 
 _WHY_FOLDERS = """\
@@ -184,14 +184,15 @@ def _every_service(fleet: ArgoFleet) -> list[Any]:
         return {"path": _folder(fleet, pattern), "exclude": True}
 
     first, *others = sorted(RESERVED_NAMES)
-    too_long = "?" * (LONGEST_SERVICE + 1) + "*"
+    longest = fleet.projects.longest_service
+    too_long = "?" * (longest + 1) + "*"
     return [
         {"path": _folder(fleet, "*")},
         Note("No service: a name that is no DNS label, as hidden and `_` folders have,", leave_out(r"*[^a-z0-9\-]*")),
         *_hidden_teams(fleet),
         leave_out("-*"),
         leave_out("*-"),
-        Note(f"a name whose namespace would be too long (over {LONGEST_SERVICE} characters),", leave_out(too_long)),
+        Note(f"a name whose namespace would be too long (over {longest} characters),", leave_out(too_long)),
         Note("a name whose namespace is Kargo's own.", leave_out(first)),
         *(leave_out(name) for name in others),
     ]

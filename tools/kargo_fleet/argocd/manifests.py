@@ -14,6 +14,7 @@ from kargo_fleet.argocd.shares import unit_shares
 from kargo_fleet.argocd.split import split
 from kargo_fleet.argocd.unit_sets import unit_set
 from kargo_fleet.argocd.workload_sets import has_stage, stage_names, workload_set
+from kargo_fleet.fleet.projects import Projects
 from kargo_fleet.text import yaml_manifests
 from kargo_fleet.text.yaml_writer import ANNOTATED, document
 
@@ -27,6 +28,7 @@ def manifests(
     services: Mapping[str, Sequence[StageApplication | str]],
     shards: Mapping[str, str] | None = None,
     teams: Mapping[str, str] | None = None,
+    projects: Projects | None = None,
 ) -> dict[str, str]:
     """Return the text of every file under argocd/, by its path in the repository.
 
@@ -34,17 +36,17 @@ def manifests(
     plain string being a Stage without a name of its own in Argo CD. A service that is broken at the moment belongs in
     it with the stages that it had last, or the workloads' sets treat it as one with the usual pipeline. `shards` has the
     shard of the services that chose one themselves; those of all others follow from their names. `teams` has the team of
-    every service, where the layout has teams.
+    every service, where the layout has teams; `projects` the names of their Projects.
     """
-    known = argo_fleet(fleet, teams)
+    known = argo_fleet(fleet, teams, projects)
     stages = {service: stages_of(found) for service, found in services.items()}
     comment = _PATCH_COMMENT.format(namespace=known.argocd["namespace"])
     files = {
-        "argocd/appproject.yaml": document(units_project(known), ANNOTATED),
+        "argocd/appproject.yaml": document(units_project(known, stages), ANNOTATED),
         "argocd/patches/argocd-cm.yaml": document(argocd_cm(known), ANNOTATED, comment),
     }
     if known.workloads["enabled"] and known.workloads["appProject"]["create"]:
-        project = workloads_project(known, stage_names(known, stages))
+        project = workloads_project(known, stage_names(known, stages), stages)
         files["argocd/appproject-workloads.yaml"] = document(project, ANNOTATED)
     files.update((path, document(appset, ANNOTATED)) for path, appset in _sets(known, stages, shards or {}))
     return dict(sorted(files.items()))

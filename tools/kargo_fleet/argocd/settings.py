@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kargo_fleet.fleet.chart_source import ChartSource, chart_source
 from kargo_fleet.fleet.folder_pattern import FolderPattern
-from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL
+from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL, PROJECT
 from kargo_fleet.fleet.object_kinds import GroupKind, allowed_kinds
 from kargo_fleet.fleet.pipeline import expanded
+from kargo_fleet.fleet.projects import Projects, named
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH, DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import Shard, shards_of
 
@@ -108,6 +110,7 @@ class ArgoFleet:
     shards: tuple[Shard, ...]
     argocd: dict[str, Any]
     teams: Mapping[str, str]
+    projects: Projects
     extra_kinds: tuple[GroupKind, ...] = ()
 
     def folder(self, service: str) -> str:
@@ -124,6 +127,16 @@ class ArgoFleet:
         text = text.replace("<services>", self.layout.parent)
         team = f"{{{{ index .path.segments {self.layout.team_index} }}}}" if self.layout.has_teams else ""
         return expanded(text.replace("<team>", team), service, stage)
+
+    def project_template(self, service: str = SERVICE) -> str:
+        """Return the Go template of the name of a service's Project, for the Go template `service`."""
+        usual = self.templated(self.projects.pattern, service=service)
+        if not self.projects.own:
+            return usual
+        pairs = " ".join(f"{json.dumps(name)} {json.dumps(own)}" for name, own in sorted(self.projects.own.items()))
+        name = service.strip("{} ")
+        text = f"{{{{ $own := dict {pairs} }}}}{{{{ if hasKey $own {name} }}}}{{{{ get $own {name} }}}}"
+        return f"{text}{{{{ else }}}}{usual}{{{{ end }}}}"
 
     @property
     def lists_units(self) -> bool:
@@ -168,10 +181,12 @@ class ArgoFleet:
         return merged
 
 
-def argo_fleet(fleet: Mapping[str, Any], teams: Mapping[str, str] | None = None) -> ArgoFleet:
+def argo_fleet(
+    fleet: Mapping[str, Any], teams: Mapping[str, str] | None = None, projects: Projects | None = None
+) -> ArgoFleet:
     """Return the facts in `fleet`, the plain and valid content of fleet.yaml; any part of it may be missing.
 
-    `teams` has the team of every service, where the layout has teams.
+    `teams` has the team of every service, where the layout has teams; `projects` the names of Projects, if not the usual ones.
     """
     git: Mapping[str, Any] = fleet.get("git") or {}
     layout = FolderPattern.of(fleet.get("services") or DEFAULT_SERVICES)
@@ -186,6 +201,7 @@ def argo_fleet(fleet: Mapping[str, Any], teams: Mapping[str, str] | None = None)
         shards=shards_of(fleet),
         argocd=argocd,
         teams=teams or {},
+        projects=projects or Projects(named([fleet.get("values") or {}], PROJECT), teams=teams or {}),
         extra_kinds=allowed_kinds(fleet),
     )
 

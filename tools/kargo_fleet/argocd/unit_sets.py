@@ -22,7 +22,6 @@ from kargo_fleet.fleet.names import (
     COMPONENT_LABEL,
     NAME_LABEL,
     UNIT_COMPONENT,
-    project_of,
     release_template,
     values_path,
 )
@@ -76,7 +75,7 @@ def _template(fleet: ArgoFleet, destination: Mapping[str, Any]) -> dict[str, Any
     spec: dict[str, Any] = {
         "project": app_project_of({**fleet.argocd, **settings}),
         **origin,
-        "destination": {**destination, "namespace": project_of(service)},
+        "destination": {**destination, "namespace": fleet.project_template(service)},
     }
     policy = sync_policy(settings)
     for key, why in (("automated", _WHY_AUTOMATED), ("syncOptions", _WHY_OPTIONS), ("retry", _WHY_RETRY)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from kargo_fleet.argocd.unit_sets import unit_application
 from kargo_fleet.argocd.workload_sets import has_stage, stage_names, workload_application, workload_namespace
 from kargo_fleet.findings import Finding, Place, Problem
 from kargo_fleet.fleet.names import DNS_LABEL, FLEET_FILE, LONGEST_NAMESPACE, PREFIX
+from kargo_fleet.fleet.projects import Projects
 
 Services = Mapping[str, Sequence[StageApplication]]
 
@@ -24,12 +26,13 @@ def findings(
     services: Mapping[str, Sequence[StageApplication | str]],
     shards: Mapping[str, str] | None = None,
     teams: Mapping[str, str] | None = None,
+    projects: Projects | None = None,
 ) -> list[Finding]:
     """Return what Argo CD would refuse or get wrong in these settings and services taken together.
 
     The arguments are those of `manifests.manifests`. Findings about fleet.yaml come first, then those of each service.
     """
-    known = argo_fleet(fleet, teams)
+    known = argo_fleet(fleet, teams, projects)
     stages = {service: stages_of(found) for service, found in services.items()}
     return [*_kinds(known, fleet), *_find(known, stages, shards or {})]
 
@@ -37,6 +40,7 @@ def findings(
 def _find(fleet: ArgoFleet, services: Services, shards: Mapping[str, str]) -> Iterator[Finding]:
     yield from _settings(fleet)
     yield from _applications(fleet, services)
+    yield from _projects(fleet, services)
     if fleet.workloads["enabled"]:
         yield from _namespaces(fleet, services)
     yield from _sizes(fleet, services, shards)
@@ -168,8 +172,17 @@ def _clash(fleet: ArgoFleet, what: str, found: Sequence[tuple[str, str]]) -> Ite
         )
 
 
+def _projects(fleet: ArgoFleet, services: Services) -> Iterator[Finding]:
+    control = fleet.argocd["namespace"]
+    for service in sorted(services):
+        if fleet.projects.of(service) == control:
+            message = f"the Project of {service} would be in Argo CD's own namespace, {control}"
+            yield _in_service(fleet, service, message, "set another project.name")
+
+
 def _namespaces(fleet: ArgoFleet, services: Services) -> Iterator[Finding]:
     control = fleet.argocd["namespace"]
+    units = fleet.projects.namespaces(services)
     for service, stages in sorted(services.items()):
         for stage in stages:
             name = workload_namespace(fleet, service, stage.name)
@@ -180,6 +193,13 @@ def _namespaces(fleet: ArgoFleet, services: Services) -> Iterator[Finding]:
                     service,
                     f"{where}, which belongs to a control plane",
                     "change argocd.workloads.destination.namespace, or rename the service",
+                )
+            elif pattern := next((one for one in units if fnmatch.fnmatchcase(name, one)), ""):
+                yield _in_service(
+                    fleet,
+                    service,
+                    f"{where}, but {pattern} is for units",
+                    "change argocd.workloads.destination.namespace, or project.name",
                 )
             if len(name) > LONGEST_NAMESPACE:
                 yield _in_service(

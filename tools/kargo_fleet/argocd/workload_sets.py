@@ -17,7 +17,7 @@ from kargo_fleet.argocd.appsets import (
 )
 from kargo_fleet.argocd.settings import HELM, KINDS_OF_SOURCE, SERVICE, ArgoFleet, StageApplication
 from kargo_fleet.argocd.split import Bucket
-from kargo_fleet.fleet.names import AUTHORIZED_STAGE, COMPONENT_LABEL, NAME_LABEL, project_of
+from kargo_fleet.fleet.names import AUTHORIZED_STAGE, COMPONENT_LABEL, NAME_LABEL
 from kargo_fleet.text.placeholders import with_strings
 from kargo_fleet.text.yaml_writer import Note
 
@@ -119,7 +119,7 @@ def _template(fleet: ArgoFleet, settings: Mapping[str, Any], stage: str) -> dict
         "labels": {**{key: fleet.templated(literal(value), stage) for key, value in settings["labels"].items()}, **own},
         "annotations": {
             **given,
-            AUTHORIZED_STAGE: Note(_WHY_STAGE, f"{project_of(SERVICE)}:{stage}"),
+            AUTHORIZED_STAGE: Note(_WHY_STAGE, f"{fleet.project_template()}:{stage}"),
             GENERATE_PATHS: given.get(GENERATE_PATHS, paths),
         },
     }

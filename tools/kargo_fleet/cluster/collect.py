@@ -47,7 +47,6 @@ from kargo_fleet.fleet.names import (
     PART_OF,
     PART_OF_LABEL,
     UNIT_COMPONENT,
-    project_of,
 )
 
 LONG = timedelta(hours=1)  # a promotion that takes longer is read
@@ -63,7 +62,7 @@ def collect(kube: Kube, scope: Scope, *, whole: bool, now: datetime) -> Snapshot
     Raises FleetError when the cluster cannot be reached.
     """
     collector = _Collector(kube, Snapshot(now), whole)
-    projects = [unit.project for unit in scope.units] + [project_of(service) for service in scope.gone]
+    projects = [unit.project for unit in scope.units] + [scope.project(service) for service in scope.gone]
     resources = [*UNIT_KINDS, *(EXTRA_KINDS if whole else ())]
     collector.run([*_installation(collector), *_units(collector, resources, projects if scope.named else None)])
     _add_controllers(collector.cluster)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kargo_fleet.fleet.names import project_of
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, pipeline_of
 
 
@@ -21,7 +20,7 @@ class ExpectedUnit:
     @property
     def project(self) -> str:
         """The name of the Project and its namespace."""
-        return project_of(self.service)
+        return self.pipeline.project
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -78,7 +77,7 @@ class Scope:
     """The units to read: `units` that the repository describes, and services that are `gone` from it.
 
     With `named`, nothing else is read. The Applications of units are in `argocd_namespace`; `application` returns the
-    name for a service.
+    name for a service, `project` that of its Project.
     """
 
     units: list[ExpectedUnit]
@@ -86,3 +85,4 @@ class Scope:
     named: bool
     argocd_namespace: str
     application: Callable[[str], str]
+    project: Callable[[str], str]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from kargo_fleet.cluster.objects import Object, is_ours, label, name_of
 from kargo_fleet.cluster.resources import APPLICATION_SETS, APPLICATIONS, NAMESPACES, PROJECTS, Resource
 from kargo_fleet.cluster.scope import ExpectedUnit
-from kargo_fleet.fleet.names import COMPONENT_LABEL, NAME_LABEL, PREFIX, SHARED_RESOURCES, UNIT_COMPONENT
+from kargo_fleet.fleet.names import COMPONENT_LABEL, INSTANCE_LABEL, NAME_LABEL, SHARED_RESOURCES, UNIT_COMPONENT
 
 
 class KargoController(NamedTuple):
@@ -122,8 +122,8 @@ def fleet_services(snapshot: Snapshot) -> dict[str, list[tuple[Resource, Object]
     services: dict[str, list[tuple[Resource, Object]]] = {}
     for resource in (NAMESPACES, PROJECTS):
         for obj in snapshot.all(resource):
-            if is_ours(obj) and name_of(obj).startswith(PREFIX):
-                services.setdefault(name_of(obj).removeprefix(PREFIX), []).append((resource, obj))
+            if is_ours(obj) and (service := label(obj, INSTANCE_LABEL)):
+                services.setdefault(service, []).append((resource, obj))
     for obj in snapshot.all(APPLICATIONS):
         if label(obj, COMPONENT_LABEL) == UNIT_COMPONENT and (service := label(obj, NAME_LABEL)):
             services.setdefault(service, []).append((APPLICATIONS, obj))

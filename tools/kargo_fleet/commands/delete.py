@@ -44,7 +44,7 @@ def delete(
         return scan.chosen(fleet, services, known, where="the cluster", also=lambda name: not scan.is_glob(name))
 
     with kube.answering():
-        planned = deletion.prepare(kube, argo_fleet(fleet.data).argocd["namespace"], choose)
+        planned = deletion.prepare(kube, argo_fleet(fleet.data).argocd["namespace"], choose, fleet.project_of)
     print(f"units to delete from context {target.context} ({target.server}), with their history:", file=sys.stderr)
     for unit in planned.units:
         counts = f"{plural(unit.promotions, 'promotion')}, {unit.freight} Freight"

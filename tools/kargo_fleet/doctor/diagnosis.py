@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from kargo_fleet.cluster import resources as c
-from kargo_fleet.cluster.objects import dig, name_of
+from kargo_fleet.cluster.objects import Object, dig, name_of
 from kargo_fleet.cluster.resources import Resource
 from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import Snapshot, fleet_services
@@ -13,7 +13,6 @@ from kargo_fleet.doctor import applications, foundation, git_credentials, instal
 from kargo_fleet.doctor.codes import CLUSTER, found
 from kargo_fleet.doctor.expected import Expected
 from kargo_fleet.findings import Finding, merged
-from kargo_fleet.fleet.names import project_of
 from kargo_fleet.text.words import first_of
 
 _MANY = 10  # this many missing units are one finding
@@ -96,7 +95,9 @@ def orphans(cluster: Snapshot, expected: Expected) -> Iterator[Finding]:
     known = set(expected.services)
     if not known:
         return  # another finding reports that
+    projects = {unit.service: unit.project for unit in expected.units}
     for service, objects in sorted(fleet_services(cluster).items()):
+        yield from _renamed(service, projects.get(service, ""), objects)
         kinds = [_title(kind, name_of(one)) for kind, one in objects if not dig(one, "metadata", "deletionTimestamp")]
         if service in known or not kinds:
             continue
@@ -106,7 +107,19 @@ def orphans(cluster: Snapshot, expected: Expected) -> Iterator[Finding]:
             f"run `kargo-fleet delete {service}` to delete the unit with its history, see docs/removing.md; "
             "or restore the folder"
         )
-        yield found("KFW761", project_of(service), message, fix, service)
+        yield found("KFW761", expected.fleet.project_of(service), message, fix, service)
+
+
+def _renamed(service: str, project: str, objects: Sequence[tuple[Resource, Object]]) -> Iterator[Finding]:
+    """Yield a finding for each Project or namespace that a service had before its Project got another name."""
+    for name in sorted({name_of(one) for kind, one in objects if kind in (c.PROJECTS, c.NAMESPACES)}):
+        if project and name != project:
+            message = f"belongs to {service}, whose Project is {project} now; Stages that are left in it still promote"
+            fix = (
+                f"when nothing of it is needed any more, run `kubectl delete projects.kargo.akuity.io {name}` and then "
+                f"`kubectl delete namespace {name}`; or set project.name back in fleet.yaml"
+            )
+            yield found("KFW761", name, message, fix, service)
 
 
 def _title(resource: Resource, name: str) -> str:

@@ -52,7 +52,7 @@ class Expected:
 
     def scope(self, *, named: bool) -> Scope:
         """Return what to read from a cluster."""
-        return Scope(self.units, self.gone, named, self.argocd_namespace, self.application)
+        return Scope(self.units, self.gone, named, self.argocd_namespace, self.application, self.fleet.project_of)
 
 
 def read_expected(root: Path, names: Sequence[str]) -> Expected:

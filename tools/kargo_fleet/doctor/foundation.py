@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kargo_fleet.cluster import resources as c
-from kargo_fleet.cluster.objects import Object, age, condition, dig, label
+from kargo_fleet.cluster.objects import Object, age, condition, dig, label, name_of
 from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import Snapshot
 from kargo_fleet.doctor.codes import found
 from kargo_fleet.doctor.installation import GRACE
 from kargo_fleet.findings import Finding
-from kargo_fleet.fleet.names import PROJECT_LABEL, project_of
+from kargo_fleet.fleet.names import PROJECT_LABEL
 from kargo_fleet.text.words import first_of, one_line
 
 
@@ -56,7 +56,7 @@ def _remaining(namespace: Object) -> str:
 
 
 def _project(cluster: Snapshot, project: Object, service: str) -> Finding | None:
-    name = project_of(service)
+    name = name_of(project)
     if dig(project, "metadata", "deletionTimestamp"):
         fix = f"wait until `kubectl get projects.kargo.akuity.io {name}` returns NotFound, then {deploy_fix(service, again=True)}"
         return found("KF713", f"{name}/Project", "the Project is being deleted", fix, service)

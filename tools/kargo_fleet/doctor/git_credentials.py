@@ -13,7 +13,7 @@ from kargo_fleet.cluster.scope import ExpectedUnit
 from kargo_fleet.cluster.snapshot import GitCredential, Snapshot
 from kargo_fleet.doctor.codes import CLUSTER, found
 from kargo_fleet.findings import Finding
-from kargo_fleet.fleet.names import CREDENTIAL_LABEL, project_of
+from kargo_fleet.fleet.names import CREDENTIAL_LABEL
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.words import first_of
 
@@ -25,13 +25,13 @@ def git(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> tuple[list[Finding]
 
     Units that have ever promoted are not checked: their credentials work, wherever they are.
     """
-    without: dict[str, list[str]] = {}
+    without: dict[str, list[ExpectedUnit]] = {}
     for unit in units:
         if _may_read(cluster, unit):
             for url in _without(cluster, unit):
-                without.setdefault(url, []).append(unit.service)
-    findings = [_finding(cluster, url, services) for url, services in sorted(without.items())]
-    return findings, {service for services in without.values() for service in services}
+                without.setdefault(url, []).append(unit)
+    findings = [_finding(cluster, url, affected) for url, affected in sorted(without.items())]
+    return findings, {unit.service for affected in without.values() for unit in affected}
 
 
 def uncertain(cluster: Snapshot, units: Sequence[ExpectedUnit]) -> bool:
@@ -57,9 +57,9 @@ def _may_read(cluster: Snapshot, unit: ExpectedUnit) -> bool:
     return all(cluster.knows(c.SECRETS, place) for place in _places(cluster, unit))
 
 
-def _finding(cluster: Snapshot, url: str, services: list[str]) -> Finding:
-    shared = cluster.shared_namespace
-    place = f"{project_of(services[0])}/Secret" if len(services) == 1 else f"{CLUSTER}/Secret"
+def _finding(cluster: Snapshot, url: str, units: list[ExpectedUnit]) -> Finding:
+    shared, services = cluster.shared_namespace, [unit.service for unit in units]
+    place = f"{units[0].project}/Secret" if len(units) == 1 else f"{CLUSTER}/Secret"
     message = f"no Secret has Git credentials for {url}; promotions of {first_of(services)} cannot push"
     fix = (
         "create the Secret with `kargo-fleet credentials git --from-env GIT_TOKEN`, see docs/credentials.md; "

@@ -16,7 +16,8 @@ from kargo_fleet.fleet import chart_source, custom_steps, nulls, object_kinds
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.layers import Layer, for_team, in_layer, layer_problems
-from kargo_fleet.fleet.names import FLEET_FILE, SERVICE_FILE
+from kargo_fleet.fleet.names import FLEET_FILE, PROJECT, SERVICE_FILE
+from kargo_fleet.fleet.projects import Projects, filled, named
 from kargo_fleet.fleet.sections import DEFAULT_PRUNE_SHARE, DEFAULT_SERVICES, fleet_schema
 from kargo_fleet.fleet.service_file import unused_files
 from kargo_fleet.fleet.shards import Shard, shards_of
@@ -60,6 +61,8 @@ class Fleet:
     custom_steps: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     extra_kinds: tuple[object_kinds.GroupKind, ...] = ()
     broken: bool = False
+    #: The default of `project.name`, which a copy of the chart may have changed.
+    project: str = PROJECT
     #: Whether there is no fleet.yaml. All of it may also come from defaults and from the command line.
     missing: bool = False
 
@@ -105,6 +108,27 @@ class Fleet:
     def teams(self) -> dict[str, str]:
         """The team of every service, where the layout has teams."""
         return {name: self.team_of(name) for name in self.tree.names} if self.layout.has_teams else {}
+
+    @cached_property
+    def projects(self) -> Projects:
+        """The names of the Projects of all services."""
+        pattern = named([self.layer.values], self.project)
+        teams = self.teams
+        if not any("project" in group.layer.values for group in self.groups):
+            return Projects(pattern, {}, teams)
+        usual = Projects(pattern, {}, teams)
+        own = {service: self.project_of(service) for service in self.tree.names}
+        return Projects(pattern, {service: name for service, name in own.items() if name != usual.of(service)}, teams)
+
+    @cached_property
+    def shared_projects(self) -> dict[str, list[str]]:
+        """The services of each Project that several services would have."""
+        return self.projects.shared(self.tree.names)
+
+    def project_of(self, service: str) -> str:
+        """Return the name of a service's Project, which is that of its namespace; also of a service that is gone."""
+        layers = [self.layer.values, *(group.layer.values for group in self.groups_of(service))]
+        return filled(named(layers, self.project), service, self.team_of(service))
 
     def groups_of(self, service: str) -> list[Group]:
         """Return the groups that a service belongs to, in their order."""
@@ -199,6 +223,7 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
     findings += [in_layer(problem, file.layer) for problem in custom_steps.problems(file.data)]
     findings += [in_layer(problem, file.layer) for problem in object_kinds.problems(file.data)]
     fleet = _fleet(root, file, frozenset(str(problem.path[1]) for problem in problems))
+    fleet = replace(fleet, project=named([chart.defaults], PROJECT))
     idle = nulls.problems(chart.schema, fleet.layer.values, [chart.defaults])
     return fleet, [*findings, *(in_layer(problem, fleet.layer) for problem in idle)]
 

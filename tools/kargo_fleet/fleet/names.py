@@ -15,9 +15,13 @@ SCHEMAS = "schemas"
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 #: Folders in the root of the repository that this tool writes, and which therefore hold no services.
 WRITTEN_FOLDERS = (VALUES, ARGOCD, SCHEMAS)
+#: Words in the place of a stage that say that a file or folder is for all stages, or for a program.
+NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
 
-#: What the names of Projects and their namespaces begin with.
+#: What the names of Kargo's own namespaces begin with, and by default those of Projects and their namespaces.
 PREFIX = "kargo-"
+#: The default of `project.name`.
+PROJECT = f"{PREFIX}<service>"
 #: Kubernetes' limit for the name of a namespace: a DNS label (RFC 1123).
 LONGEST_NAMESPACE = 63
 LONGEST_SERVICE = LONGEST_NAMESPACE - len(PREFIX)
@@ -25,6 +29,8 @@ LONGEST_SERVICE = LONGEST_NAMESPACE - len(PREFIX)
 LONGEST_RELEASE = 53
 #: Services whose namespace would be one of Kargo's own, such as kargo-cluster-secrets.
 RESERVED_NAMES = frozenset(["cluster-secrets", "shared-resources", "system-resources"])
+#: Namespaces that are no Project's.
+OTHERS_NAMESPACES = ("default", "kargo", *(f"{PREFIX}{name}" for name in sorted(RESERVED_NAMES)))
 #: Kargo looks there for the credentials of all Projects (`global.sharedResources.namespace` of its chart).
 SHARED_RESOURCES = f"{PREFIX}shared-resources"
 #: How many revisions of a release Helm keeps: the present one, and one to roll back to. Each is a Secret of 77 KB in etcd.
@@ -72,11 +78,6 @@ def fault_of(service: str) -> NameFault | None:
 def is_service_name(name: str) -> bool:
     """Return whether a folder's name can be the name of a service."""
     return fault_of(name) is None
-
-
-def project_of(service: str) -> str:
-    """Return the name of a service's Project, which is that of its namespace."""
-    return f"{PREFIX}{service}"
 
 
 def release_name(service: str) -> str:

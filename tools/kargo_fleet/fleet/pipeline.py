@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from kargo_fleet.fleet.freight import Request, Subscription, Warehouse, has_image, requests_of, warehouses_of
 from kargo_fleet.fleet.merge import merge
+from kargo_fleet.fleet.names import PROJECT
 from kargo_fleet.text.placeholders import filled_json
 
 
@@ -156,6 +157,11 @@ class Pipeline:
         """The name of the service."""
         name: str = self.values["service"]["name"]
         return name
+
+    @property
+    def project(self) -> str:
+        """The name of the Project and its namespace."""
+        return section(self.values, "project").get("name") or PROJECT.replace("<service>", self.service)
 
     @property
     def image(self) -> str:

@@ -15,10 +15,11 @@ from kargo_fleet.fleet.failures import failure
 from kargo_fleet.fleet.names import (
     LONGEST_RELEASE,
     LONGEST_SERVICE,
+    PROJECT,
     NameFault,
     fault_of,
-    project_of,
 )
+from kargo_fleet.fleet.projects import filled
 from kargo_fleet.text.words import did_you_mean
 
 
@@ -115,7 +116,7 @@ def name_findings(folder: str, name: str) -> list[Finding]:
         message = f'"{name}" is {len(name)} characters long; service names are limited to {LONGEST_SERVICE} characters'
         return [Finding(place, "KF201", message, "rename the folder", name)]
     if fault is NameFault.RESERVED:
-        message = f'"{name}" is reserved; Kargo itself uses the namespace {project_of(name)}'
+        message = f'"{name}" is reserved; Kargo itself uses the namespace {filled(PROJECT, name)}'
         return [Finding(place, "KF202", message, "rename the folder", name)]
     if len(name) > LONGEST_RELEASE:
         message = (

@@ -104,9 +104,9 @@ def _evaluate(
 
 def _cache(chart: Chart, fleet: Fleet) -> Cache:
     # fleet.data, too: it includes the options of the command line. The order of its keys is that of the generated files.
-    # That a name is taken twice, a folder is a link, or there is a folder of one more stage, shows in no lookup of the service.
+    # What the tree as a whole says shows in no lookup of a service: a name or a Project that is taken twice, a link, a stage.
     shared = [fleet.data, fleet.missing, chart.defaults, chart.schema]
-    odd = [found for found in (fleet.tree.twice, fleet.tree.links, fleet.tree.stages) if found]
+    odd = [found for found in (fleet.tree.twice, fleet.tree.links, fleet.tree.stages, fleet.shared_projects) if found]
     return open_cache(fleet.root, [fleet.text, json.dumps([*shared, *odd])])
 
 
@@ -116,7 +116,10 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     stages = {one.service: made[one.stages] for one in services if is_service_name(one.service)}
     shards = {one.service: one.shard for one in services} if fleet.shards else {}
     fleet = with_workload_kind(fleet, stages)
-    found = [_placed(finding, fleet) for finding in validate.findings(fleet.data, stages, shards, fleet.teams)]
+    found = [
+        _placed(finding, fleet)
+        for finding in validate.findings(fleet.data, stages, shards, fleet.teams, fleet.projects)
+    ]
     reported = {finding.path for finding in desired.findings if finding.path and finding.code == "KF104"}
     desired.findings += [finding for finding in found if finding.path not in reported]
     missing = {finding.place.file for finding in desired.findings if finding.code == "KF401"}
@@ -125,7 +128,7 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     desired.unchecked = inputs.unchecked
     if inputs.blocking or any(not finding.service for finding in found):
         return  # the last good files stay
-    files = manifests.manifests(fleet.data, stages, shards, fleet.teams)
+    files = manifests.manifests(fleet.data, stages, shards, fleet.teams, fleet.projects)
     header = HEADER.format(sources=f"{FLEET_FILE} and {fleet.layout.base}/", those="those")
     for path, body in files.items():
         _add_output(desired, root, path, generated.render([header], body))

@@ -123,11 +123,19 @@ def _other_name(oci: str) -> str:
 
 def _report(planned: Initial, layout: Layout, checkout: Checkout) -> None:
     names = list(layout.services)
-    planned.seen.append(f"{layout.folder}/: {plural(len(names), 'service')} ({first_of(names)})")
+    where = f"{layout.folder}/" if layout.is_flat else layout.pattern
+    planned.seen.append(f"{where}: {plural(len(names), 'service')} ({first_of(names)})")
     if layout.others:
         elsewhere = [f"{folder}/ ({count})" for folder, count in layout.others.items()]
-        planned.seen.append(f"not used, because {layout.folder}/ has most services: {first_of(elsewhere)}")
-    planned.seen.append(f"stages: {', '.join(layout.stages)}, from the names values-<stage>.yaml")
+        planned.seen.append(f"not used, because {where} has most services: {first_of(elsewhere)}")
+    what = f"folders {layout.layout.parent}" if layout.layout.has_stages else "names values-<stage>.yaml"
+    planned.seen.append(f"stages: {', '.join(layout.stages)}, from the {what}")
+    if layout.twice:
+        planned.notes.append(
+            f"several teams have a service of this name, which must be unique: {first_of(layout.twice)}"
+        )
+    if layout.service_file:
+        planned.seen.append(f"serviceFile: {layout.service_file}, for what is particular to a service")
     if layout.unusual:
         planned.notes.append(
             f"{plural(len(layout.unusual), 'service')} with other stages: {first_of(layout.unusual)}; "
@@ -187,7 +195,7 @@ def _add_hook(planned: Initial, layout: Layout, chart: str) -> None:
         return
     text = generated.read(planned.root / starter.HOOKS) or ""
     try:
-        hook = starter.hook(layout.folder, chart)
+        hook = starter.hook(layout, chart)
         if _has_hook(text, hook["hooks"][0]["id"]):
             planned.kept[starter.HOOKS] = "has the hook already"
         else:

@@ -6,29 +6,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from kargo_fleet.errors import FleetError
-from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN
-from kargo_fleet.fleet.names import WRITTEN_FOLDERS
+from kargo_fleet.fleet.folder_pattern import TEAM, FolderPattern
+from kargo_fleet.fleet.service_file import EXAMPLE
+from kargo_fleet.onboard.candidates import Candidate, candidates, position, rank, stages_in_the_root, unusable
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.image_references import is_registry
 from kargo_fleet.text.words import first_of, plural
 
-_VALUES = re.compile(r"(?P<parent>.+)/(?P<service>[^/]+)/values-(?P<stage>[a-z0-9]([-a-z0-9]*[a-z0-9])?)\.yaml")
 _RESEMBLES = re.compile(r"(.*/)?(values[^/]*|[^/]*values)\.ya?ml")
-#: Folders that are preferred among those with the same number of services.
-_USUAL_FOLDERS = ("services", "apps", "applications", "workloads")
-#: Words of stages, from the first to the last; a part of a name counts, as in prod-eu.
-_ORDER = (
-    ("dev", "develop", "development"),
-    ("test", "testing", "int", "integration", "sit", "qa"),
-    ("staging", "stage", "stg", "uat", "acceptance", "acc", "preprod", "pre"),
-    ("prod", "production", "prd", "live"),
-)
-#: The rank of prod.
-PROD = len(_ORDER) - 1
 _MOST_FILES = 300  # that are read: enough to see what is usual
 
 
@@ -36,16 +25,35 @@ _MOST_FILES = 300  # that are read: enough to see what is usual
 class Layout:
     """What was seen. `services` has each service's stages; `others` how many such folders stand elsewhere.
 
-    `unusable` are words in place of a registry that are none, such as a variable of another tool.
+    `pattern` is that of the services' folders, `file` what the values file of a stage is called. `twice` are services whose
+    name several teams have. `unusable` are words in place of a registry that are none, such as a variable of another tool.
     """
 
-    folder: str
+    pattern: str
+    file: str
     services: Mapping[str, frozenset[str]]
     others: Mapping[str, int]
+    twice: Sequence[str]
+    service_file: str
     tag_key: str
     registry: str
     registries: Mapping[str, int]
-    unusable: Sequence[str] = ()
+    unusable: Sequence[str]
+
+    @property
+    def layout(self) -> FolderPattern:
+        """The layout that fleet.yaml gets."""
+        return FolderPattern(self.pattern)
+
+    @property
+    def folder(self) -> str:
+        """The folder that all services are below."""
+        return self.layout.base
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is a folder with one folder per service."""
+        return not (self.layout.has_teams or self.layout.has_stages)
 
     @property
     def stages(self) -> list[str]:
@@ -60,79 +68,77 @@ class Layout:
         return sorted(name for name, stages in self.services.items() if stages != frozenset(self.stages))
 
 
-def rank(stage: str) -> int:
-    """Return where a stage belongs in a pipeline: 0 for dev up to 3 for prod, 4 when its name does not tell."""
-    words = stage.split("-")
-    for number, names in reversed(list(enumerate(_ORDER))):
-        if any(word.rstrip("0123456789") in names for word in words):
-            return number if number != PROD or "pre" not in words else PROD - 1
-    return len(_ORDER)
-
-
-def position(stage: str) -> int:
-    """Return the place of a stage among those of its rank: test before qa."""
-    names = _ORDER[rank(stage)] if rank(stage) < len(_ORDER) else ()
-    return next((index for index, name in enumerate(names) if name in stage.split("-")), len(names))
-
-
 def layout_of(root: Path, files: Sequence[str]) -> Layout:
     """Return the services in `files`, paths in the repository. Raises FleetError when there are none."""
-    folders: dict[str, dict[str, set[str]]] = {}
-    for file in files:
-        found = _VALUES.fullmatch(file)
-        hidden = any(part[0] in "._" for part in PurePosixPath(file).parts)
-        if found and not hidden and re.search(FOLDER_PATTERN, found["parent"]):
-            folders.setdefault(found["parent"], {}).setdefault(found["service"], set()).add(found["stage"])
-    taken = [name for name in folders if name.partition("/")[0] in WRITTEN_FOLDERS]
-    if taken and len(taken) == len(folders):
+    known = candidates(files)
+    if not known and (taken := unusable(files)):
         raise FleetError(
-            f"the services are in {first_of(sorted(taken))}, where kargo-fleet writes its own files\n"
+            f"the services are in {first_of(taken)}, where kargo-fleet writes its own files\n"
             f"Move them to another folder, such as services: `git mv {taken[0]} services`."
         )
-    for name in taken:
-        del folders[name]
-    if not folders:
+    if not known:
         raise FleetError(_nothing(files))
-    folder = min(folders, key=lambda name: (-len(folders[name]), _preference(name), name))
-    services = {name: frozenset(stages) for name, stages in sorted(folders[folder].items())}
-    others = {name: len(found) for name, found in sorted(folders.items()) if name != folder}
-    values = list(_values(root, folder, services, files))
-    named = Counter(registry for service, data in values for registry in _registries(data, service))
+    best, *rest = known
+    others = [one for one in rest if not one.folders.keys() & best.folders.keys()]
+    services = {name: frozenset(stages) for name, stages in sorted(best.services.items())}
+    values = list(_values(root, best, files))
+    named = Counter(registry for service, data in values for registry in _of_team(best, service, data))
     registries = {name: count for name, count in named.items() if is_registry(name)}
-    tag_key = _tag_key(data for _, data in values)
-    unusable = [name for name in named if name not in registries]
-    return Layout(folder, services, others, tag_key, _most(registries), registries, unusable)
+    return Layout(
+        pattern=best.pattern,
+        file=best.file,
+        services=services,
+        others={one.folder: len(one.services) for one in sorted(others, key=lambda one: one.folder)},
+        twice=best.twice,
+        service_file=_service_file(best, files),
+        tag_key=_tag_key(data for _, data in values),
+        registry=_most(registries),
+        registries=registries,
+        unusable=[name for name in named if name not in registries],
+    )
 
 
-def _preference(folder: str) -> tuple[int, int]:
-    name = folder.rpartition("/")[2]
-    return (_USUAL_FOLDERS.index(name) if name in _USUAL_FOLDERS else len(_USUAL_FOLDERS)), folder.count("/")
+def _service_file(layout: Candidate, files: Sequence[str]) -> str:
+    """Return `serviceFile` for an environment-first tree, unless its folder is there and is something else."""
+    folder = EXAMPLE.partition("/")[0]
+    is_free = not any(file.startswith(f"{folder}/") for file in files)
+    return EXAMPLE if layout.layout.has_stages and is_free else ""
+
+
+def _of_team(layout: Candidate, service: str, data: dict[str, Any]) -> Iterator[str]:
+    """Yield the registries of a service's images, with `<team>` for a team's name at the end."""
+    (team, *_) = sorted(layout.teams.get(service, ())) or [""]
+    for registry in _registries(data, service):
+        above, slash, last = registry.rpartition("/")
+        yield f"{above}/{TEAM}" if slash and team and last == team else registry
 
 
 def _nothing(files: Sequence[str]) -> str:
     resembling = [file for file in files if _RESEMBLES.fullmatch(file)]
     seen = f"; files that resemble one: {first_of(resembling)}" if resembling else ""
+    if stages := stages_in_the_root(files):
+        return (
+            f"no services: the folders of the stages ({first_of(stages)}) are in the root of the repository\n"
+            f"Move the folders of the stages into one: `mkdir envs && git mv {' '.join(stages)} envs/`."
+        )
     return (
         f"no services: none of {plural(len(files), 'file')} is <service>/values-<stage>.yaml in some folder{seen}\n"
         "Every service is a folder with one values file per stage, such as services/nginx/values-dev.yaml."
     )
 
 
-def _values(
-    root: Path, folder: str, services: Iterable[str], files: Sequence[str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _values(root: Path, layout: Candidate, files: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the content of values files, up to a limit; a file that cannot be read is left to `check`."""
-    names = set(services)
     count = 0
     for file in files:
-        service, _, name = file.removeprefix(f"{folder}/").partition("/")
-        if not file.startswith(f"{folder}/") or service not in names or not _RESEMBLES.fullmatch(name) or "/" in name:
+        folder, _, name = file.rpartition("/")
+        if folder not in layout.folders or not _RESEMBLES.fullmatch(name):
             continue
         count += 1
         if count > _MOST_FILES:
             return
         try:
-            yield service, yaml_reader.parse((root / file).read_text(encoding="utf-8-sig"))
+            yield layout.folders[folder], yaml_reader.parse((root / file).read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, yaml_reader.YamlError):
             continue
 

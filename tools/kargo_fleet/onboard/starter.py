@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kargo_fleet import __version__
 from kargo_fleet.fleet.chart_source import CHART_NAME, DEFAULT_PATH
-from kargo_fleet.onboard.layout import PROD, Layout, rank
+from kargo_fleet.onboard.candidates import PROD, rank
+from kargo_fleet.onboard.layout import Layout
 from kargo_fleet.onboard.remote import Checkout, GitHost
 from kargo_fleet.text.yaml_writer import Note, document, gently_quoted, scalar
 
@@ -30,14 +32,18 @@ def chart_path(layout: Layout) -> str:
 
 def fleet_text(layout: Layout, checkout: Checkout, chart: Mapping[str, str], defaults: Mapping[str, Any]) -> str:
     """Return the text of fleet.yaml. What could not be seen stands there as a comment, to be filled in."""
+    what = f"every folder of {layout.folder}/" if layout.is_flat else f"every folder {layout.pattern}"
     head = [
         "# yaml-language-server: $schema=schemas/fleet.schema.json",
-        f"# The fleet: every folder of {layout.folder}/ is a service. After a change: kargo-fleet generate.",
+        f"# The fleet: {what} is a service. After a change: kargo-fleet generate.",
         "# Credentials never stand here, nor anywhere in this repository: kargo-fleet credentials --help",
     ]
     parts = ["".join(f"{line}\n" for line in head)]
-    if layout.folder != "services":
-        parts.append(document({"services": layout.folder}))
+    where = {"services": layout.folder if layout.is_flat else layout.pattern}
+    if layout.service_file:
+        where["serviceFile"] = layout.service_file
+    if where != {"services": "services"}:
+        parts.append(document(where))
     image = {"registry": layout.registry}
     parts.append(
         document({"image": image}) if layout.registry else _to_fill_in("images are <registry>/<service>", _IMAGE)
@@ -69,8 +75,12 @@ def _to_fill_in(what: str, example: Mapping[str, Any]) -> str:
 
 def _values(layout: Layout, defaults: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    if layout.tag_key != "image.tag":
-        values["promotion"] = Note("What promotions set in values-<stage>.yaml.", {"tagKey": layout.tag_key})
+    promotion = {"tagKey": layout.tag_key} if layout.tag_key != "image.tag" else {}
+    path = f"{layout.layout.pattern}/{layout.file}"
+    if path != layout.layout.values_file:
+        promotion["path"] = path
+    if promotion:
+        values["promotion"] = Note(f"What promotions set in {layout.file}.", promotion)
     if stages := stage_values(layout.stages, defaults["stages"]):
         values["stages"] = Note("The pipeline, in the order that the names suggest. Prod is promoted by hand.", stages)
     return values
@@ -101,9 +111,10 @@ def stage_values(stages: Sequence[str], defaults: Mapping[str, Mapping[str, Any]
     return found
 
 
-def hook(folder: str, chart: str) -> dict[str, Any]:
-    """Return the entry of .pre-commit-config.yaml for services in `folder` and a chart in the folder `chart`."""
-    top = dict.fromkeys([folder, "values", "argocd", chart.partition("/")[0]])
+def hook(layout: Layout, chart: str) -> dict[str, Any]:
+    """Return the entry of .pre-commit-config.yaml for the services of `layout` and a chart in the folder `chart`."""
+    own = [layout.service_file.partition("/")[0]] if layout.service_file else []
+    top = dict.fromkeys([layout.folder, *own, "values", "argocd", chart.partition("/")[0]])
     return {
         "repo": "local",
         "hooks": [
@@ -122,18 +133,25 @@ def hook(folder: str, chart: str) -> dict[str, Any]:
 def workflow(layout: Layout, checkout: Checkout) -> str:
     """Return the job of the host's CI that checks changes of the fleet; "" when the host is not known."""
     inputs = ["fleet.yaml", "values/**", "argocd/**", f"{chart_path(layout)}/**"]
+    own_file = [_glob(layout.service_file)] if layout.service_file else []
+    own = own_file if layout.layout.has_stages else [_glob(f"{layout.pattern}/kargo.yaml")]
     if checkout.host is GitHost.GITHUB:
         return _GITHUB.format(
             branch=scalar(checkout.branch or "main"),
-            pushed=_list([*inputs, f"{layout.folder}/*/kargo.yaml"], 6),
-            changed=_list([*inputs, f"{layout.folder}/**"], 6),
+            file=layout.file,
+            pushed=_list([*inputs, *own], 6),
+            changed=_list([*inputs, f"{layout.folder}/**", *own_file], 6),
             install=INSTALL,
             where=_WHERE_FROM,
         )
     if checkout.host is GitHost.GITLAB:
-        changed = _list([*inputs, f"{layout.folder}/**/*"], 8)
+        changed = _list([*inputs, f"{layout.folder}/**/*", *own_file], 8)
         return _GITLAB.format(changed=changed, install=INSTALL, where=_WHERE_FROM)
     return ""
+
+
+def _glob(pattern: str) -> str:
+    return re.sub("<[a-z]+>", "*", pattern)
 
 
 def _list(items: Sequence[str], indent: int) -> str:
@@ -141,7 +159,7 @@ def _list(items: Sequence[str], indent: int) -> str:
 
 
 _GITHUB = """\
-# Checks what Kargo and Argo CD will read. Promotions change values-<stage>.yaml only, so their pushes do not start it.
+# Checks what Kargo and Argo CD will read. Promotions change {file} only, so their pushes do not start it.
 name: kargo-fleet
 on:
   pull_request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,7 @@ from kargo_fleet.fleet.names import (
     COMPONENT_LABEL,
     INSTANCE_LABEL,
     NAME_LABEL,
-    PREFIX,
     UNIT_COMPONENT,
-    project_of,
     values_path,
 )
 from kargo_fleet.rollout.releases import foreign
@@ -39,15 +37,11 @@ class InstalledUnit:
     """The unit of one service in the cluster, and how many promotions and Freight are deleted with it."""
 
     service: str
+    project: str  # the name of the Project and its namespace
     owns_namespace: bool
     promotions: int
     freight: int
     release: tuple[str, str] | None  # name and namespace, from Helm's annotations on the unit
-
-    @property
-    def project(self) -> str:
-        """The name of the Project and its namespace."""
-        return project_of(self.service)
 
 
 @dataclass(frozen=True)
@@ -61,19 +55,25 @@ class Deletion:
     findings: tuple[Finding, ...]
 
 
-def prepare(kube: Kube, argocd_namespace: str, choose: Callable[[Collection[str]], Sequence[str]]) -> Deletion:
+def prepare(
+    kube: Kube,
+    argocd_namespace: str,
+    choose: Callable[[Collection[str]], Sequence[str]],
+    project_of: Callable[[str], str],
+) -> Deletion:
     """Return the units of the services that `choose` picks from those with a unit in the cluster.
 
-    Objects without the chart's labels are no units.
+    `project_of` returns the name of a service's Project. Objects without the chart's labels, or of another name, are no
+    units of this fleet.
     """
-    ours, others = _present(kube)
+    ours, others = _present(kube, project_of)
     wanted = choose(ours)
     return Deletion(
         kube=kube,
         argocd_namespace=argocd_namespace,
         has_argocd=kube.knows(_APPLICATIONS),
-        units=tuple(_units(kube, {name: ours[name] for name in wanted if name in ours})),
-        findings=tuple(_not_deleted(name, others, ours) for name in wanted if name not in ours),
+        units=tuple(_units(kube, {name: ours[name] for name in wanted if name in ours}, project_of)),
+        findings=tuple(_not_deleted(name, project_of(name), others, ours) for name in wanted if name not in ours),
     )
 
 
@@ -96,27 +96,29 @@ def remove_values(root: Path, fleet: Fleet, service: str) -> str | None:
     return path
 
 
-def _present(kube: Kube) -> tuple[dict[str, dict[str, Object]], set[str]]:
-    """Return the Projects and namespaces of units by service and kind, and the services whose names other objects use."""
+def _present(kube: Kube, project_of: Callable[[str], str]) -> tuple[dict[str, dict[str, Object]], dict[str, Object]]:
+    """Return the Projects and namespaces of units by service and kind, and all others by name."""
     ours: dict[str, dict[str, Object]] = {}
-    others: set[str] = set()
+    others: dict[str, Object] = {}
     for resource in (_PROJECTS, "namespaces"):
         for found in kube.get(resource):
             service, name = label(found, INSTANCE_LABEL), name_of(found)
-            if is_ours(found) and name == project_of(service):
+            if is_ours(found) and service and name == project_of(service):
                 ours.setdefault(service, {})[resource] = found
-            elif name.startswith(PREFIX):
-                others.add(name.removeprefix(PREFIX))
+            else:
+                others[name] = found
     return ours, others
 
 
-def _units(kube: Kube, present: dict[str, dict[str, Object]]) -> Iterator[InstalledUnit]:
+def _units(
+    kube: Kube, present: dict[str, dict[str, Object]], project_of: Callable[[str], str]
+) -> Iterator[InstalledUnit]:
     promotions, freight = (_counts(kube, kind) for kind in ("promotions.kargo.akuity.io", "freights.kargo.akuity.io"))
     for service, objects in present.items():
         project = project_of(service)
         releases = [found for found in map(_release, objects.values()) if found]
         release = releases[-1] if releases else None
-        yield InstalledUnit(service, "namespaces" in objects, promotions[project], freight[project], release)
+        yield InstalledUnit(service, project, "namespaces" in objects, promotions[project], freight[project], release)
 
 
 def _release(obj: Object) -> tuple[str, str] | None:
@@ -125,11 +127,19 @@ def _release(obj: Object) -> tuple[str, str] | None:
     return (name, annotation(obj, "meta.helm.sh/release-namespace") or "default") if name else None
 
 
-def _not_deleted(service: str, others: Iterable[str], ours: Iterable[str]) -> Finding:
-    is_taken = service in others
+def _not_deleted(service: str, project: str, others: Mapping[str, Object], ours: Iterable[str]) -> Finding:
+    is_taken = project in others
     reason = "its Project or namespace was not created by the chart" if is_taken else "there is no such unit"
     fix = "to delete it anyway, use kubectl" if is_taken else did_you_mean(service, ours)
-    return Finding(Place(project_of(service)), "KF802", f"{service} was not deleted: {reason}", fix, service)
+    former = sorted(
+        name for name, found in others.items() if is_ours(found) and label(found, INSTANCE_LABEL) == service
+    )
+    if former and not is_taken:
+        reason = (
+            f"its Project is {project} in this fleet, which is not in the cluster; {' and '.join(former)} is another"
+        )
+        fix = "set project.name in fleet.yaml, or use kubectl"
+    return Finding(Place(project), "KF802", f"{service} was not deleted: {reason}", fix, service)
 
 
 def _counts(kube: Kube, resource: str) -> Counter[str]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.examples import has_example
 from kargo_fleet.fleet.failures import failure
-from kargo_fleet.fleet.names import PROJECT_LABEL, RELEASE_REVISIONS, project_of, release_name, values_path
+from kargo_fleet.fleet.names import PROJECT_LABEL, RELEASE_REVISIONS, release_name, values_path
 from kargo_fleet.rollout.releases import foreign
 
 #: Helm refuses a release that another run left as pending. After this time the other run has ended.
@@ -70,6 +70,7 @@ class Deployment:
     up_to_date: int
     services: int
     findings: tuple[Finding, ...]
+    project_of: Callable[[str], str]
 
 
 def prepare(
@@ -115,6 +116,7 @@ def prepare(
         up_to_date=len(ours) - len(todo),
         services=len(known),
         findings=(*missing, *taken),
+        project_of=fleet.project_of,
     )
 
 
@@ -224,6 +226,8 @@ def _attempt(deployment: Deployment, release: Release) -> None:
         if _IN_PROGRESS in error.message and not options.dry_run:
             _remove_stale_lock(deployment, release)
             raise TransientError(error.message) from None
+        if f'namespaces "{deployment.project_of(release.service)}" not found' in error.message:
+            raise TransientError(error.message) from None  # made a moment ago, by this command
         if _UNOWNED in error.message and not options.dry_run and _take_namespace(deployment, release):
             raise TransientError(error.message) from None
         raise
@@ -257,7 +261,7 @@ def _take_namespace(deployment: Deployment, release: Release) -> bool:
     Helm goes on with the Project after the API server has failed to make the Namespace, and Kargo makes the namespace of a
     Project that has none. Helm refuses to import what is not marked as the release's, so that no later attempt would pass.
     """
-    name = project_of(release.service)
+    name = deployment.project_of(release.service)
     owner = {"meta.helm.sh/release-name": release.name, "meta.helm.sh/release-namespace": deployment.namespace}
     projects = deployment.kube.get("projects.kargo.akuity.io", name)
     namespaces = deployment.kube.get("namespaces", name)
@@ -273,7 +277,7 @@ def _take_namespace(deployment: Deployment, release: Release) -> bool:
 
 def _fix(problem: str) -> str:
     if "is not labeled as a Project namespace" in problem:
-        return f"if the namespace is meant for Kargo: kubectl label namespace kargo-<service> {PROJECT_LABEL}=true"
+        return f"if the namespace is meant for Kargo: kubectl label namespace NAMESPACE {PROJECT_LABEL}=true"
     if "Apply failed with" in problem:
         return "the field was changed by hand: move the change into kargo.yaml, or overwrite it with --force"
     if _UNOWNED in problem:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
-from kargo_fleet.fleet.names import FLEET_FILE, project_of
+from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.fleet.object_kinds import FORBIDDEN, GroupKind
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.text.words import similar
@@ -36,7 +36,7 @@ def problems(pipeline: Pipeline) -> Iterator[Problem]:
         yield from _task(("promotionTasks", name, "steps"), spec, section(values, "promotion").get("customSteps") or [])
     for _, stage in sorted(pipeline.stages.items()) if section(values, "promotionTasks") else ():
         yield from _task_runs(stage, section(values, "promotionTasks"))
-    yield from _extra_objects(values)
+    yield from _extra_objects(values, pipeline.project)
 
 
 def not_allowed(values: Mapping[str, Any], allowed: Collection[GroupKind]) -> Iterator[Problem]:
@@ -151,8 +151,7 @@ def _variables(given: Mapping[str, str | None] | Sequence[Mapping[str, str | Non
     return [(str(one["name"]), one.get("value") or "") for one in given or ()]
 
 
-def _extra_objects(values: Mapping[str, Any]) -> Iterator[Problem]:
-    project = project_of(values["service"]["name"])
+def _extra_objects(values: Mapping[str, Any], project: str) -> Iterator[Problem]:
     seen: dict[tuple[str, str], str] = {}
     for key, given in _named(values, "extraObjects"):
         path: KeyPath = ("extraObjects", key)

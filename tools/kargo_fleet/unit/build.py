@@ -39,7 +39,16 @@ from kargo_fleet.text.image_references import image_of
 from kargo_fleet.text.json_schema import Schema
 from kargo_fleet.text.placeholders import filled
 from kargo_fleet.text.words import did_you_mean
-from kargo_fleet.unit import beside, kargo_versions, own_steps, rules, step_config, warnings, written_files
+from kargo_fleet.unit import (
+    beside,
+    kargo_versions,
+    own_steps,
+    project_names,
+    rules,
+    step_config,
+    warnings,
+    written_files,
+)
 from kargo_fleet.unit.folders import link_findings, nested_findings, team_findings
 from kargo_fleet.unit.ignored_files import ignored_findings
 
@@ -136,7 +145,7 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     values = own_steps.with_custom_steps(_identified(inputs, values, layers, service), inputs.fleet.custom_steps)
     pipeline = pipeline_of(values)
     default = Place(own.file, 1, 1) if own else Place(folder)
-    findings += _identity_findings(layers, service)
+    findings += _identity_findings(layers, service) + project_names.name_findings(inputs.fleet, layers, service)
     findings += [in_layers(problem, layers, default, service) for problem in _shard_problems(inputs.fleet, values)]
     findings += _values_findings(inputs, pipeline, layers, default, service)
     if not _stops(findings):

@@ -12,13 +12,21 @@ from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
 from kargo_fleet.fleet.freight import Subscription
-from kargo_fleet.fleet.names import FLEET_FILE, NameFault, fault_of, project_of
+from kargo_fleet.fleet.names import FLEET_FILE, PREFIX, NameFault, fault_of
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, Update, section, upstream_of
 from kargo_fleet.text.git_urls import https_url
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import MOST_GROUPS, excess_groups, is_constraint
 from kargo_fleet.text.words import enumerate_words
-from kargo_fleet.unit import beside, freight_rules, kargo_versions, pull_requests, shard_labels, step_lists
+from kargo_fleet.unit import (
+    beside,
+    freight_rules,
+    kargo_versions,
+    project_names,
+    pull_requests,
+    shard_labels,
+    step_lists,
+)
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _EXAMPLES = "such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *"
@@ -28,6 +36,7 @@ def problems(pipeline: Pipeline) -> list[Problem]:
     """Return the problems of a unit, whose values are valid by the chart's schema; [] if there are none."""
     return [
         *_service(pipeline.service),
+        *project_names.problems(pipeline),
         *_image(pipeline),
         *_pipeline(pipeline),
         *_promotion(pipeline),
@@ -61,7 +70,7 @@ def _service(name: str) -> Iterator[Problem]:
         yield _problem(
             path,
             "KF202",
-            f"{_quote(name)} is reserved; Kargo itself uses the namespace {project_of(name)}",
+            f"{_quote(name)} is reserved; Kargo itself uses the namespace {PREFIX}{name}",
             "rename the service",
         )
 

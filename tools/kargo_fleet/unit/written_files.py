@@ -11,7 +11,7 @@ from kargo_fleet.findings import Finding, Place, Problem, dotted
 from kargo_fleet.fleet import pipeline
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.layers import Layer, decides, in_layers
-from kargo_fleet.fleet.names import KUSTOMIZATIONS
+from kargo_fleet.fleet.names import KUSTOMIZATIONS, NOT_STAGES
 from kargo_fleet.fleet.sections import DEFAULT_BRANCH
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.git_urls import normalized
@@ -20,8 +20,6 @@ from kargo_fleet.unit import present_tags, promoted_files
 from kargo_fleet.unit.folders import stageless_folders
 from kargo_fleet.unit.linked_files import linked_file_findings
 
-#: Words in the place of a stage that say that a file is for all stages, or for a program.
-_NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
 _STAGE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -83,7 +81,7 @@ def _stageless(
     stages = unit.stages
 
     def is_known(word: str) -> bool:
-        return word in _NOT_STAGES or decides(layers, ("stages", word))
+        return word in NOT_STAGES or decides(layers, ("stages", word))
 
     if fleet.layout.has_stages:
         return stageless_folders(fleet, reader, service, stages, is_known) if stages else []
