@@ -431,6 +431,15 @@ CASES = [
         "set git.repoURL: https://git.example.com/platform.git",
     ),
     Case(
+        "KF306",
+        kargo(
+            "promotion:\n  pullRequest: {enabled: true, provider: gitlab, merge: true,\n    title: 'Draft: <service>'}\n"
+        ),
+        "services/nginx/kargo.yaml:3:12",
+        'starts with "Draft:", with which gitlab marks a draft; Kargo does not merge drafts',
+        "write another title, or set merge: false",
+    ),
+    Case(
         "KF307",
         kargo("rbac: {bindings: {team: {role: promoter, groups: [a], stages: [devv]}}}\n"),
         "services/nginx/kargo.yaml:1:64",

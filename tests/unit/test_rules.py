@@ -259,6 +259,27 @@ CASES: dict[str, dict[str, Any]] = {
             ("gitea", "https://codeberg.org/a/b", "${{ vars.method }}"),
         ]
     },
+    **{
+        f"{kind} title {title[:20]!r}, {provider}, merge {merge}": {
+            "git": {"repoURL": "https://git.example.com/a/b"},
+            "promotion": {"pullRequest": {"enabled": True, "provider": provider, "merge": merge, "title": title}},
+        }
+        for kind, provider, merge, title in [
+            ("bad", "gitlab", True, "Draft: <service> <version>"),
+            ("bad", "gitlab", True, "[DRAFT] x"),
+            ("bad", "gitlab", True, "(draft)x"),
+            ("fitting", "gitlab", True, "draft of <service>"),
+            ("fitting", "gitlab", False, "Draft: <service>"),
+            ("bad", "gitea", True, "[wip] <service>"),
+            ("bad", "gitea", True, "WIP: <service>"),
+            ("fitting", "gitea", True, "draft: <service>"),
+            ("fitting", "github", True, "Draft: <service>"),
+            ("bad", "gitlab", False, "é" * 256),
+            ("bad", "gitlab", True, "draft:<service>" + "x" * 300),
+            ("fitting", "gitlab", False, "é" * 255 + "<version>${{ vars.x\n}}"),
+            ("fitting", "github", False, "x" * 300),
+        ]
+    },
     "labels of a shard": {
         "commonLabels": {"kargo.akuity.io/shard": "a"},
         "warehouse": {"labels": {"kargo.akuity.io/shard": "a", "x": "y"}},
@@ -345,6 +366,7 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
     sound |= {"a custom step in a task", "extra objects that are fine"}
     sound |= {"a Project of another name", "a Project with the default name", "a Project without a name"}
     sound |= {"aliases beside a task", "pull request at a host with a name"}
+    sound |= {name for name in CASES if name.startswith("fitting title")}
     sound |= {"key of an author", "further folders", "writes with a step"}
     sound |= {
         f"pull request, {fitting}"

@@ -35,6 +35,19 @@ tools/kargo_fleet/unit/pull_requests.py. Takes a dict: stage, pullRequest, repoU
 {{- else if and $cloud (ne $cloud $provider) }}
 {{ $key }}.provider: {{ quote $provider }} is not the provider of {{ $host }}; use {{ $cloud }}
 {{- end }}
+{{- /* GitLab's lib/gitlab/regex/merge_requests.rb and app/models/concerns/issuable.rb; the default of Gitea and Forgejo. */ -}}
+{{- $drafts := dict "gitea" `^(?i)(WIP:|\[WIP\])` "gitlab" `^(?i)(\[draft\]|\(draft\)|draft:)` -}}
+{{- $title := .pullRequest.title | default "" -}}
+{{- with get $drafts $provider }}
+{{- if and $.pullRequest.merge (regexMatch . $title) }}
+{{ $key }}.title: starts with "{{ regexFind . $title }}", with which {{ $provider }} marks a draft; Kargo does not merge drafts
+{{- end }}
+{{- end }}
+{{- /* Kargo puts something else in the place of expressions, of any length. */ -}}
+{{- $length := regexFindAll "(?s)." (regexReplaceAll `(?s)\$\{\{.*?\}\}|<version>` $title "") -1 | len -}}
+{{- if and (eq $provider "gitlab") (gt $length 255) }}
+{{ $key }}.title: is {{ $length }} characters long; gitlab accepts at most 255
+{{- end }}
 {{- $method := .pullRequest.mergeMethod | default "" -}}
 {{- $known := get $methods $provider | default list -}}
 {{- if and .pullRequest.merge $method $known (not (has $method $known)) (not (contains "${{" $method)) }}

@@ -36,6 +36,16 @@ MERGE_METHODS = {
     "github": ("merge", "rebase", "squash"),
     "gitlab": ("merge", "squash"),
 }
+#: Beginnings of titles that make a draft of a pull request: GitLab's lib/gitlab/regex/merge_requests.rb, and the default of
+#: Gitea and Forgejo (WORK_IN_PROGRESS_PREFIXES).
+_DRAFTS = {
+    "gitea": re.compile(r"(?i)(WIP:|\[WIP\])"),
+    "gitlab": re.compile(r"(?i)(\[draft\]|\(draft\)|draft:)"),
+}
+#: How long titles are at most, where a longer one is refused: GitLab's app/models/concerns/issuable.rb.
+_LONGEST_TITLES = {"gitlab": 255}
+#: What Kargo puts something else in the place of, of any length.
+_EVALUATED = re.compile(r"(?s)\$\{\{.*?\}\}|<version>")
 _INSTEAD = (
     "set pullRequest.enabled: false, so that promotions push to the branch,"
     " or open the pull request with an http step in steps.replace"
@@ -67,7 +77,19 @@ def problems(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str) -> I
     elif _CLOUDS.get(host, provider) != provider:
         message = f'"{provider}" is not the provider of {host}; use {_CLOUDS[host]}'
         yield Problem("KF306", f"{dotted(here)}: {message}", f"set it to {_CLOUDS[host]}, or remove it", here)
+    yield from _title(path, pull_request, provider)
     yield from _merge_method(path, pull_request, provider)
+
+
+def _title(path: KeyPath, pull_request: Mapping[str, Any], provider: str) -> Iterator[Problem]:
+    title, here = pull_request.get("title") or "", (*path, "title")
+    draft, longest = _DRAFTS.get(provider), _LONGEST_TITLES.get(provider)
+    if pull_request.get("merge") and draft and (found := draft.match(title)):
+        message = f'starts with "{found[0]}", with which {provider} marks a draft; Kargo does not merge drafts'
+        yield Problem("KF306", f"{dotted(here)}: {message}", "write another title, or set merge: false", here)
+    if longest and (length := len(_EVALUATED.sub("", title))) > longest:
+        message = f"is {length} characters long; {provider} accepts at most {longest}"
+        yield Problem("KF306", f"{dotted(here)}: {message}", "shorten it", here)
 
 
 def _merge_method(path: KeyPath, pull_request: Mapping[str, Any], provider: str) -> Iterator[Problem]:
