@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -176,6 +177,70 @@ def test_the_example_of_objects_beside_the_pipeline(tmp_path: Path) -> None:
         known = [obj for obj in units[service] if obj["kind"] != "ExternalSecret"]
         assert kargo.unit_problems(known) == []
         assert [kargo.stored(obj) for obj in known] == known
+
+
+def _recipe(heading: str) -> str:
+    """Return the fleet.yaml of a recipe in docs/configuration.md."""
+    text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return section.split("title=fleet.yaml\n", 1)[1].split("```", 1)[0]
+
+
+def test_the_recipe_of_folders_per_stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "fleet.yaml").write_text(_recipe("One folder per stage"))
+    _write_values(tmp_path, *(f"envs/{stage}/web/values.yaml" for stage in ("dev", "staging", "prod")))
+    _write_values(tmp_path, "envs/dev/tool-a/values.yaml", "envs/prod/tool-a/values.yaml")
+    (tmp_path / "kargo").mkdir()
+    (tmp_path / "kargo/web.yaml").write_text("warehouse: {interval: 10m}\n")
+    rendered = _rendered(tmp_path, capsys)
+    paths = {
+        (one["metadata"]["namespace"], one["metadata"]["name"]): variable["value"]
+        for one in rendered
+        if one["kind"] == "Stage"
+        for variable in one["spec"]["vars"]
+        if variable["name"] == "path"
+    }
+    assert paths == {
+        **{("kargo-web", stage): f"envs/{stage}/web/values.yaml" for stage in ("dev", "staging", "prod")},
+        **{("kargo-tool-a", stage): f"envs/{stage}/tool-a/values.yaml" for stage in ("dev", "prod")},
+    }
+    assert "10m0s" in [one["spec"]["interval"] for one in rendered if one["kind"] == "Warehouse"]
+
+
+def test_the_recipe_of_names_of_projects(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = _recipe("One folder per stage").split("image:", 1)[1].split("groups:", 1)[0]
+    (tmp_path / "fleet.yaml").write_text(f"image:{base}{_recipe('Names of Projects')}")
+    _write_values(
+        tmp_path,
+        *(
+            f"services/{name}/values-{stage}.yaml"
+            for name in ("web", "billing")
+            for stage in ("dev", "staging", "prod")
+        ),
+    )
+    rendered = _rendered(tmp_path, capsys)
+    named = {
+        kind: [one["metadata"]["name"] for one in rendered if one["kind"] == kind] for kind in ("Project", "Namespace")
+    }
+    assert named == {"Project": ["billing-promotions", "acme-web"], "Namespace": ["acme-web"]}
+
+
+def _write_values(root: Path, *paths: str) -> None:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text("image:\n  tag: 1.0.0\n")
+
+
+def _rendered(root: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """Return the manifests of the fleet at `root`, which has no mistakes, as Helm renders them."""
+    shutil.copytree(
+        ROOT / "charts/kargo-service", root / "charts/kargo-service", ignore=shutil.ignore_patterns("ci", "tests")
+    )
+    assert cli.main(["-C", str(root), "generate"]) == 0
+    assert cli.main(["-C", str(root), "check"]) == 0, capsys.readouterr().out
+    capsys.readouterr()
+    assert cli.main(["-C", str(root), "render"]) == 0
+    return [one for one in yaml.safe_load_all(capsys.readouterr().out) if one]
 
 
 def _anchors(page: Path) -> set[str]:

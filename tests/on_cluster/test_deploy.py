@@ -276,6 +276,30 @@ def test_delete_leaves_a_namespace_that_somebody_else_made(fleet: Fleet) -> None
     assert fleet.cluster.find("namespace", "kargo-lent-00") is not None
 
 
+@of("named", 2)
+def test_projects_of_other_names(fleet: Fleet) -> None:
+    """Deployed and deleted under their names. A Project of the name before is named by the doctor, and left alone."""
+    (fleet.root / "services/named-01").rename(fleet.root / "services/_named-01")
+    assert fleet.run("deploy", "--yes").returncode == 0
+    (fleet.root / "services/_named-01").rename(fleet.root / "services/named-01")
+    (fleet.root / "fleet.yaml").write_text(FLEET + "values: {project: {name: acme-<service>}}\n")
+    assert fleet.run("generate").returncode == 0
+    assert fleet.run("deploy", "--yes").returncode == 0
+    assert fleet.cluster.find("projects.kargo.akuity.io", "acme-named-01") is not None
+    found = fleet.run("doctor").stdout
+    assert "kargo-named-00: warning KFW761: belongs to named-00, whose Project is acme-named-00 now" in found
+    assert "acme-named-00/Warehouse/named-00: error KF721" in found  # the stand-in for Kargo asks no registry
+    result = fleet.run("delete", "named-00", "named-01", "--yes")
+    assert result.returncode == 0, result
+    assert fleet.cluster.find("namespace", "acme-named-00") is None
+    assert fleet.cluster.find("namespace", "kargo-named-00") is not None
+    again = fleet.run("delete", "named-00", "--yes")
+    assert (
+        "its Project is acme-named-00 in this fleet, which is not in the cluster; kargo-named-00 is another"
+        in again.stdout
+    )
+
+
 @of("other", 1)
 def test_delete_touches_only_what_the_chart_made(fleet: Fleet) -> None:
     labels = {"kargo.akuity.io/project": "true"}
