@@ -108,3 +108,10 @@ def test_placeholders_in_further_folders() -> None:
     assert outside("./src/clusters/nginx/dev/x", "git: {sparse: ['clusters/<service>/<stage>']}") == [
         "set git.sparse: [clusters/nginx/staging, clusters/nginx/dev], or false for the whole repository"
     ]  # of the stages staging and prod
+
+
+def test_a_dependency_of_a_chart_is_three_files() -> None:
+    own = "promotion: {tagKey: '', updates: {redis: {helmDependency: {path: charts/app, version: '${{ 1 }}'}}}}"
+    written = "charts/app/Chart.lock, charts/app/Chart.yaml, charts/app/charts"
+    assert loop(", includePaths: [charts]", own) == f"set excludePaths: [{written}]"
+    assert loop(f", excludePaths: [{written}]", own) == ""

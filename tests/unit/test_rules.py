@@ -81,6 +81,20 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "updates alone": {"promotion": {"tagKey": "", "updates": {"x": {"kustomize": {"path": "overlays/<stage>"}}}}},
     "no updates": {"promotion": {"tagKey": "", "updates": {"x": None}}},
+    "a dependency of no chart": {"promotion": {"updates": {"x": {"helmDependency": {"path": "charts/<stage>"}}}}},
+    "a dependency that is not said": {
+        "promotion": {
+            "updates": {"x": {"helmDependency": {"path": "charts/<stage>", "version": "${{ chartFrom('a').Version }}"}}}
+        }
+    },
+    "one Chart.yaml from two stages": {
+        "promotion": {"updates": {"x": {"helmDependency": {"path": "charts/app"}}}},
+        "warehouse": {"subscriptions": [{"chart": {"repoURL": "oci://registry.example.com/charts/redis"}}]},
+    },
+    "a dependency": {
+        "promotion": {"updates": {"x": {"helmDependency": {"path": "charts/<stage>"}}}},
+        "warehouse": {"subscriptions": [{"chart": {"repoURL": "oci://registry.example.com/charts/redis"}}]},
+    },
     "an alias of an update": {
         "promotion": {
             "updates": {"x": {"kustomize": {"path": "overlays/<stage>"}}},
@@ -262,6 +276,7 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
         "custom step",
         "a gate writes no file",
         "updates alone",
+        "a dependency",
         "gates alone need no repository",
     }
     sound |= {"aliases beside a task", "pull request at a host with a name"}

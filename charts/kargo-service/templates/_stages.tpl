@@ -10,6 +10,7 @@ The stages of the pipeline, by name, without those that a layer took out with nu
   freight      what it takes, see kargo-service.freight
   imageFrom, chartFrom, commitFrom   the expression for the image, the chart or the commit that it is promoted with; not set
                where its Warehouses do not have one
+  chart        the subscription of chartFrom
   isDigest     whether that image has a mutable tag
 */}}
 {{- define "kargo-service.stages" -}}
@@ -57,19 +58,20 @@ is promoted. Takes a dict: root, stage; returns nothing.
       {{- if eq .imageSelectionStrategy "Digest" }}{{ $_ := set $stage "isDigest" true }}{{ end -}}
     {{- end -}}
   {{- end -}}
-  {{- with .subscription.chart }}{{ $_ := set $charts (printf `chartFrom(%s%s)` (quote .repoURL) (ternary (printf `, %s` (quote .name)) "" (not (empty .name)))) true }}{{ end -}}
+  {{- with .subscription.chart }}{{ $_ := set $charts (printf `chartFrom(%s%s)` (quote .repoURL) (ternary (printf `, %s` (quote .name)) "" (not (empty .name)))) . }}{{ end -}}
   {{- with .subscription.git }}{{ $_ := set $commits (printf `commitFrom(%s)` (quote .repoURL)) true }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- if eq (len $images) 1 }}{{ $_ := set $stage "imageFrom" "imageFrom(vars.imageRepoURL)" }}{{ end -}}
 {{- if gt (len $images) 1 }}{{ $_ := set $stage "imageFrom" "imageFrom(vars.imageRepoURL, warehouse(ctx.targetFreight.origin.name))" }}{{ end -}}
-{{- if eq (len $charts) 1 }}{{ $_ := set $stage "chartFrom" (keys $charts | first) }}{{ end -}}
+{{- if eq (len $charts) 1 }}{{ $_ := set $stage "chartFrom" (keys $charts | first) }}{{ $_ := set $stage "chart" (values $charts | first) }}{{ end -}}
 {{- if eq (len $commits) 1 }}{{ $_ := set $stage "commitFrom" (keys $commits | first) }}{{ end -}}
 {{- end -}}
 
 {{/*
 What a stage's promotions write beside its values file: promotion.updates without those that a layer took out with null. Takes
-the stage. Returns JSON, a map by name; each has kind, path, folder and the keys that it was given.
+the stage. Returns JSON, a map by name; each has kind, path, folder, target (the file or kustomization that it writes) and the keys
+that it was given.
 */}}
 {{- define "kargo-service.updates" -}}
 {{- $stage := . -}}
@@ -78,8 +80,9 @@ the stage. Returns JSON, a map by name; each has kind, path, folder and the keys
 {{- range $kind, $update := $given -}}
 {{- if kindIs "map" $update -}}
   {{- $path := $update.path | default $stage.promotion.path -}}
-  {{- $folder := ternary $path (dir $path) (eq $kind "kustomize") -}}
-  {{- $_ := set $updates $name (merge (dict "kind" $kind "path" $path "folder" $folder) $update) -}}
+  {{- $folder := ternary (dir $path) $path (eq $kind "yaml") -}}
+  {{- $target := ternary (printf "%s/Chart.yaml" $path) $path (eq $kind "helmDependency") -}}
+  {{- $_ := set $updates $name (merge (dict "kind" $kind "path" $path "folder" $folder "target" $target) $update) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -266,7 +266,7 @@ Application. Takes a dict: root, stage. Returns lines of YAML, a list.
 The step of one of promotion.updates. Takes a dict: root, stage, name, update, retry. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.updateStep" -}}
-{{- $step := get (dict "yaml" "yaml-update" "kustomize" "kustomize-set-image") .update.kind }}
+{{- $step := get (dict "yaml" "yaml-update" "kustomize" "kustomize-set-image" "helmDependency" "helm-update-chart") .update.kind }}
 - uses: {{ $step }}
   as: update-{{ .name }}
   {{- with include "kargo-service.retry" (get .retry $step) | trim }}
@@ -283,6 +283,8 @@ The step of one of promotion.updates. Takes a dict: root, stage, name, update, r
         value: {{ include "kargo-service.written" (dict "stage" $.stage "what" $value) }}
       {{- end }}
       {{- end }}
+    {{- else if eq .update.kind "helmDependency" }}
+    {{- include "kargo-service.helmDependency" . | nindent 4 }}
     {{- else }}
     images:
       - image: {{ `${{ vars.imageRepoURL }}` }}

@@ -178,7 +178,7 @@ stages.{{ $name }}.promotion: steps.replace and task.name are mutually exclusive
 {{- $targets := list }}
 {{- if include "kargo-service.writesValuesFile" $stage }}{{ $targets = list (list "path" $promotion.path) }}{{ end }}
 {{- range $key, $update := $updates }}
-{{- $targets = append $targets (list (printf "updates.%s.%s.path" $key $update.kind) $update.path) }}
+{{- $targets = append $targets (list (printf "updates.%s.%s.path" $key $update.kind) $update.target) }}
 {{- include "kargo-service.validate.update" (dict "path" (printf "stages.%s.promotion.updates.%s.%s" $name $key $update.kind) "stage" $stage "update" $update) }}
 {{- end }}
 {{- range $targets }}
@@ -218,6 +218,10 @@ What one of promotion.updates writes. Takes a dict: path, stage, update.
 {{- $words := list -}}
 {{- range $key, $what := .update.keys }}{{ if $what }}{{ $words = append $words (list (printf "keys.%s" $key) $what) }}{{ end }}{{ end -}}
 {{- if eq .update.kind "kustomize" }}{{ $words = list (list "path" "tag") }}{{ end -}}
+{{- if eq .update.kind "helmDependency" }}
+{{- $words = list (list "version" (.update.version | default "chartVersion")) }}
+{{- include "kargo-service.validate.helmDependency" . }}
+{{- end }}
 {{- range $words }}
 {{- $what := index . 1 }}
 {{- if and (has $what (list "tag" "digest" "image" "imageDigest")) (not $.stage.imageFrom) }}
@@ -337,7 +341,7 @@ A regular expression of the keys that name something and whose strings the schem
 {{- ``}}|shard|(commonLabels|(namespace|project|warehouse|warehouses[.][^.]+|stages[.][^.]+)[.]labels)[.].*
 {{- ``}}|warehouses[.][^.]+[.](git|chart)[.](repoURL|name|branch|(allow|ignore)TagsRegexes[[].*|(include|exclude)Paths[[].*)
 {{- ``}}|(stages[.][^.]+[.])?git[.](repoURL|branch|author[.](name|email)|sparse[[].*)|stages[.][^.]+[.]branch
-{{- ``}}|(stages[.][^.]+[.])?promotion[.](path|argocdUpdate[.]name|updates[.].*[.](path|name|newName)|tagKey|digestKey|customSteps[[].*|pullRequest[.](labels[[].*|mergeMethod))
+{{- ``}}|(stages[.][^.]+[.])?promotion[.](path|argocdUpdate[.]name|updates[.].*[.](path|name|newName|repository)|tagKey|digestKey|customSteps[[].*|pullRequest[.](labels[[].*|mergeMethod))
 {{- ``}}|rbac[.]bindings[.][^.]+[.](groups[[].*|users[[].*|roleRef[.]name|claims[.].*)|projectConfig[.]webhookReceivers[[].*[.]secretRef[.]name)$
 {{- end -}}
 

@@ -5,13 +5,17 @@ It is what the chart computes in `kargo-service.init` (templates/_unit.tpl).
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from kargo_fleet.fleet.chart import CHART_FILE
 from kargo_fleet.fleet.freight import Request, Subscription, Warehouse, has_image, requests_of, warehouses_of
 from kargo_fleet.fleet.merge import merge
+from kargo_fleet.fleet.names import KUSTOMIZATIONS
 from kargo_fleet.text.placeholders import filled_json
 
 
@@ -124,23 +128,43 @@ class Stage:
         for name, given in sorted(section(self.promotion, "updates").items()):
             for kind, update in (given or {}).items():
                 keys = {key: what for key, what in section(update, "keys").items() if what}
-                found.append(
-                    Update(update.get("path") or self.path, keys, kind == "kustomize", ("updates", name, kind))
-                )
+                found.append(Update(update.get("path") or self.path, keys, ("updates", name, kind), update))
         return found
 
 
 class Update(NamedTuple):
-    """One thing that a promotion writes: `keys` of the YAML file at `path`, or an image in the kustomization in that folder.
+    """One thing that a promotion writes: `keys` of the YAML file at `path`, or in that folder a kustomization or Chart.yaml.
 
     `keys` say what is written: tag, digest, image, imageDigest, chartVersion, commitID or an expression. `at` is where it
-    is said in a promotion: (), for the values file, or its place in `updates`.
+    is said in a promotion: (), for the values file, or its place in `updates`; `given` is what is said there.
     """
 
     path: str
     keys: Mapping[str, str]
-    kustomize: bool = False
     at: tuple[str, ...] = ()
+    given: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def kind(self) -> str:
+        """What it writes: yaml, kustomize or helmDependency."""
+        return self.at[-1] if self.at else "yaml"
+
+    @property
+    def folder(self) -> str:
+        """The folder that it needs."""
+        return posixpath.dirname(self.path) if self.kind == "yaml" else self.path
+
+    @property
+    def target(self) -> str:
+        """The file or the kustomization that it writes, which no other stage may."""
+        return f"{self.path}/{CHART_FILE}" if self.kind == "helmDependency" else self.path
+
+    @property
+    def files(self) -> list[str]:
+        """The files and folders that change with it."""
+        if self.kind == "helmDependency":  # the step also locks and downloads all dependencies
+            return [f"{self.path}/{name}" for name in (CHART_FILE, "Chart.lock", "charts")]
+        return [f"{self.path}/{KUSTOMIZATIONS[0]}" if self.kind == "kustomize" else self.path]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
 from kargo_fleet.fleet.freight import Subscription
-from kargo_fleet.fleet.names import KUSTOMIZATIONS
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.text.git_urls import normalized
 from kargo_fleet.text.path_patterns import selects
@@ -58,7 +57,7 @@ def _written(pipeline: Pipeline, subscription: Subscription) -> Iterator[str]:
         if not stage.has_default_steps or normalized(stage.repo_url) != repository or stage.branch != branch:
             continue
         for update in stage.updates:
-            yield f"{update.path}/{KUSTOMIZATIONS[0]}" if update.kustomize else update.path
+            yield from update.files
         for path, file in _paths(pipeline, stage):
             if path[-1] in ("path", "outPath") and _UNKNOWN not in file:
                 yield file
@@ -69,7 +68,7 @@ def _outside(pipeline: Pipeline, stage: Stage) -> Iterator[Problem]:
     if not section(stage.promotion, "steps").get("beforeCommit"):
         return
     sparse = stage.git.get("sparse")
-    folders = [update.path if update.kustomize else posixpath.dirname(update.path) for update in stage.updates]
+    folders = [update.folder for update in stage.updates]
     folders = folders or [posixpath.dirname(stage.path)]
     if sparse is False or not all(folders) or not stage.has_default_steps:
         return

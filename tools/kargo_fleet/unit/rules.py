@@ -18,7 +18,7 @@ from kargo_fleet.text.git_urls import https_url
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import is_constraint
 from kargo_fleet.text.words import did_you_mean, enumerate_words
-from kargo_fleet.unit import freight_rules, kargo_versions, pull_requests, shard_labels
+from kargo_fleet.unit import freight_rules, helm_dependencies, kargo_versions, pull_requests, shard_labels
 
 #: Variables that the chart defines for every stage.
 RESERVED_VARS = frozenset(["service", "imageRepoURL", "gitRepoURL", "branch", "path", "folder", "application"])
@@ -238,7 +238,7 @@ def _updates(pipeline: Pipeline, stage: Stage, writers: dict[tuple[str, str], st
     for update in stage.updates:
         yield from _words(pipeline, stage, update)
     for update in stage.updates:
-        target = f"{update.path} on branch {stage.branch}"
+        target = f"{update.target} on branch {stage.branch}"
         writer = writers.setdefault((stage.repo_url, target), stage.name)
         if writer != stage.name:
             yield _problem(
@@ -267,7 +267,12 @@ def _updates(pipeline: Pipeline, stage: Stage, writers: dict[tuple[str, str], st
 def _words(pipeline: Pipeline, stage: Stage, update: Update) -> Iterator[Problem]:
     """Yield a problem for each word of an update that stands for something that the stage does not get."""
     path = ("stages", stage.name, "promotion", *update.at)
-    words = [(("path",), "tag")] if update.kustomize else [(("keys", key), what) for key, what in update.keys.items()]
+    words: list[tuple[KeyPath, str]] = [(("keys", key), what) for key, what in update.keys.items()]
+    if update.kind == "kustomize":
+        words = [(("path",), "tag")]
+    elif update.kind == "helmDependency":
+        words = [(("version",), update.given.get("version") or "chartVersion")]
+        yield from helm_dependencies.problems(pipeline, stage, update)
     sources = {"chartVersion": ("chart", "chart"), "commitID": ("git", "Git repository")}
     for place, what in sorted(words):
         if what in ("tag", "digest", "image", "imageDigest") and not stage.image_of:
