@@ -190,6 +190,7 @@ def test_every_key_of_values_yaml_is_in_the_schema_and_the_other_way_round() -> 
         "annotations",
         "stages",
         "updates",
+        "render",
         "bindings",
         "hard",
         "retry",
@@ -227,7 +228,7 @@ def test_the_schema_is_closed_at_every_level() -> None:
 
 def test_every_key_of_a_stage_and_a_binding_is_in_the_readme() -> None:
     readme = (CHART / "README.md").read_text()
-    for name in ("stage", "binding", "furtherWarehouse", "requestedFreight"):
+    for name in ("stage", "binding", "furtherWarehouse", "requestedFreight", "render"):
         for key in SCHEMA["definitions"][name]["properties"]:
             assert f"`{key}`" in readme, key
 

@@ -3,7 +3,8 @@ The stages of the pipeline, by name, without those that a layer took out with nu
 .Values.unit.warehouses is set. Returns JSON, a map of maps: what a stage was given, with <stage> replaced, and
 
   name         its name
-  promotion    `promotion` with the stage's own over it, and the path of the values file
+  promotion    `promotion` with the stage's own over it, and the path of the values file; `render` is {} or has kind, branch and
+               outPath, see kargo-service.rendering
   git          `git` with the stage's own over it, and its branch
   shard        its own, or that of the unit
   controlFlow  whether it only passes Freight on; an empty list of steps instead of the default ones means that, too
@@ -24,6 +25,7 @@ The stages of the pipeline, by name, without those that a layer took out with nu
   {{- with $given.git }}{{ $git = mergeOverwrite $git (deepCopy .) }}{{ end -}}
   {{- $_ := set $git "branch" ($given.branch | default $git.branch | default "main") -}}
   {{- $_ := set $promotion "path" ($promotion.path | default (printf "services/%s/values-<stage>.yaml" $service)) -}}
+  {{- $_ := set $promotion "render" (include "kargo-service.rendering" (dict "service" $service "given" $promotion.render) | fromJson) -}}
   {{- $stage := merge (dict "name" $name "promotion" $promotion "git" $git "shard" ($given.shard | default $.Values.shard)) $given -}}
   {{- $replace := ($promotion.steps).replace -}}
   {{- if and (kindIs "slice" $replace) (not $replace) (not ($promotion.task).name) }}{{ $_ := set $stage "controlFlow" true }}{{ end -}}
@@ -100,6 +102,13 @@ The key of the values file that gets the image's tag. Takes the stage. Returns n
 Whether a stage's promotions write its values file. Takes the stage. Returns "true" or nothing.
 */}}
 {{- define "kargo-service.writesValuesFile" -}}
+{{- if and (not .promotion.render.kind) (include "kargo-service.writesImage" .) }}true{{ end -}}
+{{- end -}}
+
+{{/*
+Whether the image of a stage is written, or rendered, by the key of its tag or its digest. Takes the stage. Returns "true" or nothing.
+*/}}
+{{- define "kargo-service.writesImage" -}}
 {{- if or (include "kargo-service.tagKey" .) (and .imageFrom .promotion.digestKey) }}true{{ end -}}
 {{- end -}}
 

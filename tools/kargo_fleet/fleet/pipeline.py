@@ -16,6 +16,7 @@ from kargo_fleet.fleet.chart import CHART_FILE
 from kargo_fleet.fleet.freight import Request, Subscription, Warehouse, has_image, requests_of, warehouses_of
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.fleet.names import KUSTOMIZATIONS
+from kargo_fleet.fleet.rendering import Rendering, completed, rendering_of
 from kargo_fleet.text.placeholders import filled_json
 
 
@@ -119,12 +120,41 @@ class Stage:
         return key if self.image_of else ""
 
     @cached_property
-    def updates(self) -> list[Update]:
-        """What the chart's own steps write: the keys of the values file, then `updates` by name."""
-        found = []
+    def rendering(self) -> Rendering | None:
+        """What the chart's own steps render onto a branch, None for nothing."""
+        return rendering_of(self.promotion) if self.has_default_steps else None
+
+    @property
+    def target_branch(self) -> str:
+        """The branch that promotions commit to."""
+        return self.rendering.branch if self.rendering else self.branch
+
+    @property
+    def work_tree(self) -> str:
+        """The folder of a promotion that is committed."""
+        return "out" if self.rendering else "src"
+
+    @property
+    def source_folders(self) -> list[str]:
+        """The folders that a sparse clone of the sources has, without those of `git.sparse`."""
+        folders = [*(self.rendering.folders if self.rendering else ()), *(update.folder for update in self.updates)]
+        return list(dict.fromkeys(folders or [posixpath.dirname(self.path)]))
+
+    @property
+    def own_keys(self) -> dict[str, str]:
+        """The keys for tag and digest, and which of them each gets."""
         own = {self.tag_key: "tag", (self.promotion.get("digestKey") if self.image_of else "") or "": "digest"}
-        if keys := {key: what for key, what in own.items() if key}:
-            found.append(Update(self.path, keys))
+        return {key: what for key, what in own.items() if key}
+
+    @cached_property
+    def updates(self) -> list[Update]:
+        """What the chart's own steps write: the keys of the values file, then `updates` by name.
+
+        What is rendered gets the keys in another way, and what `updates` write is not committed.
+        """
+        found = []
+        if self.own_keys and not self.rendering:
+            found.append(Update(self.path, self.own_keys))
         for name, given in sorted(section(self.promotion, "updates").items()):
             for kind, update in (given or {}).items():
                 keys = {key: what for key, what in section(update, "keys").items() if what}
@@ -239,7 +269,8 @@ def _stage(
         git = merge(git, own)
     branch = given.get("branch") or git.get("branch") or "main"
     path = promotion.get("path") or f"services/{service}/values-<stage>.yaml"
-    parts = {"given": given, "promotion": {**promotion, "path": path}, "git": {**git, "branch": branch}}
+    promotion = completed({**promotion, "path": path}, service)
+    parts = {"given": given, "promotion": promotion, "git": {**git, "branch": branch}}
     parts = filled_json(parts, "stage", name)
     update = section(parts["promotion"], "argocdUpdate")
     if update.get("enabled") and not update.get("name"):

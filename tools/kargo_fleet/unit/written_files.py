@@ -16,7 +16,7 @@ from kargo_fleet.fleet.sections import DEFAULT_BRANCH
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.git_urls import normalized
 from kargo_fleet.text.words import closest
-from kargo_fleet.unit import helm_dependencies, present_tags, promoted_files
+from kargo_fleet.unit import helm_dependencies, present_tags, promoted_files, rendered_files
 from kargo_fleet.unit.folders import linked_file_findings
 
 #: Words in the place of a stage that say that a file is for all stages, or for a program.
@@ -34,6 +34,7 @@ def find(
     for stage, one in unit.stages.items():
         if not (one.has_default_steps and _is_here(fleet, one)):
             continue  # written by other steps, or somewhere that is not checked out here
+        findings += rendered_files.find(fleet, reader, unit, one, layers)
         for update in one.updates:
             findings += _foreign(fleet, layers, stage, update, service)
             if update.kind == "kustomize":
