@@ -44,17 +44,17 @@ class TestUnit:
         """Kargo's own evaluator turns what looks like a number into one, unless it is quoted."""
         digest = f"sha256:{'0' * 64}"
         for tag in ("1.2.3", "20261101", "1.10", "1e5", "true", "null", "v1.0.0-rc.1"):
-            functions = {"imageFrom": {"*": {"tag": tag, "digest": digest}}, **SUCCEEDED}
-            functions["chartFrom"] = {"*": {"version": tag}}
+            functions = {"imageFrom": {"*": {"tag": tag, "digest": digest}}, **OTHER_ARTIFACTS, **SUCCEEDED}
             stages = (obj for obj in unit(values) if obj["kind"] == "Stage")
             for stage in (obj for obj in stages if "promotionTemplate" in obj["spec"]):
                 configs = kargo.promotion(stage, functions, outputs=OUTPUTS)
                 for step, config in zip(stage["spec"]["promotionTemplate"]["spec"]["steps"], configs, strict=True):
-                    if step.get("as") in ("update", "update-version"):
+                    if step.get("as") == "update" and step["uses"] == "yaml-update":
                         written = [update["value"] for update in config["updates"]]
                         assert written in ([tag], [digest], [tag, digest])
 
 
+OTHER_ARTIFACTS: dict[str, Any] = {"chartFrom": {"*": {"version": "1.2.3"}}, "commitFrom": {"*": {"id": "0123456"}}}
 SUCCEEDED: dict[str, Any] = {"success": {"*": True}, "status": {"*": "Succeeded"}}
 OUTPUTS: dict[str, Any] = {
     "update": {"commitMessage": "Updated"},
@@ -190,6 +190,7 @@ def test_every_key_of_values_yaml_is_in_the_schema_and_the_other_way_round() -> 
         "annotations",
         "stages",
         "updates",
+        "render",
         "bindings",
         "hard",
         "retry",
@@ -235,7 +236,15 @@ def test_the_schema_is_closed_at_every_level() -> None:
 
 def test_every_key_of_a_stage_and_a_binding_is_in_the_readme() -> None:
     readme = (CHART / "README.md").read_text()
-    for name in ("stage", "binding", "furtherWarehouse", "requestedFreight", "analysisTemplate", "promotionTask"):
+    for name in (
+        "stage",
+        "binding",
+        "furtherWarehouse",
+        "requestedFreight",
+        "analysisTemplate",
+        "promotionTask",
+        "render",
+    ):
         for key in SCHEMA["definitions"][name]["properties"]:
             assert f"`{key}`" in readme, key
 

@@ -74,7 +74,18 @@ PRINTED = {"no value", "none"}
 VERBS = {
     "argocd": {"app"},
     "git": {"add", "checkout", "commit", "init", "mv", "remote"},
-    "helm": {"install", "list", "pull", "push", "registry", "rollback", "template", "uninstall", "upgrade"},
+    "helm": {
+        "dependency",
+        "install",
+        "list",
+        "pull",
+        "push",
+        "registry",
+        "rollback",
+        "template",
+        "uninstall",
+        "upgrade",
+    },
     "kargo": {"approve", "create", "get", "promote", "refresh", "verify"},
     "kubectl": set("annotate apply auth config create delete describe edit get label logs patch".split()),
 }

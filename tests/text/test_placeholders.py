@@ -204,7 +204,8 @@ def test_every_name_is_refused_by_the_tool_and_by_the_chart(path: str, tmp_path:
         for update in owner.get("promotion", {}).get("updates", {}).values():  # what is required beside it
             (given,) = update.values()
             given |= {key: value for key, value in {"path": "a", "keys": {"a": "tag"}}.items() if key not in given}
-            update.get("kustomize", {}).pop("keys", None)
+            for kind in ("kustomize", "helmDependency"):
+                update.get(kind, {}).pop("keys", None)
     (problem,) = placeholders.problems(CHART_SCHEMA, values)
     assert problem.code == "KF309"
     (tmp_path / "values.yaml").write_text(yaml_writer.document(values))

@@ -108,3 +108,39 @@ def test_placeholders_in_further_folders() -> None:
     assert outside("./src/clusters/nginx/dev/x", "git: {sparse: ['clusters/<service>/<stage>']}") == [
         "set git.sparse: [clusters/nginx/staging, clusters/nginx/dev], or false for the whole repository"
     ]  # of the stages staging and prod
+
+
+def test_a_dependency_of_a_chart_is_three_files() -> None:
+    own = "promotion: {tagKey: '', updates: {redis: {helmDependency: {path: charts/app, version: '${{ 1 }}'}}}}"
+    written = "charts/app/Chart.lock, charts/app/Chart.yaml, charts/app/charts"
+    assert loop(", includePaths: [charts]", own) == f"set excludePaths: [{written}]"
+    assert loop(f", excludePaths: [{written}]", own) == ""
+
+
+def test_what_is_rendered_is_committed_elsewhere() -> None:
+    own = "promotion: {updates: {a: {yaml: {path: a.yaml, keys: {b: tag}}}}, render: {helm: {path: charts/app}}}"
+    assert loop("", own) == ""
+    assert loop(", branch: stage/dev", own) == "set excludePaths: [nginx]"
+
+
+def test_steps_after_rendering_in_both_clones() -> None:
+    step = "promotion: {render: {%s}, steps: {beforeCommit: [{uses: copy, config: {inPath: ./src/%s, outPath: ./out/%s}}]}}"
+
+    def said(*words: str) -> list[tuple[str, str]]:
+        found = [finding for finding in find(step % words) if finding.code == "KFW317"]
+        return [(finding.message.partition(": ")[2], finding.fix) for finding in found]
+
+    helm = "helm: {path: charts/app, valuesFiles: [values/a.yaml]}"
+    assert said(helm, "charts/app/README.md", "nginx/README.md") == []
+    assert said(helm, "values/README.md", "README.md") == []
+    assert said(f"{helm}, outPath: .", "values/README.md", "docs/README.md") == []
+    assert said(helm, "docs/README.md", "other/README.md") == [
+        (
+            "./src/docs is not checked out; the clone has charts/app and values only",
+            "set git.sparse: [docs], or false for the whole repository",
+        ),
+        (
+            "./out/other is not checked out; the clone has nginx only",
+            "set git.sparse: [other], or false for the whole repository",
+        ),
+    ]

@@ -32,6 +32,13 @@ GIT = "repoURL: 'https://example.com/other/c'"
         ("promotion: {pullRequest: {enabled: true, provider: gitea, mergeMethod: squash}}", "pullRequest.mergeMethod"),
         ("stages: {prod: {promotion: {argocdUpdate: {namespace: x}}}}", "argocdUpdate.namespace"),
         ("promotion: {task: {vars: {a: b}}}", "task.vars"),
+        ("promotion: {render: {branch: a}}", "render.branch"),
+        ("stages: {prod: {promotion: {render: {outPath: a}}}}", "render.outPath"),
+        ("promotion: {task: {name: a}, render: {kustomize: {path: a}}}", "promotion.render"),
+        (
+            "stages: {prod: {promotion: {steps: {replace: [{uses: http}]}, render: {helm: {path: a}}}}}",
+            "prod.promotion.render",
+        ),
         (
             "git: {repoURL: 'https://bitbucket.org/a/b'}\npromotion: {pullRequest: {enabled: true, labels: [x]}}",
             "pullRequest.labels",

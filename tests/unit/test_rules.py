@@ -157,6 +157,77 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "updates alone": {"promotion": {"tagKey": "", "updates": {"x": {"kustomize": {"path": "overlays/<stage>"}}}}},
     "no updates": {"promotion": {"tagKey": "", "updates": {"x": None}}},
+    "a dependency of no chart": {"promotion": {"updates": {"x": {"helmDependency": {"path": "charts/<stage>"}}}}},
+    "a dependency that is not said": {
+        "promotion": {
+            "updates": {"x": {"helmDependency": {"path": "charts/<stage>", "version": "${{ chartFrom('a').Version }}"}}}
+        }
+    },
+    "one Chart.yaml from two stages": {
+        "promotion": {"updates": {"x": {"helmDependency": {"path": "charts/app"}}}},
+        "warehouse": {"subscriptions": [{"chart": {"repoURL": "oci://registry.example.com/charts/redis"}}]},
+    },
+    "a dependency": {
+        "promotion": {"updates": {"x": {"helmDependency": {"path": "charts/<stage>"}}}},
+        "warehouse": {"subscriptions": [{"chart": {"repoURL": "oci://registry.example.com/charts/redis"}}]},
+    },
+    "rendered": {"promotion": {"render": {"helm": {"path": "charts/app", "setValues": {"a": "image"}}}}},
+    "rendered with Kustomize": {"promotion": {"render": {"kustomize": {"path": "overlays/<stage>"}}}},
+    "rendered by two": {"promotion": {"render": {"helm": {"path": "a"}, "kustomize": {"path": "a"}}}},
+    "rendered from nowhere": {"promotion": {"render": {"helm": {}}}},
+    "rendered from no kustomization": {"promotion": {"render": {"kustomize": {"name": "a"}}}},
+    "rendered onto the branch of the sources": {"promotion": {"render": {"helm": {"path": "a"}, "branch": "main"}}},
+    "rendered onto one branch": {"promotion": {"render": {"helm": {"path": "a"}, "branch": "rendered"}}},
+    "rendered into folders of one branch": {
+        "promotion": {"render": {"helm": {"path": "a"}, "branch": "rendered", "outPath": "<service>/<stage>"}}
+    },
+    "rendered into a folder and into one in it": {
+        "promotion": {"render": {"helm": {"path": "a"}, "branch": "rendered"}},
+        "stages": {
+            "dev": {"promotion": {"render": {"outPath": "a/b/c"}}},
+            "staging": {"promotion": {"render": {"outPath": "a/b"}}},
+            "prod": {"promotion": {"render": {"outPath": "a/b-c.yaml"}}},
+        },
+    },
+    "rendered onto a whole branch that another stage writes to": {
+        "stages": {
+            "dev": {"branch": "env", "promotion": {"path": "a.yaml"}},
+            "prod": {"promotion": {"render": {"helm": {"path": "a"}, "branch": "env", "outPath": "."}}},
+        }
+    },
+    "rendered without Freight": {"promotion": {"tagKey": "", "render": {"helm": {"path": "a"}}}},
+    "rendered with Kustomize without Freight": {"promotion": {"tagKey": "", "render": {"kustomize": {"path": "a"}}}},
+    "rendered with a digest": {
+        "promotion": {"tagKey": "", "digestKey": "a.b", "render": {"kustomize": {"path": "a"}}},
+    },
+    "rendered with an update": {
+        "promotion": {
+            "tagKey": "",
+            "render": {"helm": {"path": "a"}},
+            "updates": {"a": {"yaml": {"path": "all.yaml", "keys": {"a": "tag"}}}},
+        },
+    },
+    "rendered from the commit of the Freight": {
+        "promotion": {"tagKey": "", "render": {"helm": {"path": "a"}}},
+        "warehouse": {"subscriptions": [{"git": {"repoURL": "https://github.com/example/gitops"}}]},
+    },
+    "rendered with what the stage does not get": {
+        "promotion": {
+            "render": {
+                "helm": {"path": "a", "setValues": {"a": "chartVersion", "b": "commitID", "c": None, "d": "tag"}}
+            }
+        },
+        "stages": {"dev": {"requestedFreight": {"config": {"direct": True}}}, "staging": {"upstream": None}},
+        "warehouses": {"config": {"git": {"repoURL": "https://github.com/example/other.git"}}},
+    },
+    "an alias of rendering": {
+        "promotion": {
+            "render": {"kustomize": {"path": "overlays/<stage>"}},
+            "steps": {"before": [{"uses": "http", "as": "render"}]},
+        }
+    },
+    "no rendering beside a task": {"promotion": {"render": {"helm": {}}, "task": {"name": "t"}}},
+    "a branch without rendering": {"promotion": {"render": {"branch": "main"}}},
     "an alias of an update": {
         "promotion": {
             "updates": {"x": {"kustomize": {"path": "overlays/<stage>"}}},
@@ -361,6 +432,15 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
         "custom step",
         "a gate writes no file",
         "updates alone",
+        "a dependency",
+        "rendered",
+        "rendered with Kustomize",
+        "rendered into folders of one branch",
+        "rendered with a digest",
+        "rendered with an update",
+        "rendered from the commit of the Freight",
+        "no rendering beside a task",
+        "a branch without rendering",
         "gates alone need no repository",
     }
     sound |= {"a custom step in a task", "extra objects that are fine"}

@@ -3,13 +3,15 @@ The stages of the pipeline, by name, without those that a layer took out with nu
 .Values.unit.warehouses is set. Returns JSON, a map of maps: what a stage was given, with <stage> replaced, and
 
   name         its name
-  promotion    `promotion` with the stage's own over it, and the path of the values file
+  promotion    `promotion` with the stage's own over it, and the path of the values file; `render` is {} or has kind, branch and
+               outPath, see kargo-service.rendering
   git          `git` with the stage's own over it, and its branch
   shard        its own, or that of the unit
   controlFlow  whether it only passes Freight on; an empty list of steps instead of the default ones means that, too
   freight      what it takes, see kargo-service.freight
   imageFrom, chartFrom, commitFrom   the expression for the image, the chart or the commit that it is promoted with; not set
                where its Warehouses do not have one
+  chart        the subscription of chartFrom
   isDigest     whether that image has a mutable tag
 */}}
 {{- define "kargo-service.stages" -}}
@@ -23,6 +25,7 @@ The stages of the pipeline, by name, without those that a layer took out with nu
   {{- with $given.git }}{{ $git = mergeOverwrite $git (deepCopy .) }}{{ end -}}
   {{- $_ := set $git "branch" ($given.branch | default $git.branch | default "main") -}}
   {{- $_ := set $promotion "path" ($promotion.path | default (printf "services/%s/values-<stage>.yaml" $service)) -}}
+  {{- $_ := set $promotion "render" (include "kargo-service.rendering" (dict "service" $service "given" $promotion.render) | fromJson) -}}
   {{- $stage := merge (dict "name" $name "promotion" $promotion "git" $git "shard" ($given.shard | default $.Values.shard)) $given -}}
   {{- $replace := ($promotion.steps).replace -}}
   {{- if and (kindIs "slice" $replace) (not $replace) (not ($promotion.task).name) }}{{ $_ := set $stage "controlFlow" true }}{{ end -}}
@@ -57,19 +60,20 @@ is promoted. Takes a dict: root, stage; returns nothing.
       {{- if eq .imageSelectionStrategy "Digest" }}{{ $_ := set $stage "isDigest" true }}{{ end -}}
     {{- end -}}
   {{- end -}}
-  {{- with .subscription.chart }}{{ $_ := set $charts (printf `chartFrom(%s%s)` (quote .repoURL) (ternary (printf `, %s` (quote .name)) "" (not (empty .name)))) true }}{{ end -}}
+  {{- with .subscription.chart }}{{ $_ := set $charts (printf `chartFrom(%s%s)` (quote .repoURL) (ternary (printf `, %s` (quote .name)) "" (not (empty .name)))) . }}{{ end -}}
   {{- with .subscription.git }}{{ $_ := set $commits (printf `commitFrom(%s)` (quote .repoURL)) true }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- if eq (len $images) 1 }}{{ $_ := set $stage "imageFrom" "imageFrom(vars.imageRepoURL)" }}{{ end -}}
 {{- if gt (len $images) 1 }}{{ $_ := set $stage "imageFrom" "imageFrom(vars.imageRepoURL, warehouse(ctx.targetFreight.origin.name))" }}{{ end -}}
-{{- if eq (len $charts) 1 }}{{ $_ := set $stage "chartFrom" (keys $charts | first) }}{{ end -}}
+{{- if eq (len $charts) 1 }}{{ $_ := set $stage "chartFrom" (keys $charts | first) }}{{ $_ := set $stage "chart" (values $charts | first) }}{{ end -}}
 {{- if eq (len $commits) 1 }}{{ $_ := set $stage "commitFrom" (keys $commits | first) }}{{ end -}}
 {{- end -}}
 
 {{/*
 What a stage's promotions write beside its values file: promotion.updates without those that a layer took out with null. Takes
-the stage. Returns JSON, a map by name; each has kind, path, folder and the keys that it was given.
+the stage. Returns JSON, a map by name; each has kind, path, folder, target (the file or kustomization that it writes) and the keys
+that it was given.
 */}}
 {{- define "kargo-service.updates" -}}
 {{- $stage := . -}}
@@ -78,8 +82,9 @@ the stage. Returns JSON, a map by name; each has kind, path, folder and the keys
 {{- range $kind, $update := $given -}}
 {{- if kindIs "map" $update -}}
   {{- $path := $update.path | default $stage.promotion.path -}}
-  {{- $folder := ternary $path (dir $path) (eq $kind "kustomize") -}}
-  {{- $_ := set $updates $name (merge (dict "kind" $kind "path" $path "folder" $folder) $update) -}}
+  {{- $folder := ternary (dir $path) $path (eq $kind "yaml") -}}
+  {{- $target := ternary (printf "%s/Chart.yaml" $path) $path (eq $kind "helmDependency") -}}
+  {{- $_ := set $updates $name (merge (dict "kind" $kind "path" $path "folder" $folder "target" $target) $update) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -97,6 +102,13 @@ The key of the values file that gets the image's tag. Takes the stage. Returns n
 Whether a stage's promotions write its values file. Takes the stage. Returns "true" or nothing.
 */}}
 {{- define "kargo-service.writesValuesFile" -}}
+{{- if and (not .promotion.render.kind) (include "kargo-service.writesImage" .) }}true{{ end -}}
+{{- end -}}
+
+{{/*
+Whether the image of a stage is written, or rendered, by the key of its tag or its digest. Takes the stage. Returns "true" or nothing.
+*/}}
+{{- define "kargo-service.writesImage" -}}
 {{- if or (include "kargo-service.tagKey" .) (and .imageFrom .promotion.digestKey) }}true{{ end -}}
 {{- end -}}
 

@@ -176,9 +176,9 @@ Application. Takes a dict: root, stage. Returns lines of YAML, a list.
       {{- end }}
     {{- end }}
     checkout:
-      - branch: {{ `${{ quote(vars.branch) }}` }}
+      - {{ include "kargo-service.source" (dict "root" .root "stage" $stage) }}
         path: ./src
-        {{- $folders := list }}
+        {{- $folders := include "kargo-service.renderedFolders" $stage | fromJsonArray }}
         {{- if include "kargo-service.writesValuesFile" $stage }}{{ $folders = list (dir $promotion.path) }}{{ end }}
         {{- range $updates }}{{ $folders = append $folders .folder }}{{ end }}
         {{- if not $folders }}{{ $folders = list (dir $promotion.path) }}{{ end }}
@@ -189,6 +189,7 @@ Application. Takes a dict: root, stage. Returns lines of YAML, a list.
           - {{ ternary `${{ quote(vars.folder) }}` (quote .) (eq . (dir $promotion.path)) }}
           {{- end }}
         {{- end }}
+      {{- include "kargo-service.renderedCheckout" $stage | nindent 6 }}
 {{- /* Without a key, updates and steps before the commit write the files. */}}
 {{- if include "kargo-service.writesValuesFile" $stage }}
 - uses: yaml-update
@@ -212,7 +213,9 @@ Application. Takes a dict: root, stage. Returns lines of YAML, a list.
 {{- range $name, $update := $updates }}
 {{- include "kargo-service.updateStep" (dict "root" $.root "stage" $stage "name" $name "update" $update "retry" $retry) }}
 {{- end }}
+{{- include "kargo-service.renderSteps" (dict "stage" $stage "retry" $retry) }}
 {{- include "kargo-service.userSteps" ($promotion.steps).beforeCommit }}
+{{- $workTree := ternary "./out" "./src" (not (empty $promotion.render.kind)) }}
 - uses: git-commit
   as: commit
   {{- with include "kargo-service.retry" (get $retry "git-commit") | trim }}
@@ -220,7 +223,7 @@ Application. Takes a dict: root, stage. Returns lines of YAML, a list.
     {{- . | nindent 4 }}
   {{- end }}
   config:
-    path: ./src
+    path: {{ $workTree }}
     message: {{ include "kargo-service.commitMessage" (dict "stage" $stage "text" $message) | quote }}
 - uses: git-push
   as: push
@@ -233,7 +236,7 @@ Application. Takes a dict: root, stage. Returns lines of YAML, a list.
     {{- . | nindent 4 }}
   {{- end }}
   config:
-    path: ./src
+    path: {{ $workTree }}
     {{- if $pullRequest.enabled }}
     generateTargetBranch: true
     {{- end }}
@@ -266,7 +269,7 @@ Application. Takes a dict: root, stage. Returns lines of YAML, a list.
 The step of one of promotion.updates. Takes a dict: root, stage, name, update, retry. Returns lines of YAML, a list.
 */}}
 {{- define "kargo-service.updateStep" -}}
-{{- $step := get (dict "yaml" "yaml-update" "kustomize" "kustomize-set-image") .update.kind }}
+{{- $step := get (dict "yaml" "yaml-update" "kustomize" "kustomize-set-image" "helmDependency" "helm-update-chart") .update.kind }}
 - uses: {{ $step }}
   as: update-{{ .name }}
   {{- with include "kargo-service.retry" (get .retry $step) | trim }}
@@ -283,6 +286,8 @@ The step of one of promotion.updates. Takes a dict: root, stage, name, update, r
         value: {{ include "kargo-service.written" (dict "stage" $.stage "what" $value) }}
       {{- end }}
       {{- end }}
+    {{- else if eq .update.kind "helmDependency" }}
+    {{- include "kargo-service.helmDependency" . | nindent 4 }}
     {{- else }}
     images:
       - image: {{ `${{ vars.imageRepoURL }}` }}
@@ -332,7 +337,7 @@ The steps that turn a pushed branch into a merged pull request. Takes the stage.
     {{- . | nindent 4 }}
     {{- end }}
     sourceBranch: {{ `${{ outputs.push.branch }}` }}
-    targetBranch: {{ `${{ quote(vars.branch) }}` }}
+    targetBranch: {{ ternary (quote .promotion.render.branch) `${{ quote(vars.branch) }}` (not (empty .promotion.render.kind)) }}
     {{- with $pullRequest.title }}
     title: {{ include "kargo-service.message" (dict "stage" $ "text" .) | quote }}
     {{- end }}

@@ -162,7 +162,7 @@ How each stage is promoted, and the Git repository that this requires. Takes the
 */}}
 {{- define "kargo-service.validate.promotion" -}}
 {{- $root := . -}}
-{{- $writers := dict -}}
+{{- $writers := list -}}
 {{- $homeless := list -}}
 {{- range $name, $stage := .Values.unit.stages }}
 {{- $promotion := $stage.promotion }}
@@ -181,15 +181,23 @@ stages.{{ $name }}.promotion: steps.replace and task.name are mutually exclusive
 {{- $targets := list }}
 {{- if include "kargo-service.writesValuesFile" $stage }}{{ $targets = list (list "path" $promotion.path) }}{{ end }}
 {{- range $key, $update := $updates }}
-{{- $targets = append $targets (list (printf "updates.%s.%s.path" $key $update.kind) $update.path) }}
+{{- $targets = append $targets (list (printf "updates.%s.%s.path" $key $update.kind) $update.target) }}
 {{- include "kargo-service.validate.update" (dict "path" (printf "stages.%s.promotion.updates.%s.%s" $name $key $update.kind) "stage" $stage "update" $update) }}
 {{- end }}
+{{- $branch := $git.branch }}
+{{- with $promotion.render.kind }}
+{{- $branch = $promotion.render.branch }}
+{{- $targets = list (list "render.outPath" ($promotion.render.outPath | default ".")) }}
+{{- include "kargo-service.validate.render" (dict "path" (printf "stages.%s.promotion.render" $name) "root" $root "stage" $stage) }}
+{{- end }}
 {{- range $targets }}
-{{- $target := printf "%s on branch %s" (index . 1) $git.branch }}
-{{- $place := printf "%s %s" $git.repoURL $target }}
-{{- if and (hasKey $writers $place) (ne (get $writers $place) $name) }}
-stages.{{ $name }}.promotion.{{ index . 0 }}: stage {{ get $writers $place }} also writes {{ $target }}; each stage needs its own file or branch
-{{- else }}{{ $_ := set $writers $place $name }}{{ end }}
+{{- $target := index . 1 }}
+{{- $place := printf "%s %s /%s/" $git.repoURL $branch $target | replace "/./" "/" }}
+{{- $writer := dict "stage" $name "place" $place "target" $target "isFolder" (not (empty $promotion.render.kind)) }}
+{{- $other := include "kargo-service.otherWriter" (dict "writers" $writers "writer" $writer) | fromJson }}
+{{- if $other }}
+stages.{{ $name }}.promotion.{{ index . 0 }}: stage {{ $other.stage }} also writes {{ $other.target }} on branch {{ $branch }}; each stage needs its own {{ ternary "folder" "file" (or $writer.isFolder $other.isFolder) }} or branch
+{{- else }}{{ $writers = append $writers $writer }}{{ end }}
 {{- end }}
 {{- if and $stage.freight (not (or $targets ($promotion.steps).beforeCommit)) }}
 stages.{{ $name }}.promotion.{{ if $stage.imageFrom }}tagKey: is empty, and so are digestKey and updates; at least one is required, or a step in steps.beforeCommit{{ else }}updates: is empty, and the stage has no image to write; something to write is required, or a step in steps.beforeCommit{{ end }}
@@ -215,12 +223,16 @@ git.repoURL: is required; for example https://github.com/example/gitops.git
 {{- end -}}
 
 {{/*
-What one of promotion.updates writes. Takes a dict: path, stage, update.
+What one of promotion.updates writes. Takes a dict: path, stage, update; in, if that is not `keys`.
 */}}
 {{- define "kargo-service.validate.update" -}}
 {{- $words := list -}}
-{{- range $key, $what := .update.keys }}{{ if $what }}{{ $words = append $words (list (printf "keys.%s" $key) $what) }}{{ end }}{{ end -}}
+{{- range $key, $what := .update.keys }}{{ if $what }}{{ $words = append $words (list (printf "%s.%s" ($.in | default "keys") $key) $what) }}{{ end }}{{ end -}}
 {{- if eq .update.kind "kustomize" }}{{ $words = list (list "path" "tag") }}{{ end -}}
+{{- if eq .update.kind "helmDependency" }}
+{{- $words = list (list "version" (.update.version | default "chartVersion")) }}
+{{- include "kargo-service.validate.helmDependency" . }}
+{{- end }}
 {{- range $words }}
 {{- $what := index . 1 }}
 {{- if and (has $what (list "tag" "digest" "image" "imageDigest")) (not $.stage.imageFrom) }}
@@ -254,6 +266,7 @@ Names and aliases of the steps of one stage. Takes the stage.
 {{- $aliases := dict -}}
 {{- if include "kargo-service.hasDefaultSteps" . -}}
   {{- range list "update" "commit" "push" }}{{ $_ := set $aliases . true }}{{ end -}}
+  {{- if .promotion.render.kind }}{{ $_ := set $aliases "render" true }}{{ end -}}
   {{- range $name, $_ := .promotion.updates }}{{ $_ := set $aliases (printf "update-%s" $name) true }}{{ end -}}
   {{- if (.promotion.pullRequest).enabled -}}
     {{- range list "open-pr" (ternary "merge-pr" "wait-for-pr" (eq .promotion.pullRequest.merge true)) }}{{ $_ := set $aliases . true }}{{ end -}}
@@ -351,7 +364,7 @@ A regular expression of the keys that name something and whose strings the schem
 {{- ``}}|shard|(commonLabels|(namespace|project|warehouse|warehouses[.][^.]+|stages[.][^.]+)[.]labels)[.].*
 {{- ``}}|warehouses[.][^.]+[.](git|chart)[.](repoURL|name|branch|(allow|ignore)TagsRegexes[[].*|(include|exclude)Paths[[].*)
 {{- ``}}|(stages[.][^.]+[.])?git[.](repoURL|branch|author[.](name|email)|sparse[[].*)|stages[.][^.]+[.]branch
-{{- ``}}|(stages[.][^.]+[.])?promotion[.](path|argocdUpdate[.]name|updates[.].*[.](path|name|newName)|tagKey|digestKey|customSteps[[].*|pullRequest[.](labels[[].*|mergeMethod))
+{{- ``}}|(stages[.][^.]+[.])?promotion[.](path|argocdUpdate[.]name|updates[.].*[.](path|name|newName|repository)|render[.](branch|outPath|(helm|kustomize)[.](path|valuesFiles[[].*|releaseName|namespace|name|newName))|tagKey|digestKey|customSteps[[].*|pullRequest[.](labels[[].*|mergeMethod))
 {{- ``}}|rbac[.]bindings[.][^.]+[.](groups[[].*|users[[].*|roleRef[.]name|claims[.].*)|projectConfig[.]webhookReceivers[[].*[.]secretRef[.]name)$
 {{- end -}}
 

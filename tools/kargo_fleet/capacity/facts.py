@@ -88,7 +88,7 @@ def _pushes(pipeline: Pipeline) -> tuple[tuple[Push, ...], int]:
             continue
         url = urlsplit(stage.repo_url)
         place = f"{url.hostname or ''}{url.path}".removesuffix(".git") or stage.repo_url
-        pushes.append(Push(name, f"{place}@{stage.branch}"))
+        pushes.append(Push(name, f"{place}@{stage.target_branch}"))
     return tuple(pushes), pull_requests
 
 

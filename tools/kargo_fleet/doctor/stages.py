@@ -225,6 +225,21 @@ _STEPS = (
         "push the stage's values file; `kargo-fleet check` shows whether it is in the checkout",
     ),
     ("yaml-update", r"", "add the key that promotions write to the file; `kargo-fleet check` reports it as KF402"),
+    (
+        "helm-template|kustomize-build",
+        r"no such file|not found|missing chart dependencies",
+        "push what is rendered; `kargo-fleet check` shows what the clone of the sources lacks",
+    ),
+    (
+        "helm-template|kustomize-build",
+        r"",
+        "render it locally with `helm template` or `kustomize build`, and fix the cause",
+    ),
+    (
+        "helm-update-chart",
+        r"no dependency in Chart.yaml",
+        "correct name and repository of the dependency; `kargo-fleet check` reports it as KF402",
+    ),
     ("git-wait-for-pr", r"without being merged", "find out why the pull request was closed"),
     ("git-open-pr", r"provider", "set `promotion.pullRequest.provider`"),
 )

@@ -5,14 +5,18 @@ It is what the chart computes in `kargo-service.init` (templates/_unit.tpl).
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from kargo_fleet.fleet.chart import CHART_FILE
 from kargo_fleet.fleet.freight import Request, Subscription, Warehouse, has_image, requests_of, warehouses_of
 from kargo_fleet.fleet.merge import merge
-from kargo_fleet.fleet.names import PROJECT
+from kargo_fleet.fleet.names import KUSTOMIZATIONS, PROJECT
+from kargo_fleet.fleet.rendering import Rendering, completed, rendering_of
 from kargo_fleet.text.placeholders import filled_json
 
 
@@ -116,32 +120,81 @@ class Stage:
         return key if self.image_of else ""
 
     @cached_property
-    def updates(self) -> list[Update]:
-        """What the chart's own steps write: the keys of the values file, then `updates` by name."""
-        found = []
+    def rendering(self) -> Rendering | None:
+        """What the chart's own steps render onto a branch, None for nothing."""
+        return rendering_of(self.promotion) if self.has_default_steps else None
+
+    @property
+    def target_branch(self) -> str:
+        """The branch that promotions commit to."""
+        return self.rendering.branch if self.rendering else self.branch
+
+    @property
+    def work_tree(self) -> str:
+        """The folder of a promotion that is committed."""
+        return "out" if self.rendering else "src"
+
+    @property
+    def source_folders(self) -> list[str]:
+        """The folders that a sparse clone of the sources has, without those of `git.sparse`."""
+        folders = [*(self.rendering.folders if self.rendering else ()), *(update.folder for update in self.updates)]
+        return list(dict.fromkeys(folders or [posixpath.dirname(self.path)]))
+
+    @property
+    def own_keys(self) -> dict[str, str]:
+        """The keys for tag and digest, and which of them each gets."""
         own = {self.tag_key: "tag", (self.promotion.get("digestKey") if self.image_of else "") or "": "digest"}
-        if keys := {key: what for key, what in own.items() if key}:
-            found.append(Update(self.path, keys))
+        return {key: what for key, what in own.items() if key}
+
+    @cached_property
+    def updates(self) -> list[Update]:
+        """What the chart's own steps write: the keys of the values file, then `updates` by name.
+
+        What is rendered gets the keys in another way, and what `updates` write is not committed.
+        """
+        found = []
+        if self.own_keys and not self.rendering:
+            found.append(Update(self.path, self.own_keys))
         for name, given in sorted(section(self.promotion, "updates").items()):
             for kind, update in (given or {}).items():
                 keys = {key: what for key, what in section(update, "keys").items() if what}
-                found.append(
-                    Update(update.get("path") or self.path, keys, kind == "kustomize", ("updates", name, kind))
-                )
+                found.append(Update(update.get("path") or self.path, keys, ("updates", name, kind), update))
         return found
 
 
 class Update(NamedTuple):
-    """One thing that a promotion writes: `keys` of the YAML file at `path`, or an image in the kustomization in that folder.
+    """One thing that a promotion writes: `keys` of the YAML file at `path`, or in that folder a kustomization or Chart.yaml.
 
     `keys` say what is written: tag, digest, image, imageDigest, chartVersion, commitID or an expression. `at` is where it
-    is said in a promotion: (), for the values file, or its place in `updates`.
+    is said in a promotion: (), for the values file, or its place in `updates`; `given` is what is said there.
     """
 
     path: str
     keys: Mapping[str, str]
-    kustomize: bool = False
     at: tuple[str, ...] = ()
+    given: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def kind(self) -> str:
+        """What it writes: yaml, kustomize or helmDependency."""
+        return self.at[-1] if self.at else "yaml"
+
+    @property
+    def folder(self) -> str:
+        """The folder that it needs."""
+        return posixpath.dirname(self.path) if self.kind == "yaml" else self.path
+
+    @property
+    def target(self) -> str:
+        """The file or the kustomization that it writes, which no other stage may."""
+        return f"{self.path}/{CHART_FILE}" if self.kind == "helmDependency" else self.path
+
+    @property
+    def files(self) -> list[str]:
+        """The files and folders that change with it."""
+        if self.kind == "helmDependency":  # the step also locks and downloads all dependencies
+            return [f"{self.path}/{name}" for name in (CHART_FILE, "Chart.lock", "charts")]
+        return [f"{self.path}/{KUSTOMIZATIONS[0]}" if self.kind == "kustomize" else self.path]
 
 
 @dataclass(frozen=True)
@@ -221,7 +274,8 @@ def _stage(
         git = merge(git, own)
     branch = given.get("branch") or git.get("branch") or "main"
     path = promotion.get("path") or f"services/{service}/values-<stage>.yaml"
-    parts = {"given": given, "promotion": {**promotion, "path": path}, "git": {**git, "branch": branch}}
+    promotion = completed({**promotion, "path": path}, service)
+    parts = {"given": given, "promotion": promotion, "git": {**git, "branch": branch}}
     parts = filled_json(parts, "stage", name)
     update = section(parts["promotion"], "argocdUpdate")
     if update.get("enabled") and not update.get("name"):

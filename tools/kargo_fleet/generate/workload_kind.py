@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,17 +10,14 @@ from kargo_fleet.argocd.settings import HELM, StageApplication, argo_fleet
 from kargo_fleet.fleet.chart import CHART_FILE
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import KUSTOMIZATIONS
-
-#: A path that leads out of a kustomization's folder, as an item of a list or behind `path:`. No YAML is parsed: there are
-#: tens of thousands of these files, and a path that is missed is only a warning that is missed.
-_OUTSIDE = re.compile(r"""^\s*(?:-\s+)?(?:path:\s*)?["']?(\.\./[^\s"'#]+)""", re.MULTILINE)
+from kargo_fleet.text.kustomizations import paths_outside
 
 
 def folders_used(folder: Path) -> list[str]:
     """Return the paths outside of its own folder that a kustomization uses, relative to the folder."""
     for name in KUSTOMIZATIONS:
         try:
-            return _OUTSIDE.findall((folder / name).read_text(encoding="utf-8", errors="replace"))
+            return paths_outside((folder / name).read_text(encoding="utf-8", errors="replace"))
         except OSError:
             continue
     return []

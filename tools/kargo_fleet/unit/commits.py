@@ -9,13 +9,12 @@ from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
 from kargo_fleet.fleet.freight import Subscription
-from kargo_fleet.fleet.names import KUSTOMIZATIONS
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.text.git_urls import normalized
 from kargo_fleet.text.path_patterns import selects
 from kargo_fleet.text.words import enumerate_words
 
-_CLONE = re.compile(r"(?:\./)?src/")
+_CLONE = re.compile(r"(?:\./)?(src|out)/")
 _EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 _UNKNOWN = "\0"
 
@@ -55,11 +54,13 @@ def _written(pipeline: Pipeline, subscription: Subscription) -> Iterator[str]:
     for stage in pipeline.stages.values():
         # Without a branch, it is the repository's default one: probably the one that promotions commit to.
         branch = subscription.given.get("branch") or section(pipeline.values, "git").get("branch") or "main"
-        if not stage.has_default_steps or normalized(stage.repo_url) != repository or stage.branch != branch:
+        if not stage.has_default_steps or normalized(stage.repo_url) != repository or stage.target_branch != branch:
             continue
-        for update in stage.updates:
-            yield f"{update.path}/{KUSTOMIZATIONS[0]}" if update.kustomize else update.path
-        for path, file in _paths(pipeline, stage):
+        if stage.rendering:
+            yield stage.rendering.out_path or "."
+        for update in () if stage.rendering else stage.updates:
+            yield from update.files
+        for path, file in _paths(pipeline, stage, stage.work_tree):
             if path[-1] in ("path", "outPath") and _UNKNOWN not in file:
                 yield file
 
@@ -69,20 +70,24 @@ def _outside(pipeline: Pipeline, stage: Stage) -> Iterator[Problem]:
     if not section(stage.promotion, "steps").get("beforeCommit"):
         return
     sparse = stage.git.get("sparse")
-    folders = [update.path if update.kustomize else posixpath.dirname(update.path) for update in stage.updates]
-    folders = folders or [posixpath.dirname(stage.path)]
-    if sparse is False or not all(folders) or not stage.has_default_steps:
+    if sparse is False or not stage.has_default_steps:
         return
     further = sparse if isinstance(sparse, list) else []
-    folders += [_filled(pipeline, stage, item) for item in further]
-    for path, file in _paths(pipeline, stage):
-        known = file.split(_UNKNOWN)[0]
-        parent = posixpath.dirname(known)
-        if not parent or _is_checked_out(parent, folders):
+    own = {"src": stage.source_folders, **({"out": [stage.rendering.out_folder]} if stage.rendering else {})}
+    for clone, folders in own.items():
+        if not all(folders):
             continue
-        message = f"{dotted(path)}: ./src/{parent} is not checked out; the clone has {enumerate_words(folders)} only"
-        fix = f"set git.sparse: [{', '.join([*further, parent])}], or false for the whole repository"
-        yield Problem("KFW317", message, fix, path)
+        folders += [_filled(pipeline, stage, item) for item in further]
+        for path, file in _paths(pipeline, stage, clone):
+            known = file.split(_UNKNOWN)[0]
+            parent = posixpath.dirname(known)
+            if not parent or _is_checked_out(parent, folders):
+                continue
+            message = (
+                f"{dotted(path)}: ./{clone}/{parent} is not checked out; the clone has {enumerate_words(folders)} only"
+            )
+            fix = f"set git.sparse: [{', '.join([*further, parent])}], or false for the whole repository"
+            yield Problem("KFW317", message, fix, path)
 
 
 def _is_checked_out(parent: str, folders: list[str]) -> bool:
@@ -90,12 +95,12 @@ def _is_checked_out(parent: str, folders: list[str]) -> bool:
     return any(f"{parent}/".startswith(f"{folder}/") or f"{folder}/".startswith(f"{parent}/") for folder in folders)
 
 
-def _paths(pipeline: Pipeline, stage: Stage) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the files and folders of the clone that steps before the commit name, from the root of the repository."""
+def _paths(pipeline: Pipeline, stage: Stage, clone: str) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the files and folders of a clone that steps before the commit name, from the root of the repository."""
     for index, step in enumerate(section(stage.promotion, "steps").get("beforeCommit") or []):
         here = ("stages", stage.name, "promotion", "steps", "beforeCommit", index, "config")
         for path, text in _strings(step.get("config"), here):
-            if (start := _CLONE.match(text)) is not None:
+            if (start := _CLONE.match(text)) is not None and start[1] == clone:
                 yield path, posixpath.normpath(_filled(pipeline, stage, text[start.end() :]))
 
 

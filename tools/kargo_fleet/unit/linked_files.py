@@ -9,7 +9,7 @@ from itertools import accumulate
 from kargo_fleet.files.reading import RepositoryReader
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.names import KUSTOMIZATIONS
-from kargo_fleet.fleet.pipeline import Stage, Update
+from kargo_fleet.fleet.pipeline import Stage
 
 
 def linked_file_findings(
@@ -39,8 +39,8 @@ def linked_file_findings(
 def _files(reader: RepositoryReader, stage: Stage) -> Iterator[str]:
     """Yield the files that a stage writes, as far as they exist."""
     for update in stage.updates:
-        if not update.kustomize:
-            yield update.path
+        if update.kind != "kustomize":
+            yield update.target
             continue
         names = [f"{update.path}/{name}" for name in KUSTOMIZATIONS]
         yield from [name for name in names if reader.exists(name)][:1]
@@ -52,15 +52,11 @@ def _is_checked_out(stage: Stage, file: str) -> bool:
     Source: Kargo v1.11.2, pkg/controller/git/work_tree.go, configureSparseCheckout: Git's cone mode.
     """
     sparse = stage.git.get("sparse")
-    folders = [_folder(update) for update in stage.updates] + (sparse if isinstance(sparse, list) else [])
+    folders = [update.folder for update in stage.updates] + (sparse if isinstance(sparse, list) else [])
     if sparse is False or not all(folders) or "." in folders or any("${{" in folder for folder in folders):
         return True
     above = posixpath.dirname(file)
     return any(file.startswith(f"{folder}/") or f"{folder}/".startswith(f"{above}/") or not above for folder in folders)
-
-
-def _folder(update: Update) -> str:
-    return update.path if update.kustomize else posixpath.dirname(update.path)
 
 
 def _target(reader: RepositoryReader, folder: str, file: str) -> str:

@@ -23,6 +23,7 @@ _SWITCHED: tuple[tuple[KeyPath, KeyPath], ...] = (
     (("argocdUpdate", "namespace"), ("argocdUpdate", "enabled")),
     (("task", "kind"), ("task", "name")),
     (("task", "vars"), ("task", "name")),
+    *((("render", key), ("render", "helm")) for key in ("branch", "outPath")),
 )
 #: Settings of an image subscription that a strategy does not look at.
 _OF_IMAGES = {
@@ -111,7 +112,7 @@ def _switched(pipeline: Pipeline, layers: Sequence[Layer], stage: Stage) -> Iter
     if not stage.has_default_steps:
         return
     for key, switch in _SWITCHED:
-        if value_at(promotion, switch) or not value_at(promotion, key):
+        if value_at(promotion, switch) or not value_at(promotion, key) or (key[0] == "render" and stage.rendering):
             continue
         own: KeyPath = ("stages", name, "promotion", *key)
         of_all: KeyPath = ("promotion", *key)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
 from kargo_fleet.fleet.freight import Subscription
 from kargo_fleet.fleet.names import FLEET_FILE, PREFIX, NameFault, fault_of
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, Update, section, upstream_of
+from kargo_fleet.fleet.rendering import Rendering
 from kargo_fleet.text.git_urls import https_url
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import MOST_GROUPS, excess_groups, is_constraint
@@ -21,9 +22,11 @@ from kargo_fleet.text.words import enumerate_words
 from kargo_fleet.unit import (
     beside,
     freight_rules,
+    helm_dependencies,
     kargo_versions,
     project_names,
     pull_requests,
+    render_rules,
     shard_labels,
     step_lists,
 )
@@ -206,7 +209,7 @@ def _cycles(stages: Mapping[str, Any]) -> list[str]:
 
 
 def _promotion(pipeline: Pipeline) -> Iterator[Problem]:
-    writers: dict[tuple[str, str], str] = {}
+    writers: list[_Writer] = []
     for name, stage in sorted(pipeline.stages.items()):
         path = ("stages", name, "promotion")
         for variable in sorted(section(stage.given, "vars")):
@@ -227,21 +230,44 @@ def _promotion(pipeline: Pipeline) -> Iterator[Problem]:
     yield from _author(("git", "author"), section(section(pipeline.values, "git"), "author"))
 
 
-def _updates(pipeline: Pipeline, stage: Stage, writers: dict[tuple[str, str], str]) -> Iterator[Problem]:
+class _Writer(NamedTuple):
+    """A stage that writes `target`; `place` is that with repository and branch, and ends with a slash."""
+
+    stage: str
+    place: str
+    target: str
+    is_folder: bool
+
+
+def _updates(pipeline: Pipeline, stage: Stage, writers: list[_Writer]) -> Iterator[Problem]:
     """Yield the problems with what a stage writes, which no other stage may; `writers` are those before it."""
     path = ("stages", stage.name, "promotion")
     for update in stage.updates:
         yield from _words(pipeline, stage, update)
-    for update in stage.updates:
-        target = f"{update.path} on branch {stage.branch}"
-        writer = writers.setdefault((stage.repo_url, target), stage.name)
-        if writer != stage.name:
-            yield _problem(
-                (*path, *update.at, "path"),
-                "KF305",
-                f"stage {writer} also writes {target}; each stage needs its own file or branch",
-                f"put <stage> into promotion.{dotted((*update.at, 'path'))}, or set stages.<name>.branch",
-            )
+    branch, rendering = stage.target_branch, stage.rendering
+    targets: list[tuple[KeyPath, str]] = [((*update.at, "path"), update.target) for update in stage.updates]
+    if rendering:
+        targets = [(("render", "outPath"), rendering.out_path or ".")]
+        yield from render_rules.problems(pipeline, stage, rendering)
+        if rendering.kind == "helm":
+            yield from _set_values(pipeline, stage, rendering)
+    for at, target in targets:
+        place = f"{stage.repo_url} {branch} /{target}/".replace("/./", "/")
+        writer = _Writer(stage.name, place, target, rendering is not None)
+        other = _other_writer(writers, writer)
+        if other is None:
+            writers.append(writer)
+            continue
+        noun = "folder" if writer.is_folder or other.is_folder else "file"
+        own_branch = "promotion.render.branch" if rendering else "stages.<name>.branch"
+        yield _problem(
+            (*path, *at),
+            "KF305",
+            f"stage {other.stage} also writes {other.target} on branch {branch}; each stage needs its own {noun} or branch",
+            f"put <stage> into promotion.{dotted(at)}, or set {own_branch}",
+        )
+    if rendering:
+        return
     if stage.requests and not (stage.updates or section(stage.promotion, "steps").get("beforeCommit")):
         if stage.image_of:
             yield _problem(
@@ -259,10 +285,36 @@ def _updates(pipeline: Pipeline, stage: Stage, writers: dict[tuple[str, str], st
             )
 
 
-def _words(pipeline: Pipeline, stage: Stage, update: Update) -> Iterator[Problem]:
+def _other_writer(writers: Sequence[_Writer], one: _Writer) -> _Writer | None:
+    """Return the first of the other stages that writes the same file, or one of them where the other puts its manifests."""
+    others = [
+        other
+        for other in writers
+        if other.stage != one.stage
+        and (
+            other.place == one.place
+            or (other.is_folder and one.place.startswith(other.place))
+            or (one.is_folder and other.place.startswith(one.place))
+        )
+    ]
+    return min(others, key=lambda other: other.stage, default=None)
+
+
+def _set_values(pipeline: Pipeline, stage: Stage, rendering: Rendering) -> Iterator[Problem]:
+    """Yield a problem for each value of a chart that stands for something that the stage does not get."""
+    given = {key: what for key, what in section(rendering.given, "setValues").items() if what}
+    yield from _words(pipeline, stage, Update(rendering.path, given, ("render", rendering.kind)), "setValues")
+
+
+def _words(pipeline: Pipeline, stage: Stage, update: Update, among: str = "keys") -> Iterator[Problem]:
     """Yield a problem for each word of an update that stands for something that the stage does not get."""
     path = ("stages", stage.name, "promotion", *update.at)
-    words = [(("path",), "tag")] if update.kustomize else [(("keys", key), what) for key, what in update.keys.items()]
+    words: list[tuple[KeyPath, str]] = [((among, key), what) for key, what in update.keys.items()]
+    if update.kind == "kustomize":
+        words = [(("path",), "tag")]
+    elif update.kind == "helmDependency":
+        words = [(("version",), update.given.get("version") or "chartVersion")]
+        yield from helm_dependencies.problems(pipeline, stage, update)
     sources = {"chartVersion": ("chart", "chart"), "commitID": ("git", "Git repository")}
     for place, what in sorted(words):
         if what in ("tag", "digest", "image", "imageDigest") and not stage.image_of:
@@ -320,7 +372,13 @@ def _steps(path: KeyPath, stage: Stage) -> Iterator[Problem]:
     known = step_lists.BUILTIN_STEPS.union(promotion.get("customSteps") or [])
     aliases: set[str] = set()
     if stage.has_default_steps:
-        aliases = {"update", "commit", "push", *(f"update-{name}" for name in section(promotion, "updates"))}
+        aliases = {
+            "update",
+            "commit",
+            "push",
+            *(["render"] if stage.rendering else []),
+            *(f"update-{name}" for name in section(promotion, "updates")),
+        }
         pull_request = section(promotion, "pullRequest")
         if pull_request.get("enabled"):
             aliases |= {"open-pr", "merge-pr" if pull_request.get("merge") else "wait-for-pr"}

@@ -26,6 +26,7 @@ _OF_THE_DEFAULT_STEPS: tuple[KeyPath, ...] = (
     ("maxAttempts",),
     ("retry",),
     ("pullRequest", "enabled"),
+    ("render",),
 )
 _BESIDE_REPLACE: tuple[KeyPath, ...] = (("steps", "before"), ("steps", "after"), *_OF_THE_DEFAULT_STEPS)
 

@@ -16,7 +16,7 @@ from kargo_fleet.fleet.sections import DEFAULT_BRANCH
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.git_urls import normalized
 from kargo_fleet.text.words import closest
-from kargo_fleet.unit import present_tags, promoted_files
+from kargo_fleet.unit import helm_dependencies, present_tags, promoted_files, rendered_files
 from kargo_fleet.unit.folders import stageless_folders
 from kargo_fleet.unit.linked_files import linked_file_findings
 
@@ -32,17 +32,24 @@ def find(
     # Others are written by other steps, or somewhere that is not checked out here.
     here = {name: one for name, one in unit.stages.items() if one.has_default_steps and _is_here(fleet, one)}
     for stage, one in here.items():
+        findings += rendered_files.find(fleet, reader, unit, one, layers)
         for update in one.updates:
             findings += _foreign(fleet, layers, stage, update, service)
-            if update.kustomize:
+            if update.kind == "kustomize":
                 findings += _kustomization(reader, update, stage, service)
                 continue
-            of_file, present = _file(fleet, reader, update, stage, service)
-            findings += of_file + _present_values(update, present, service)
+            written: pipeline.Update | Finding = update
+            if update.kind == "helmDependency":
+                written = helm_dependencies.in_chart_file(reader, unit, one, update, service)
+            if isinstance(written, Finding):
+                findings.append(written)
+                continue
+            of_file, present = _file(fleet, reader, written, stage, service)
+            findings += of_file + _present_values(written, present, service)
             held += [
-                present_tags.Held(stage, update.path, value, takers)
+                present_tags.Held(stage, written.path, value, takers)
                 for key, value in present.items()
-                if (takers := _takers(unit, one, update.keys[key]))
+                if (takers := _takers(unit, one, written.keys[key]))
             ]
     findings += present_tags.findings(held, service)
     findings += linked_file_findings(reader, here.values(), lambda stage: _folder(fleet, service, stage), service)
@@ -126,7 +133,7 @@ def _workload_files(fleet: Fleet) -> list[str]:
 
 def _foreign(fleet: Fleet, layers: list[Layer], stage: str, update: pipeline.Update, service: str) -> list[Finding]:
     """Warn of a promotion that writes into the folder of another service."""
-    inside = f"{update.path}/" if update.kustomize else update.path
+    inside = update.target if update.kind != "kustomize" else f"{update.path}/"
     base = f"{fleet.layout.base}/"
     is_own = inside.startswith(f"{fleet.folder_of(service)}/")
     if fleet.layout.has_stages:
