@@ -24,7 +24,10 @@ from properties import examples
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 VALUES = Schema(SCHEMA)
 KEYS_OF_IMAGE = ", ".join(SCHEMA["properties"]["image"]["properties"])
-STEPS = "git-clone, yaml-update, kustomize-set-image, git-commit, git-push, git-open-pr, git-wait-for-pr, git-merge-pr, argocd-update"
+STEPS = (
+    "git-clone, yaml-update, kustomize-set-image, helm-update-chart, delete, git-clear, helm-template, kustomize-build, git-commit,"
+    " git-push, git-open-pr, git-wait-for-pr, git-merge-pr, argocd-update"
+)
 RECEIVERS = "artifactory, azure, bitbucket, dockerhub, generic, gitea, github, gitlab, harbor, quay"
 LONG = "a" * 64
 DNS = "write a DNS label: a-z, 0-9 and -, starting and ending with a letter or digit"
