@@ -81,12 +81,15 @@ def test_in_a_name(path: str, value: str, message: str, fix: str) -> None:
         ("promotion.pullRequest.title", "<env>", "<env>", "did you mean <stage>?"),
         ("project.description", "All about <svc>", "<svc>", "did you mean <service>?"),
         ("stages.dev.vars.a", "<env>", "<env>", "did you mean <stage>?"),
+        ("commonAnnotations.a", "<stage>", "<stage>", "remove it, or write the value itself"),
+        ("projectConfig.freightLinks.[].url", "https://<stage>", "<stage>", "remove it, or write the value itself"),
+        ("stages.dev.vars.a", "<version>", "<version>", "remove it, or write the value itself"),
     ],
 )
 def test_in_a_text(path: str, value: str, word: str, fix: str) -> None:
     ((code, message, given),) = said(_nested(path, value))
     assert (code, given) == ("KFW309", fix)
-    assert message.startswith(f"{path}: {word} is not replaced here")
+    assert message.startswith(f"{path.replace('.[]', '[0]')}: {word} is not replaced here")
 
 
 def test_a_tag_that_would_be_replaced() -> None:
@@ -106,7 +109,7 @@ def test_a_tag_that_would_be_replaced() -> None:
         ("project.description", "uses <page> and <crew>"),
         ("image.allowTagsRegexes.[]", "^(?P<stage>dev)-(?<service>.*)$"),
         ("promotion.steps.after.[].config.body", r"\<stage>dev</stage> of <service>"),
-        ("commonAnnotations.a", "<stage>"),
+        ("projectConfig.stageLinks.[].url", "https://<service>.<stage>.example.com"),
         ("rbac.bindings.team.groups.[]", "team-<service>"),
         ("git.branch", "env/<stage>"),
         ("image.repoURL", "registry.example.com/<service>-web"),

@@ -18,6 +18,7 @@ from kargo_fleet.text.durations import seconds
 
 CHART_URL = "oci://registry.example.com/charts/app"
 BUILDS = {"image": {"imageSelectionStrategy": "NewestBuild", "allowTagsRegexes": ["^main-"]}}
+CHARTS = {"repoURL": CHART_URL}
 CONFIG = {"git": {"repoURL": "https://github.com/example/config.git"}}
 DEV_BUILDS = {"dev": {"requestedFreight": {"builds": {"direct": True}}}, "staging": {"upstream": None}}
 #: The values of a unit, and what is said of them.
@@ -57,7 +58,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "names": (
         {
-            "warehouses": {"builds": {**BUILDS, "name": "nginx"}, "empty": {"interval": "10m"}},
+            "warehouses": {"builds": {**BUILDS, "name": "nginx"}, "empty": {}},
             "stages": {"dev": {"requestedFreight": {"main": {}, "builds": {}, "empty": {}}}},
             "promotion": {"steps": {"replace": [{"uses": "http"}]}},
         },
@@ -141,6 +142,95 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
                 'stages.dev.requestedFreight.main.selectionPolicy: "MatchUpstream" requires exactly one upstream stage and no'
                 " direct Freight from the Warehouse"
             )
+        ],
+    ),
+    "one repository twice": (
+        {
+            "image": None,
+            "warehouses": {
+                "a": {"git": {"includePaths": ["a"]}},
+                "b": {"git": {"includePaths": ["b"]}, "chart": CHARTS},
+            },
+            "promotion": {"updates": {"c": {"yaml": {"keys": {"c": "commitID"}}}}},
+            "stages": {"dev": {"requestedFreight": {"a": {"direct": True}, "b": {"direct": True}}}},
+        },
+        [],
+    ),
+    "one repository twice, and something else": (
+        {
+            "warehouses": {"a": {"git": {"includePaths": ["a"]}}, "b": {"git": {"includePaths": ["b"]}}},
+            "promotion": {"updates": {"c": {"yaml": {"keys": {"c": "commitID"}}}}},
+            "stages": {"dev": {"requestedFreight": {"main": {}, "a": {}, "b": {}}}, "staging": None, "prod": None},
+        },
+        [
+            (
+                "stages.dev.promotion.updates.c.yaml.keys.c: needs exactly one Git repository that the stage's Warehouses"
+                " subscribe to; else use an expression such as"
+                ' ${{ commitFrom("https://github.com/example/config.git").ID }}'
+            )
+        ],
+    ),
+    "a repository per stage": (
+        {
+            "git": {"repoURL": "https://example.com/<service>-<stage>.git", "branch": "env/<stage>"},
+            "warehouses": {"config": {"git": {}}, "tags": {"git": {"commitSelectionStrategy": "SemVer"}}},
+            "stages": {"dev": {"requestedFreight": {"main": {}, "config": {}, "tags": {}}}},
+        },
+        [
+            "warehouses.config.git.repoURL: is required, as git.repoURL differs between stages",
+            "warehouses.config.git.branch: is required, as git.branch differs between stages",
+            "warehouses.tags.git.repoURL: is required, as git.repoURL differs between stages",
+        ],
+    ),
+    "two kinds of an update": (
+        {
+            "promotion": {"updates": {"c": {"yaml": {"path": "<stage>.yaml", "keys": {"a": "tag"}}}}},
+            "stages": {"prod": {"promotion": {"updates": {"c": {"kustomize": {"path": "overlays/prod"}}}}}},
+        },
+        ["stages.prod.promotion.updates.c: has kustomize and yaml; only one is allowed"],
+    ),
+    "a key that is written twice": (
+        {
+            "promotion": {"updates": {"c": {"yaml": {"keys": {"image.tag": "digest"}}}}},
+            "stages": {"dev": {"upstream": None}, "staging": None, "prod": None},
+        },
+        [
+            (
+                "stages.dev.promotion.updates.c.yaml.keys.image.tag: is written twice in services/nginx/values-dev.yaml; keep"
+                " one of the two"
+            )
+        ],
+    ),
+    "one file by two URLs": (
+        {
+            "promotion": {"path": "services/nginx/values.yaml"},
+            "stages": {
+                "staging": None,
+                "prod": {"upstream": ["dev"], "git": {"repoURL": "https://GitHub.com/example/gitops"}},
+            },
+        },
+        [
+            (
+                "stages.prod.promotion.path: stage dev also writes services/nginx/values.yaml on branch main; each stage needs its"
+                " own file or branch"
+            )
+        ],
+    ),
+    "a stage without its repository": (
+        {"stages": {"prod": {"git": {"repoURL": ""}}}},
+        ["stages.prod.git.repoURL: is required; for example https://github.com/example/gitops.git"],
+    ),
+    "not directly": (
+        {"stages": {"dev": {"requestedFreight": {"main": {"direct": False}}}}},
+        [
+            (
+                "stages.dev.requestedFreight.main: no upstream stage of dev takes Freight from Warehouse main; set direct: true, or"
+                " upstream"
+            ),
+            (
+                "stages: no stage takes Freight directly from the Warehouse; a stage without upstream, or with direct: true, is"
+                " required"
+            ),
         ],
     ),
     "what others subscribe to": (
@@ -270,12 +360,15 @@ def test_some_random_units_are_sound(chart: Chart) -> None:
 def test_placeholders_are_replaced_everywhere(chart: Chart, tmp_path: Path) -> None:
     values = {
         **MINIMAL,
-        "image": {"repoURL": "registry.example.com/<service>-web"},
         "project": {"description": r"\<service> is <service>"},
         "warehouse": {"name": "<service>-images"},
         "commonLabels": {"app": "<service>"},
         "rbac": {"bindings": {"team": {"role": "viewer", "groups": ["team-<service>"]}}},
         "stages": {"prod": {"vars": {"a": r"<stage> \<stage>"}, "labels": {"of": "<service>-<stage>"}}},
+        "image": {
+            "repoURL": "registry.example.com/<service>-web",
+            "allowTagsRegexes": ["^(?P<service>[a-z]+)-(?<stage>x)$"],
+        },
         "projectConfig": {"stageLinks": [{"title": "App", "url": "https://<service>.<stage>.example.com"}]},
     }
     assert said_by_tool(values, chart) == []
@@ -286,6 +379,11 @@ def test_placeholders_are_replaced_everywhere(chart: Chart, tmp_path: Path) -> N
     assert project["metadata"]["labels"]["app"] == "nginx"
     subscription = objects["Warehouse", "nginx-images"]["spec"]["subscriptions"][0]["image"]
     assert subscription["repoURL"] == "registry.example.com/nginx-web"
+    assert subscription["allowTagsRegexes"] == ["^(?P<service>[a-z]+)-(?<stage>x)$"]
+    assert (
+        pipeline_of(merge(chart.defaults, values)).values["image"]["allowTagsRegexes"]
+        == subscription["allowTagsRegexes"]
+    )
     assert objects["RoleBinding", "kargo-service-team"]["subjects"][0]["name"] == "team-nginx"
     assert prod["metadata"]["labels"]["of"] == "nginx-prod"
     assert {"name": "a", "value": "prod <stage>"} in prod["spec"]["vars"]

@@ -44,7 +44,8 @@ direct, upstream, requiredSoakTime, availabilityStrategy, selectionPolicy.
     {{- $upstream := $given.upstream | default list -}}
     {{- if not (or $direct $upstream) -}}
       {{- /* `direct` beside upstream, the way for hotfixes, is from the first Warehouse. */ -}}
-      {{- $direct = or (not $stage.upstream) (and $stage.direct (or $stage.requestedFreight (has $key $first))) -}}
+      {{- $isNot := and (kindIs "bool" $given.direct) (not $given.direct) -}}
+      {{- $direct = and (not $isNot) (or (not $stage.upstream) (and $stage.direct (or $stage.requestedFreight (has $key $first)))) -}}
       {{- range $stage.upstream }}{{ if or (le (len $keys) 1) (not (hasKey $taken .)) (has $key (get $taken .)) }}{{ $upstream = append $upstream . }}{{ end }}{{ end -}}
     {{- end -}}
     {{- $request := dict "key" $key "path" $path "direct" (not (empty $direct)) "upstream" $upstream -}}

@@ -49,8 +49,8 @@ is promoted. Takes a dict: root, stage; returns nothing.
 {{- $stage := .stage -}}
 {{- $own := (.root.Values.image).repoURL | default "" -}}
 {{- $images := dict -}}
-{{- $charts := dict -}}
-{{- $commits := dict -}}
+{{- $charts := list -}}
+{{- $commits := list -}}
 {{- range $stage.freight -}}
 {{- $key := .key -}}
 {{- range (get $.root.Values.unit.warehouses $key).all -}}
@@ -60,14 +60,22 @@ is promoted. Takes a dict: root, stage; returns nothing.
       {{- if eq .imageSelectionStrategy "Digest" }}{{ $_ := set $stage "isDigest" true }}{{ end -}}
     {{- end -}}
   {{- end -}}
-  {{- with .subscription.chart }}{{ $_ := set $charts (printf `chartFrom(%s%s)` (quote .repoURL) (ternary (printf `, %s` (quote .name)) "" (not (empty .name)))) . }}{{ end -}}
-  {{- with .subscription.git }}{{ $_ := set $commits (printf `commitFrom(%s)` (quote .repoURL)) true }}{{ end -}}
+  {{- with .subscription.chart }}{{ $charts = append $charts (list $key . (printf `chartFrom(%s%s` (quote .repoURL) (ternary (printf `, %s` (quote .name)) "" (not (empty .name))))) }}{{ end -}}
+  {{- with .subscription.git }}{{ $commits = append $commits (list $key . (printf `commitFrom(%s` (quote .repoURL))) }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- if eq (len $images) 1 }}{{ $_ := set $stage "imageFrom" "imageFrom(vars.imageRepoURL)" }}{{ end -}}
 {{- if gt (len $images) 1 }}{{ $_ := set $stage "imageFrom" "imageFrom(vars.imageRepoURL, warehouse(ctx.targetFreight.origin.name))" }}{{ end -}}
-{{- if eq (len $charts) 1 }}{{ $_ := set $stage "chartFrom" (keys $charts | first) }}{{ $_ := set $stage "chart" (values $charts | first) }}{{ end -}}
-{{- if eq (len $commits) 1 }}{{ $_ := set $stage "commitFrom" (keys $commits | first) }}{{ end -}}
+{{- range $name, $found := dict "chart" $charts "commit" $commits -}}
+  {{- $keys := list }}{{ $calls := list }}{{ range $found }}{{ $keys = append $keys (index . 0) }}{{ $calls = append $calls (index . 2) }}{{ end -}}
+  {{- /* One of them, or the same one in each Warehouse: then it is that of the Freight that is promoted. */ -}}
+  {{- $one := eq (len $found) 1 -}}
+  {{- $each := and (eq (len (uniq $calls)) 1) (eq (len (uniq $keys)) (len $found)) (eq (len $found) (len $stage.freight)) -}}
+  {{- if or $one $each -}}
+    {{- $_ := set $stage (printf "%sFrom" $name) (printf "%s%s)" (first $calls) (ternary "" ", warehouse(ctx.targetFreight.origin.name)" $one)) -}}
+    {{- $_ := set $stage $name (index (first $found) 1) -}}
+  {{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/*

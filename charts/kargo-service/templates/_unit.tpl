@@ -23,7 +23,9 @@ A value with a placeholder replaced in all strings that are in it: `<service>` b
 {{- define "kargo-service.filled" -}}
 {{- /* toJson writes < and > as escapes, so that those that are written plainly are no placeholders any more. */ -}}
 {{- $word := printf `\u003c%s\u003e` .word -}}
-{{- toJson .value | replace (printf `\\%s` $word) (printf `<%s>` .word) | replace $word .with -}}
+{{- $kept := printf `<%s>` .word -}}
+{{- /* Named groups of regular expressions are none, either. */ -}}
+{{- toJson .value | replace (printf `\\%s` $word) $kept | replace (printf `?P%s` $word) (printf `?P%s` $kept) | replace (printf `(?%s` $word) (printf `(?%s` $kept) | replace $word .with -}}
 {{- end -}}
 
 {{/*

@@ -74,6 +74,11 @@ service's image, where the Warehouse already subscribes to it).
 {{- if and (not $given.repoURL) (ne $path "image") }}
 {{ $path }}.repoURL: is required{{ if and $.isShort (ne $kind "chart") }}, as {{ $kind }}.repoURL is empty{{ end }}
 {{- end }}
+{{- range $setting := list "repoURL" "branch" }}
+{{- if and $.isShort (eq $kind "git") (contains "<stage>" (get $given $setting | default "")) }}
+{{ $path }}.{{ $setting }}: is required, as git.{{ $setting }} differs between stages
+{{- end }}
+{{- end }}
 {{- if and (eq $kind "image") $own (eq (include "kargo-service.imageIdentity" ($given.repoURL | default "")) (include "kargo-service.imageIdentity" $own)) }}
 {{ $path }}.repoURL: {{ quote $given.repoURL }} is the service's own image, to which the Warehouse already subscribes
 {{- end }}
@@ -176,13 +181,37 @@ stages.{{ $name }}.vars.{{ $variable }}: is set by the chart; use another name
 stages.{{ $name }}.promotion: steps.replace and task.name are mutually exclusive
 {{- end }}
 {{- if include "kargo-service.hasDefaultSteps" $stage }}
-{{- if not $git.repoURL }}{{ $homeless = append $homeless $name }}{{ end }}
+{{- if and (not $git.repoURL) (hasKey ((get $root.Values.stages $name).git | default dict) "repoURL") }}
+stages.{{ $name }}.git.repoURL: is required; for example https://github.com/example/gitops.git
+{{- else if not $git.repoURL }}{{ $homeless = append $homeless $name }}{{ end }}
+{{- range $key, $kinds := $promotion.updates }}
+{{- $given := list }}
+{{- range $kind, $update := $kinds }}{{ if kindIs "map" $update }}{{ $given = append $given $kind }}{{ end }}{{ end }}
+{{- if gt (len $given) 1 }}
+stages.{{ $name }}.promotion.updates.{{ $key }}: has {{ include "kargo-service.enumerate" $given }}; only one is allowed
+{{- end }}
+{{- end }}
 {{- $updates := include "kargo-service.updates" $stage | fromJson }}
 {{- $targets := list }}
 {{- if include "kargo-service.writesValuesFile" $stage }}{{ $targets = list (list "path" $promotion.path) }}{{ end }}
 {{- range $key, $update := $updates }}
 {{- $targets = append $targets (list (printf "updates.%s.%s.path" $key $update.kind) $update.target) }}
 {{- include "kargo-service.validate.update" (dict "path" (printf "stages.%s.promotion.updates.%s.%s" $name $key $update.kind) "stage" $stage "update" $update) }}
+{{- end }}
+{{- $written := dict }}
+{{- if and (include "kargo-service.writesValuesFile" $stage) (not $promotion.render.kind) }}
+{{- range list (include "kargo-service.tagKey" $stage) ($promotion.digestKey | default "") }}{{ $_ := set $written (printf "%s %s" $promotion.path .) true }}{{ end }}
+{{- end }}
+{{- range $key, $update := $updates }}
+{{- range $written_key, $what := ternary $update.keys dict (eq $update.kind "yaml") }}
+{{- if $what }}
+{{- $place := printf "%s %s" $update.path $written_key }}
+{{- if hasKey $written $place }}
+stages.{{ $name }}.promotion.updates.{{ $key }}.yaml.keys.{{ $written_key }}: is written twice in {{ $update.path }}; keep one of the two
+{{- end }}
+{{- $_ := set $written $place true }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- $branch := $git.branch }}
 {{- with $promotion.render.kind }}
@@ -192,7 +221,7 @@ stages.{{ $name }}.promotion: steps.replace and task.name are mutually exclusive
 {{- end }}
 {{- range $targets }}
 {{- $target := index . 1 }}
-{{- $place := printf "%s %s /%s/" $git.repoURL $branch $target | replace "/./" "/" }}
+{{- $place := printf "%s %s /%s/" (include "kargo-service.identity" (dict "kind" "git" "subscription" (dict "repoURL" ($git.repoURL | default "")))) $branch $target | replace "/./" "/" }}
 {{- $writer := dict "stage" $name "place" $place "target" $target "isFolder" (not (empty $promotion.render.kind)) }}
 {{- $other := include "kargo-service.otherWriter" (dict "writers" $writers "writer" $writer) | fromJson }}
 {{- if $other }}

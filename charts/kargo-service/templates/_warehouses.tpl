@@ -16,14 +16,15 @@ and paths, those of the subscriptions.
   {{- $_ := set $warehouses "main" (dict "path" "warehouse" "name" $name "given" $main "all" $all) -}}
 {{- end -}}
 {{- range $key, $given := .Values.warehouses -}}
-{{- if and $given (ne $key "main") -}}
+{{- if and (not (kindIs "invalid" $given)) (ne $key "main") -}}
   {{- $all = list -}}
   {{- range $kind := list "image" "git" "chart" -}}
   {{- $own := get $given $kind -}}
   {{- if kindIs "map" $own -}}
     {{- $inherited := dict -}}
     {{- if and (not $own.repoURL) (ne $kind "chart") -}}
-      {{- range $setting := list "repoURL" "branch" "insecureSkipTLSVerify" }}{{ with get (get $.Values $kind | default dict) $setting }}{{ $_ := set $inherited $setting . }}{{ end }}{{ end -}}
+      {{- range $setting := list "repoURL" "branch" "platform" "cacheByTag" "insecureSkipTLSVerify" }}{{ with get (get $.Values $kind | default dict) $setting }}{{ $_ := set $inherited $setting . }}{{ end }}{{ end -}}
+      {{- if ne ($own.commitSelectionStrategy | default "NewestFromBranch") "NewestFromBranch" }}{{ $inherited = omit $inherited "branch" }}{{ end -}}
     {{- end -}}
     {{- $subscription := include "kargo-service.subscription" (dict $kind (mergeOverwrite $inherited (deepCopy $own))) | fromJson -}}
     {{- $all = append $all (dict "path" (printf "warehouses.%s.%s" $key $kind) "subscription" $subscription) -}}

@@ -12,7 +12,7 @@ from kargo_fleet.fleet.merge import merge
 MAIN: Final = "main"
 _KINDS: Final = ("image", "git", "chart")
 #: What a further Warehouse's `image` and `git` without a repoURL take from those of the service.
-_INHERITED: Final = ("repoURL", "branch", "insecureSkipTLSVerify")
+_INHERITED: Final = ("repoURL", "branch", "platform", "cacheByTag", "insecureSkipTLSVerify")
 
 
 class Subscription(NamedTuple):
@@ -66,7 +66,7 @@ def warehouses_of(values: Mapping[str, Any]) -> dict[str, Warehouse]:
         name = main.get("name") or values["service"]["name"]
         found[MAIN] = Warehouse(MAIN, ("warehouse",), main, name, subscriptions)
     for key, given in sorted((values.get("warehouses") or {}).items()):
-        if given and key != MAIN:
+        if given is not None and key != MAIN:
             path: KeyPath = ("warehouses", key)
             subscriptions = (*_short(values, given, path), *_listed(given, path))
             found[key] = Warehouse(key, path, given, given.get("name") or key, subscriptions)
@@ -81,7 +81,9 @@ def _short(values: Mapping[str, Any], given: Mapping[str, Any], path: KeyPath) -
             continue
         if not own.get("repoURL") and kind != "chart":
             of_all = values.get(kind) or {}
-            own = merge({key: of_all[key] for key in _INHERITED if of_all.get(key)}, own)
+            is_tagged = (own.get("commitSelectionStrategy") or "NewestFromBranch") != "NewestFromBranch"
+            inherited = [key for key in _INHERITED if of_all.get(key) and not (is_tagged and key == "branch")]
+            own = merge({key: of_all[key] for key in inherited}, own)
         yield Subscription(kind, own, (*path, kind))
 
 
@@ -150,6 +152,7 @@ def _request(
         of_stage = stage.get("upstream") or []
         # `direct` beside upstream, the way for hotfixes, is from the first Warehouse.
         direct = not of_stage or bool(stage.get("direct") and (stage.get("requestedFreight") or key in first))
+        direct = direct and given.get("direct") is not False
         upstream = [one for one in of_stage if len(keys) <= 1 or one not in taken or key in taken[one]]
     settings = (
         given.get(setting) or stage.get(setting) or ""

@@ -33,7 +33,7 @@ RESERVED_NAMES = frozenset(["cluster-secrets", "shared-resources", "system-resou
 OTHERS_NAMESPACES = ("default", "kargo", *(f"{PREFIX}{name}" for name in sorted(RESERVED_NAMES)))
 #: Kargo looks there for the credentials of all Projects (`global.sharedResources.namespace` of its chart).
 SHARED_RESOURCES = f"{PREFIX}shared-resources"
-#: How many revisions of a release Helm keeps: the present one, and one to roll back to. Each is a Secret of 77 KB in etcd.
+#: How many revisions of a release Helm keeps: the present one, and one to roll back to. Each is a Secret of 115 KB in etcd.
 RELEASE_REVISIONS = 2
 
 #: The label of everything that the chart and the ApplicationSets create. (Helm owns managed-by.)

@@ -245,6 +245,19 @@ class Pipeline:
         keys = [request.key for request in stage.requests]
         return [one for key in keys for one in self.warehouses[key].subscriptions if one.kind == kind]
 
+    def provides(self, stage: Stage, kind: str) -> bool:
+        """Return whether a stage is promoted with one artifact of a kind: the only one, or the same in each of its Warehouses."""
+        found = [
+            (request.key, one.repo_url, one.given.get("name"))
+            for request in stage.requests
+            for one in self.warehouses[request.key].subscriptions
+            if one.kind == kind
+        ]
+        is_each = len({one[1:] for one in found}) == 1 and len({one[0] for one in found}) == len(found) == len(
+            stage.requests
+        )
+        return len(found) == 1 or is_each
+
 
 def pipeline_of(values: Mapping[str, Any]) -> Pipeline:
     """Return the pipeline of a unit's complete values: the chart's defaults with all layers merged over them."""

@@ -69,8 +69,10 @@ def filled_json(data: Any, word: str, value: str) -> Any:
     """
     text, placeholder, value = json.dumps(data), angled(word), json.dumps(value)[1:-1]
     kept = f"\\\\{placeholder}"  # as JSON writes a backslash
-    if kept in text:  # NUL is never in JSON text
-        return json.loads(text.replace(kept, "\0").replace(placeholder, value).replace("\0", placeholder))
+    group = re.compile(rf"\?(P?){placeholder}")  # a named group of a regular expression
+    if kept in text or group.search(text):  # NUL is never in JSON text
+        marked = group.sub("?\\1\0", text.replace(kept, "\0"))
+        return json.loads(marked.replace(placeholder, value).replace("\0", placeholder))
     return json.loads(text.replace(placeholder, value))
 
 
@@ -89,7 +91,7 @@ def _in_text(node: Node, text: str, path: KeyPath, replaced: Sequence[str]) -> I
     """Yield the problem with the first placeholder of a text that is not replaced, or that is and is no placeholder."""
     is_name = node.get("names", False)
     for word in _WORD.findall(_OTHER.sub("", text)):
-        meant = _meant(word, replaced)
+        meant = word if word in _KNOWN else _meant(word, replaced)
         if word in replaced and "</" + word in text:
             message = f"{dotted(path)}: {angled(word)} is replaced, although it looks like a tag of XML or HTML"
             yield Problem("KFW309", message, rf"write \{angled(word)} to keep it", path)

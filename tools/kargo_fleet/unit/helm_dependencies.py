@@ -65,7 +65,9 @@ def _likely(found: list[dict[str, Any]], name: str, settings: str) -> tuple[list
 
 
 def _charts(pipeline: Pipeline, stage: Stage) -> set[tuple[str, str]]:
-    """Return the charts that the Warehouses of a stage subscribe to: repository and name."""
+    """Return the chart that a stage is promoted with, by repository and name: none or one."""
+    if not pipeline.provides(stage, "chart"):
+        return set()
     return {(one.repo_url, one.given.get("name") or "") for one in pipeline.subscribed(stage, "chart")}
 
 

@@ -49,6 +49,10 @@ def problems(pipeline: Pipeline, layers: Sequence[Layer]) -> Iterator[Problem]:
     yield from _warehouses(pipeline, layers)
     yield from _quota(pipeline.values, layers)
     for stage in pipeline.stages.values():
+        if stage.given.get("branch") and section(stage.given, "git").get("branch"):
+            yield _moot(
+                ("stages", stage.name, "git", "branch"), f"beside stages.{stage.name}.branch", "remove one of the two"
+            )
         yield from _switched(pipeline, layers, stage)
         yield from _gate(layers, stage)
 

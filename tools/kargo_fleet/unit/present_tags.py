@@ -82,11 +82,12 @@ def findings(held: Iterable[Held], service: str) -> list[Finding]:
     stages: dict[tuple[str, tuple[Taker, ...]], list[Held]] = {}
     for one in held:
         stages.setdefault((_tag(one.present.value), one.takers), []).append(one)
-    taken = [tag for tag, takers in stages if any(takes(taker, tag) for taker in takers)]
+    fitting = [key for key in stages if any(takes(taker, key[0]) for taker in key[1])]
+    taken = [tag for tag, _ in fitting]
     found = []
     for (tag, takers), holders in stages.items():
         taker = takers[0]
-        if tag in taken or _is_none(tag) or any(_lags(one, tag, taken) for one in takers):
+        if (tag, takers) in fitting or _is_none(tag) or any(_lags(one, tag, taken) for one in takers):
             continue
         place = Place(holders[0].file, *holders[0].present.position)
         where = enumerate_words([one.stage for one in holders])

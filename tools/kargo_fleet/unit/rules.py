@@ -15,7 +15,7 @@ from kargo_fleet.fleet.freight import Subscription
 from kargo_fleet.fleet.names import FLEET_FILE, PREFIX, NameFault, fault_of
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, Update, section, upstream_of
 from kargo_fleet.fleet.rendering import Rendering
-from kargo_fleet.text.git_urls import https_url
+from kargo_fleet.text.git_urls import https_url, normalized
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import MOST_GROUPS, excess_groups, is_constraint
 from kargo_fleet.text.words import enumerate_words
@@ -100,6 +100,10 @@ def _subscription(subscription: Subscription, own: str) -> Iterator[Problem]:
         is_short = not subscription.is_listed and kind != "chart"
         reason = f", as {kind}.repoURL is empty" if is_short else ""
         yield _problem((*path, "repoURL"), "KF104", f"is required{reason}", "add the repository")
+    for setting in ("repoURL", "branch") if kind == "git" and not subscription.is_listed else ():
+        if "<stage>" in (given.get(setting) or ""):  # inherited: a Warehouse is not that of a stage
+            message = f"is required, as git.{setting} differs between stages"
+            yield _problem((*path, setting), "KF104", message, f"set {setting} of the Warehouse")
     if kind == "image" and own and kargo_versions.same_image(own, subscription.repo_url):
         yield _problem(
             (*path, "repoURL"),
@@ -220,12 +224,16 @@ def _promotion(pipeline: Pipeline) -> Iterator[Problem]:
         if section(stage.promotion, "steps").get("replace") and stage.task:
             yield _problem(path, "KF306", "steps.replace and task.name are mutually exclusive", "remove one of them")
         if stage.has_default_steps:
+            if _says_no_repository(stage):
+                message = "is required; for example https://github.com/example/gitops.git"
+                yield _problem(("stages", name, "git", "repoURL"), "KF104", message, "set it, or remove it")
             yield from _updates(pipeline, stage, writers)
             yield from _pull_request((*path, "pullRequest"), stage)
         if section(stage.given, "git").get("author"):
             yield from _author(("stages", name, "git", "author"), section(stage.git, "author"))
         yield from _steps(path, stage)
-    if any(stage.has_default_steps and not stage.repo_url for stage in pipeline.stages.values()):
+    stages = [stage for stage in pipeline.stages.values() if not _says_no_repository(stage)]
+    if any(stage.has_default_steps and not stage.repo_url for stage in stages):
         yield _problem(("git", "repoURL"), "KF104", "is required; for example https://github.com/example/gitops.git")
     yield from _author(("git", "author"), section(section(pipeline.values, "git"), "author"))
 
@@ -239,11 +247,24 @@ class _Writer(NamedTuple):
     is_folder: bool
 
 
+def _says_no_repository(stage: Stage) -> bool:
+    """Return whether a stage itself says that it has no repository."""
+    return not stage.repo_url and "repoURL" in section(stage.given, "git")
+
+
 def _updates(pipeline: Pipeline, stage: Stage, writers: list[_Writer]) -> Iterator[Problem]:
     """Yield the problems with what a stage writes, which no other stage may; `writers` are those before it."""
     path = ("stages", stage.name, "promotion")
+    for name, given in sorted(section(stage.promotion, "updates").items()):
+        kinds = sorted(kind for kind, update in (given or {}).items() if isinstance(update, dict))
+        if len(kinds) > 1:  # each layer has one
+            message = f"has {enumerate_words(kinds)}; only one is allowed"
+            yield _problem(
+                (*path, "updates", name), "KF306", message, "use another name for the one that this stage adds"
+            )
     for update in stage.updates:
         yield from _words(pipeline, stage, update)
+    yield from _written_twice(stage)
     branch, rendering = stage.target_branch, stage.rendering
     targets: list[tuple[KeyPath, str]] = [((*update.at, "path"), update.target) for update in stage.updates]
     if rendering:
@@ -252,7 +273,7 @@ def _updates(pipeline: Pipeline, stage: Stage, writers: list[_Writer]) -> Iterat
         if rendering.kind == "helm":
             yield from _set_values(pipeline, stage, rendering)
     for at, target in targets:
-        place = f"{stage.repo_url} {branch} /{target}/".replace("/./", "/")
+        place = f"{normalized(stage.repo_url)} {branch} /{target}/".replace("/./", "/")
         writer = _Writer(stage.name, place, target, rendering is not None)
         other = _other_writer(writers, writer)
         if other is None:
@@ -306,6 +327,18 @@ def _set_values(pipeline: Pipeline, stage: Stage, rendering: Rendering) -> Itera
     yield from _words(pipeline, stage, Update(rendering.path, given, ("render", rendering.kind)), "setValues")
 
 
+def _written_twice(stage: Stage) -> Iterator[Problem]:
+    """Yield a problem for each key of a file that two updates of a stage write: the last one would win."""
+    written: set[tuple[str, str]] = set()
+    for update in stage.updates:
+        for key in sorted(update.keys) if update.kind == "yaml" else ():
+            if (update.path, key) in written:
+                path = ("stages", stage.name, "promotion", *update.at, "keys", key)
+                message = f"is written twice in {update.path}; keep one of the two"
+                yield _problem(path, "KF306", message, 'remove it, or set promotion.tagKey: "" if that writes it, too')
+            written.add((update.path, key))
+
+
 def _words(pipeline: Pipeline, stage: Stage, update: Update, among: str = "keys") -> Iterator[Problem]:
     """Yield a problem for each word of an update that stands for something that the stage does not get."""
     path = ("stages", stage.name, "promotion", *update.at)
@@ -324,8 +357,7 @@ def _words(pipeline: Pipeline, stage: Stage, update: Update, among: str = "keys"
             )
         elif what in sources:
             kind, noun = sources[what]
-            known = {(one.repo_url, one.given.get("name")) for one in pipeline.subscribed(stage, kind)}
-            if len(known) != 1:
+            if not pipeline.provides(stage, kind):
                 message = (
                     f"needs exactly one {noun} that the stage's Warehouses subscribe to; else use an expression such as"
                     f" {_EXPRESSIONS[what]}"
