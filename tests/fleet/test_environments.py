@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from conftest import FLEET, STAGES, Files, Run, Tree, service, texts
+from kargo_fleet.commands.delete import again
 from kargo_fleet.fleet.folder_pattern import FolderPattern
+from kargo_fleet.fleet.load import load
 
 PATTERN = "services: envs/<stage>/<service>\n"
 OWN = PATTERN + "serviceFile: kargo/<service>.yaml\n"
@@ -248,3 +250,15 @@ def test_a_broken_service_stays_in_the_list(tree: Tree, run: Run) -> None:
     (root / "kargo/api.yaml").write_text("shard: [\n")
     assert run("generate").status == 1
     assert texts(root)["argocd/units.yaml"] == before
+
+
+def test_a_unit_that_argo_cd_installs_again(tree: Tree, run: Run) -> None:
+    """What `delete` says: the set lists the service until it is generated and pushed, whether there are folders or not."""
+    root = tree(envs("web", "api"))
+    run("generate")
+    for stage in STAGES:
+        shutil.rmtree(root / f"envs/{stage}/api")
+    assert "while it lists it: run `kargo-fleet generate`" in again(load(root).fleet, ["api"])
+    run("generate", "--prune")
+    assert again(load(root).fleet, ["api"]) == ""
+    assert again(load(root).fleet, ["web"]) != ""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conftest import FLEET, STAGES, Run, Tree, service
+from conftest import FLEET, STAGES, Run, Tree, service, texts
 from kargo_fleet.fleet.load import load
 from kargo_fleet.fleet.names import LONGEST_SERVICE
 from kargo_fleet.fleet.projects import Projects
@@ -154,3 +154,23 @@ def test_the_longest_service() -> None:
     assert Projects("a-<service>").longest_service == LONGEST_SERVICE
     assert Projects("acme-platform-<service>").longest_service == 49
     assert Projects("<team>-<service>", teams={"a": "shop", "b": "payments"}).longest_service == 54
+
+
+def test_adopt_does_not_move_a_name_to_the_service(tree: Tree, run: Run) -> None:
+    root = tree(TWO)
+    run("generate")
+    with (root / "values/api.yaml").open("a") as file:
+        file.write("project: {name: mine}\n")
+    result = run("adopt", "api")
+    assert (result.status, "values/api.yaml: error KF204" in result.stdout) == (1, True)
+    assert not (root / "services/api/kargo.yaml").exists()
+
+
+def test_a_broken_group_keeps_its_name(tree: Tree, run: Run) -> None:
+    """Or Argo CD would move the unit to another namespace."""
+    root = tree({**TWO, "fleet.yaml": FLEET + OLD})
+    run("generate")
+    before = texts(root)
+    (root / "fleet.yaml").write_text(FLEET + OLD.replace("project:", "shardd: a, project:"))
+    assert "KF205" in run("generate").stdout
+    assert texts(root) == before

@@ -61,14 +61,14 @@ def delete(
         changes.append(Change("deleted", unit.project))
         if path := deletion.remove_values(root, fleet, unit.service):
             changes.append(Change("removed", path))
-    if planned.has_argocd and (hint := _again(fleet, [unit.service for unit in planned.units])):
+    if planned.has_argocd and (hint := again(fleet, [unit.service for unit in planned.units])):
         reporter.note(f"note: {hint}")
     summary = f"{plural(len(planned.units), 'unit')}: {gone} deleted, {len(planned.units) - gone} left"
     reporter.show(Report(sorted(findings), sorted(changes, key=lambda change: change.path), summary))
     return 1 if findings else 0
 
 
-def _again(fleet: Fleet, services: Sequence[str]) -> str:
+def again(fleet: Fleet, services: Sequence[str]) -> str:
     """Return why Argo CD installs deleted units again, "" when it does not."""
     if fleet.layout.has_stages and set(services) & listed(fleet.root):
         return "the ApplicationSet installs a unit again while it lists it: run `kargo-fleet generate`, commit and push"

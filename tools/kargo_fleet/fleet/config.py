@@ -17,7 +17,7 @@ from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.layers import Layer, for_team, in_layer, layer_problems
 from kargo_fleet.fleet.names import FLEET_FILE, PROJECT, SERVICE_FILE
-from kargo_fleet.fleet.projects import Projects, filled, named
+from kargo_fleet.fleet.projects import Projects, filled, name_alone, named
 from kargo_fleet.fleet.sections import DEFAULT_PRUNE_SHARE, DEFAULT_SERVICES, fleet_schema
 from kargo_fleet.fleet.service_file import unused_files
 from kargo_fleet.fleet.shards import Shard, shards_of
@@ -273,7 +273,8 @@ def _fleet(root: Path, file: FleetFile, broken: frozenset[str] = frozenset()) ->
             _any_of(item for item in patterns if "/" not in item),
             _any_of(item for item in patterns if "/" in item),
         )
-        values = {} if name in broken else group.get("values") or {}
+        values = group.get("values") or {}
+        values = name_alone(values) if name in broken else values
         layer = Layer(FLEET_FILE, ("groups", name, "values"), values, file.text)
         registry = {} if name in broken else group.get("image") or {}
         groups.append(Group(name, names, paths, layer, _registry(registry), name in broken))

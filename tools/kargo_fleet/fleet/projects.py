@@ -21,6 +21,13 @@ def named(layers: Iterable[Mapping[str, Any]], default: str) -> str:
     return name
 
 
+def name_alone(values: Any) -> dict[str, Any]:
+    """Return what invalid values say of the Project's name: Argo CD must not move a unit because of another mistake."""
+    section = values.get("project") if isinstance(values, Mapping) else None
+    name = section.get("name") if isinstance(section, Mapping) else None
+    return {"project": {"name": name}} if isinstance(name, str) else {}
+
+
 def filled(pattern: str, service: str, team: str = "") -> str:
     """Return the name of a service's Project."""
     return pattern.replace(_TEAM, team).replace(_SERVICE, service)

@@ -36,9 +36,11 @@ def name_findings(fleet: Fleet, layers: Sequence[Layer], service: str) -> list[F
         for layer in layers
         if layer.file != FLEET_FILE and decides([layer], _PATH)
     ]
+    if findings or not fleet.shared_projects:  # as in nearly all fleets
+        return findings
     name = fleet.project_of(service)
     same = fleet.shared_projects.get(name, [])
-    if service in same and not findings:
+    if service in same:
         deciding = [layer for layer in layers if layer.file == FLEET_FILE and decides([layer], _PATH)]
         message = f'project.name: "{name}" is the Project of {enumerate_words(same)}; every service needs its own'
         problem = Problem(
