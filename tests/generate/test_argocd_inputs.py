@@ -81,7 +81,7 @@ def test_a_link_out_of_the_repository_is_told(tree: Tree, run: Run, tmp_path_fac
     [
         ("values/\n", ["Argo CD will not find values/nginx.yaml: Git ignores it (.gitignore:1: values/)"]),
         (
-            "*.tpl\n!_names.tpl\n",
+            "*.tpl\n!_unit.tpl\n",
             ["Argo CD will not find charts/kargo-service/templates/_labels.tpl: Git ignores it (.gitignore:1: *.tpl)"],
         ),
         ("*.md\n", []),

@@ -1,6 +1,6 @@
 {{/*
-The steps of a promotion. Everything specific to a service or a stage is passed as a variable, so that the steps
-themselves are the same everywhere. Expressions are Kargo's and are written in backticks.
+The steps of a promotion. What is specific to a service or a stage is passed as a variable, for the steps of people, too; messages
+and titles are for people and say it themselves. Expressions are Kargo's and are written in backticks.
 
 Values that are an expression and nothing else go through quote(): Kargo turns a result that looks like a number into one,
 the tag 1.10 into 1.1.
