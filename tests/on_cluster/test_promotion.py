@@ -72,6 +72,37 @@ stages: {staging: null, prod: {upstream: [dev]}}
 promotion:
   updates: {chart: {yaml: {keys: {chart.version: chartVersion}}}}
 """,
+    # A dependency of a chart per stage.
+    "promote-umbrella": """
+image: null
+warehouse: {subscriptions: [{chart: {repoURL: "oci://REGISTRY/charts/addon", semverConstraint: ^1.0.0}}]}
+stages: {staging: null, prod: {upstream: [dev]}}
+promotion:
+  updates: {addon: {helmDependency: {path: "services/<service>/chart-<stage>"}}}
+""",
+    # Manifests of a chart, on a branch that two services share; dev renders the commit of its Freight, as does prod.
+    "promote-rendered": """
+image: {imageSelectionStrategy: Lexical, allowTagsRegexes: ['^20[0-9]{6}$']}
+warehouses:
+  config: {name: "<service>-git", git: {branch: BRANCH, includePaths: [charts/workload]}}
+stages:
+  dev: {requestedFreight: {main: {}, config: {}}}
+  staging: null
+  prod: {upstream: [dev]}
+promotion:
+  render:
+    helm: {path: charts/workload, setValues: {revision: commitID}}
+    branch: BRANCH-rendered-<stage>
+""",
+    # Manifests of a kustomization, from the branch of the sources.
+    "promote-overlay": """
+stages: {staging: null, prod: {upstream: [dev]}}
+git: {sparse: [services/<service>/base]}
+promotion:
+  render:
+    kustomize: {path: "services/<service>/overlays/<stage>", name: web}
+    branch: BRANCH-rendered-<stage>
+""",
     "promote-nothing": "image: {constraint: ^9.0.0}\n",
     "promote-astray": "",
 }
@@ -85,6 +116,38 @@ config:
 chart:
   version: 0.0.0
 """
+# Other files of the repository, by path.
+FILES = {
+    "charts/workload/Chart.yaml": "apiVersion: v2\nname: workload\nversion: 0.1.0\n",
+    "charts/workload/templates/image.yaml": """apiVersion: v1
+kind: ConfigMap
+metadata: {name: "{{ .Release.Name }}", namespace: "{{ .Release.Namespace }}"}
+data: {tag: "{{ .Values.image.tag }}", kind: "{{ kindOf .Values.image.tag }}", revision: "{{ .Values.revision }}", color: blue}
+""",
+    "charts/workload/templates/old.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: old}\n",
+    "services/promote-overlay/base/kustomization.yaml": "resources: [pod.yaml]\n",
+    "services/promote-overlay/base/pod.yaml": """apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec: {containers: [{name: web, image: web}]}
+""",
+    **{
+        f"services/promote-overlay/overlays/{stage}/kustomization.yaml": f"namePrefix: {stage}-\nresources: [../../base]\n"
+        for stage in ("dev", "prod")
+    },
+    **{
+        f"services/promote-umbrella/chart-{stage}/Chart.yaml": """apiVersion: v2
+name: umbrella
+version: 0.1.0
+dependencies:
+  - name: addon
+    version: 0.0.0
+    repository: oci://REGISTRY/charts
+"""
+        for stage in ("dev", "prod")
+    },
+    **{f"services/promote-umbrella/chart-{stage}/.gitignore": "charts/*.tgz\n" for stage in ("dev", "prod")},
+}
 STAGES = ("dev", "staging", "prod", "prod-us", "prod-eu")
 
 
@@ -118,12 +181,18 @@ class Platform:
             if kargo:
                 text = kargo.replace("BRANCH", self.branch).replace("REGISTRY", self.registry.address)
                 self.write(f"services/{name}/kargo.yaml", text)
+        for path, text in FILES.items():
+            self.write(path, text.replace("REGISTRY", self.registry.address))
         add_chart(self.root)
         self.fleet("generate")
         self.git("init", "-q", "-b", self.branch)
         self.git("add", "-A")
         self.git("commit", "-q", "-m", "The platform")
         self.git("push", "-q", self.repo_url, self.branch, f"{self.branch}:{self.branch}-prod")
+        # Kargo creates branches for manifests itself if its Git is 2.42 or newer, as in its image; that of a lab may be older.
+        empty = self.git("commit-tree", "-m", "Empty", self.git("hash-object", "-t", "tree", "-w", os.devnull).strip())
+        for stage in ("dev", "prod"):
+            self.git("push", "-q", self.repo_url, f"{empty.strip()}:refs/heads/{self.branch}-rendered-{stage}")
 
     def write(self, path: str, text: str) -> None:
         file = self.root / path
@@ -146,6 +215,12 @@ class Platform:
         self.pull()
         found: dict[str, str] = self.values(service, stage)["image"]
         return found
+
+    def rendered(self, stage: str) -> dict[str, Any]:
+        """The manifests on a stage's branch, by path."""
+        self.git("fetch", "-q", self.repo_url, f"{self.branch}-rendered-{stage}")
+        files = self.git("ls-tree", "-r", "--name-only", "FETCH_HEAD").splitlines()
+        return {file: yaml.safe_load(self.git("show", f"FETCH_HEAD:{file}")) for file in files}
 
     def trailers(self, file: str = ".") -> dict[str, str]:
         """The trailers of the last commit that changed a file."""
@@ -221,7 +296,8 @@ def platform(
         yield platform
     finally:
         units.remove()
-        platform.git("push", "-q", git_repo_url, "--delete", platform.branch, f"{platform.branch}-prod")
+        heads = platform.git("ls-remote", "--heads", git_repo_url, f"{platform.branch}*").splitlines()
+        platform.git("push", "-q", git_repo_url, "--delete", *(head.split()[1] for head in heads))
 
 
 def test_dev_and_staging_follow_by_themselves_and_prod_by_hand(platform: Platform) -> None:
@@ -390,3 +466,81 @@ def test_doctor_sees_why_a_promotion_fails(platform: Platform) -> None:
 
     wait_for(found, "doctor to find KF734")
     assert "yaml-update" in found()[0]
+
+
+def test_a_dependency_of_a_chart(platform: Platform, tmp_path: Path) -> None:
+    """The version in Chart.yaml is that of the Freight; the lock follows, and archives that Git ignores are not committed."""
+    service = "promote-umbrella"
+
+    def files(stage: str) -> dict[str, Any]:
+        platform.pull()
+        folder = platform.root / f"services/{service}/chart-{stage}"
+        return {file.name: yaml.safe_load(file.read_text()) for file in folder.glob("Chart.*")}
+
+    for version in ("1.30.0", "1.40.0"):
+        platform.push_chart(tmp_path, version)
+        platform.refresh(service, service)
+        wait_for(lambda version=version: files("dev")["Chart.yaml"]["dependencies"][0]["version"] == version, version)
+    assert files("dev")["Chart.lock"]["dependencies"][0]["version"] == "1.40.0"
+    assert files("prod")["Chart.yaml"]["dependencies"][0]["version"] == "0.0.0"
+    platform.promote(service, "prod")
+    wait_for(lambda: platform.promoted(service, "prod"), "prod")
+    assert files("prod")["Chart.yaml"]["dependencies"][0]["version"] == "1.40.0"
+    changed = platform.git("show", "--format=", "--name-only", "-1").split()
+    assert changed == [f"services/{service}/chart-prod/{file}" for file in ("Chart.lock", "Chart.yaml")]
+    assert platform.trailers()["Kargo-Stage"] == f"kargo-{service}/prod"
+    wait_for(lambda: platform.findings(service) == [], "doctor to find nothing", 30)
+
+
+def test_rendered_manifests_on_a_branch_per_stage(platform: Platform) -> None:
+    """A chart and a kustomization share the branches; a promotion of one leaves the other's folder as it is."""
+    helm, kustomize = "promote-rendered", "promote-overlay"
+    platform.push(helm, "20261120")
+    platform.push(kustomize, "1.0.1")
+    for service in (helm, kustomize):
+        wait_for(lambda service=service: platform.promoted(service, "dev"), f"dev of {service}")
+    platform.git("fetch", "-q", platform.repo_url, platform.branch)
+    first = platform.git("rev-parse", "FETCH_HEAD").strip()
+    rendered = platform.rendered("dev")
+    assert set(rendered) == {
+        f"{helm}/configmap-{helm}-dev-{helm}.yaml",
+        f"{helm}/configmap-old.yaml",
+        f"{kustomize}/pod-dev-web.yaml",
+    }
+    data = rendered[f"{helm}/configmap-{helm}-dev-{helm}.yaml"]["data"]
+    assert (data["tag"], data["kind"], data["color"]) == ("20261120", "string", "blue")
+    images = [one["image"] for one in rendered[f"{kustomize}/pod-dev-web.yaml"]["spec"]["containers"]]
+    assert images == ["web:1.0.1"]
+
+    # A change of the chart is Freight, too: a file that is not rendered any more goes, in the service's own folder only.
+    platform.pull()
+    template = platform.root / "charts/workload/templates/image.yaml"
+    template.write_text(template.read_text().replace("blue", "green"))
+    platform.git("rm", "-q", "charts/workload/templates/old.yaml")
+    platform.git("commit", "-qam", "Green")
+    platform.git("push", "-q", platform.repo_url, f"HEAD:{platform.branch}")
+    revision = platform.git("rev-parse", "HEAD").strip()
+    platform.refresh(helm, f"{helm}-git")
+    wait_for(lambda: f"{helm}/configmap-old.yaml" not in platform.rendered("dev"), "the chart's next version")
+    rendered = platform.rendered("dev")
+    assert set(rendered) == {f"{helm}/configmap-{helm}-dev-{helm}.yaml", f"{kustomize}/pod-dev-web.yaml"}
+    data = rendered[f"{helm}/configmap-{helm}-dev-{helm}.yaml"]["data"]
+    assert (data["tag"], data["color"], data["revision"]) == ("20261120", "green", revision)
+    assert revision != first
+
+    # The first promotion has no commit to render, and fails; the second has the Freight of both Warehouses.
+    for service, warehouse in ((helm, helm), (helm, f"{helm}-git"), (kustomize, kustomize)):
+        platform.promote(service, "prod", warehouse)
+    for service in (helm, kustomize):
+        wait_for(lambda service=service: platform.promoted(service, "prod"), f"prod of {service}")
+    assert set(platform.rendered("prod")) == {
+        f"{helm}/configmap-{helm}-prod-{helm}.yaml",
+        f"{kustomize}/pod-prod-web.yaml",
+    }
+    printed = platform.git("log", "-2", "--format=%(trailers:key=Kargo-Stage,valueonly)", "FETCH_HEAD")
+    assert set(printed.split()) == {f"kargo-{service}/prod" for service in (helm, kustomize)}
+    # Nothing is written to the branch of the sources.
+    platform.git("fetch", "-q", platform.repo_url, platform.branch)
+    assert helm not in platform.git("log", "--format=%s", "FETCH_HEAD")
+    for service in (helm, kustomize):
+        wait_for(lambda service=service: platform.findings(service) == [], "doctor to find nothing", 30)
