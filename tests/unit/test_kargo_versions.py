@@ -62,11 +62,12 @@ def test_steps_and_fields(version: str, chart: Chart, tmp_path: Path) -> None:
         **MINIMAL,
         "kargo": {"version": version},
         "promotion": {"steps": {"after": steps}},
+        "projectConfig": {"promotionWindows": [{"name": "nights", "kind": "Deny", "rrule": "FREQ=DAILY"}]},
         "stages": {"dev": {"targets": {"selectors": []}}, "prod": {"promotion": {"customSteps": ["tar"]}}},
     }
     found = said_by_tool(values, chart)
     assert found == said_by_chart(values, tmp_path)
-    assert len(found) == (1 + 3 * 5 - 1 if version == "1.11" else 0)
+    assert len(found) == (2 + 3 * 5 - 1 if version == "1.11" else 0)
 
 
 def test_the_chart_knows_the_same_as_the_tool(chart: Chart) -> None:

@@ -27,6 +27,9 @@ The rules of all Kargo versions. Takes the root context.
 {{- range $key, $warehouse := .Values.unit.warehouses }}
 {{- include "kargo-service.validate.subscriptions" (dict "all" $warehouse.all "own" $own "version" $version) }}
 {{- end }}
+{{- if and (.Values.projectConfig).promotionWindows (semverCompare "<1.12" $version) }}
+projectConfig.promotionWindows: requires Kargo 1.12; kargo.version is {{ $version }}
+{{- end }}
 {{- $stages := .Values.unit.stages }}
 {{- range $name, $stage := $stages }}
 {{- if and $stage.targets (semverCompare "<1.12" $version) }}

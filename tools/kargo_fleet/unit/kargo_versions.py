@@ -22,8 +22,8 @@ from kargo_fleet.unit.own_steps import OwnStep, own_steps
 
 #: The version from which a Warehouse with two subscriptions of one repository is refused, and subscriptions have names.
 _NAMES_AND_UNIQUE: Final = "1.12"
-#: The version from which a Stage may have `spec.targets`.
-_TARGETS: Final = "1.12"
+#: The version from which a Stage may have `spec.targets`, and a ProjectConfig `spec.promotionWindows`.
+_TARGETS_AND_WINDOWS: Final = "1.12"
 #: The version from which Git repositories have https:// URLs only, as Kargo has announced.
 _NO_SSH: Final = "1.13"
 
@@ -78,9 +78,11 @@ def problems(pipeline: Pipeline) -> Iterator[Problem]:
     version = version_of(pipeline.values)
     for warehouse in pipeline.warehouses.values():
         yield from _subscriptions(warehouse.subscriptions, pipeline.image, version)
+    if section(pipeline.values, "projectConfig").get("promotionWindows") and is_before(version, _TARGETS_AND_WINDOWS):
+        yield _too_new(("projectConfig", "promotionWindows"), _TARGETS_AND_WINDOWS, version)
     for name, stage in sorted(pipeline.stages.items()):
-        if section(stage.given, "targets") and is_before(version, _TARGETS):
-            yield _too_new(("stages", name, "targets"), _TARGETS, version)
+        if section(stage.given, "targets") and is_before(version, _TARGETS_AND_WINDOWS):
+            yield _too_new(("stages", name, "targets"), _TARGETS_AND_WINDOWS, version)
     for step in own_steps(pipeline):
         yield from _step(step, version)
 
