@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -258,6 +259,11 @@ def locate(text: str, path: Sequence[str | int], *, key: bool = False) -> tuple[
     `path` leads from the root to the value; with `key`, the position is that of its key. If the text lacks the end of the
     path, the position is that of the deepest part that exists.
     """
+    return _located(text, tuple(path), key)
+
+
+@lru_cache(maxsize=256)  # what all services share is looked up for each of them
+def _located(text: str, path: tuple[str | int, ...], key: bool) -> tuple[Position, int]:
     try:
         node = compose(text)
     except YamlError as error:
