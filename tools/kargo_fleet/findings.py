@@ -114,6 +114,11 @@ class Problem(NamedTuple):
         return self.at(Place(file, *(self.position or ())), service)
 
 
+def problem_at(path: KeyPath, code: str, message: str, fix: str = "") -> Problem:
+    """Return the problem at a path of the values, in the words of the chart, which has no fixes: "<path>: <message>"."""
+    return Problem(code, f"{dotted(path)}: {message}", fix, path)
+
+
 # The title of every code. docs/findings.md explains each; a test compares the two.
 CODES = {
     "KF001": "file cannot be read",

@@ -42,6 +42,11 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     return f"did you mean {close}?" if close else otherwise
 
 
+def quoted(text: str) -> str:
+    """Return a text in double quotes, as templates of Helm quote it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def one_line(message: Any) -> str:
     """Return the message of another program as part of a sentence: one line, at most 300 characters, no full stop."""
     text = " ".join(str(message or "").split()).rstrip(".")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.findings import KeyPath, Problem, dotted, problem_at
 from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.fleet.object_kinds import FORBIDDEN, GroupKind
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
@@ -71,30 +71,26 @@ def _named(values: Mapping[str, Any], key: str) -> list[tuple[str, dict[str, Any
     return sorted((name, given) for name, given in section(values, key).items() if given is not None)
 
 
-def _problem(code: str, path: KeyPath, message: str, fix: str) -> Problem:
-    return Problem(code, f"{dotted(path)}: {message}", fix, path)
-
-
 def _metrics(path: KeyPath, spec: Mapping[str, Any]) -> Iterator[Problem]:
     metrics = spec.get("metrics") or []
     if not metrics:
-        yield _problem("KF104", path, f"is required; for example {_METRIC}", "add metrics")
+        yield problem_at(path, "KF104", f"is required; for example {_METRIC}", "add metrics")
     names: set[str] = set()
     for index, metric in enumerate(metrics):
         if metric["name"] in names:
             place = (*path, index, "name")
-            yield _problem("KF103", place, f'"{metric["name"]}" is the name of another metric', "use another name")
+            yield problem_at(place, "KF103", f'"{metric["name"]}" is the name of another metric', "use another name")
         names.add(metric["name"])
 
 
 def _task(path: KeyPath, spec: Mapping[str, Any], custom: Collection[str]) -> Iterator[Problem]:
     steps = spec.get("steps") or []
     if not steps:
-        yield _problem("KF104", path, f"is required; for example {_STEP}", "add steps")
+        yield problem_at(path, "KF104", f"is required; for example {_STEP}", "add steps")
     for index, step in enumerate(steps):
         if step.get("task"):
             message = "is not allowed; a task cannot run another one"
-            yield _problem("KF306", (*path, index, "task"), message, "replace it by the steps of that task")
+            yield problem_at((*path, index, "task"), "KF306", message, "replace it by the steps of that task")
     yield from step_lists.problems(path, steps, step_lists.BUILTIN_STEPS.union(custom), set())
 
 
@@ -106,7 +102,7 @@ def _task_runs(stage: Stage, tasks: Mapping[str, Any]) -> Iterator[Problem]:
             if not (default or own.get(name) or name in given):
                 message = f"is required by the PromotionTask {task}, which has no default for it"
                 fix = f"add vars: {{{name}: …}}, or give the task a default"
-                yield _problem("KF104", (*path, "vars", name), message, fix)
+                yield problem_at((*path, "vars", name), "KF104", message, fix)
 
 
 def _late_variables(pipeline: Pipeline) -> Iterator[Problem]:
@@ -157,21 +153,21 @@ def _extra_objects(values: Mapping[str, Any], project: str) -> Iterator[Problem]
         path: KeyPath = ("extraObjects", key)
         for field, example in (("apiVersion", "v1"), ("kind", "ConfigMap")):
             if not given.get(field):
-                yield _problem("KF104", (*path, field), f"is required; for example {example}", f"add {field}")
+                yield problem_at((*path, field), "KF104", f"is required; for example {example}", f"add {field}")
         metadata = section(given, "metadata")
         namespace = metadata.get("namespace") or project
         if namespace != project:
             message = f'"{namespace}" is not allowed; the chart sets {project}'
-            yield _problem("KF209", (*path, "metadata", "namespace"), message, "remove it")
+            yield problem_at((*path, "metadata", "namespace"), "KF209", message, "remove it")
         if (kind := _kind_of(given)) is None:
             continue
         if reason := FORBIDDEN.get(str(kind)):
-            yield _problem("KF208", (*path, "kind"), f'"{kind.kind}" is not allowed; {reason}', "remove the object")
+            yield problem_at((*path, "kind"), "KF208", f'"{kind.kind}" is not allowed; {reason}', "remove the object")
         name = metadata.get("name") or key
         other = seen.setdefault((str(kind), name), key)
         if other != key:
             message = f"is the same object as extraObjects.{other}, {kind.kind} {name}"
-            yield _problem("KF209", path, message, "remove one of them, or set another metadata.name")
+            yield problem_at(path, "KF209", message, "remove one of them, or set another metadata.name")
 
 
 def _kind_of(given: Mapping[str, Any]) -> GroupKind | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.findings import KeyPath, Problem, problem_at
 from kargo_fleet.fleet.freight import MAIN
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.text.words import did_you_mean, enumerate_words
@@ -24,26 +24,24 @@ def problems(pipeline: Pipeline) -> Iterator[Problem]:
     yield from _untaken(pipeline)
 
 
-def _problem(path: KeyPath, code: str, message: str, fix: str) -> Problem:
-    return Problem(code, f"{dotted(path)}: {message}", fix, path=path)
-
-
 def _warehouses(pipeline: Pipeline) -> Iterator[Problem]:
     if not pipeline.warehouses:
         message = "is empty, and image is null; a Warehouse needs at least one subscription"
-        yield _problem(("warehouse", "subscriptions"), "KF104", message, "add a subscription")
+        yield problem_at(("warehouse", "subscriptions"), "KF104", message, "add a subscription")
     if section(pipeline.values, "warehouses").get(MAIN):
         message = "is the name of the Warehouse that image and warehouse describe; use another name"
-        yield _problem(("warehouses", MAIN), "KF301", message, "move its settings to image and warehouse, or rename it")
+        yield problem_at(
+            ("warehouses", MAIN), "KF301", message, "move its settings to image and warehouse, or rename it"
+        )
     names = {pipeline.warehouses[MAIN].name} if MAIN in pipeline.warehouses else set()
     for key, warehouse in pipeline.warehouses.items():
         if key != MAIN and warehouse.name in names:
             message = f'"{warehouse.name}" is the name of another Warehouse'
-            yield _problem((*warehouse.path, "name"), "KF301", message, "use another name")
+            yield problem_at((*warehouse.path, "name"), "KF301", message, "use another name")
         names.add(warehouse.name)
         if not warehouse.subscriptions:
             message = "has no subscriptions; set image, git, chart or subscriptions"
-            yield _problem(
+            yield problem_at(
                 warehouse.path, "KF104", message, "add one, such as image: {imageSelectionStrategy: NewestBuild}"
             )
 
@@ -56,17 +54,17 @@ def _requests(pipeline: Pipeline, stage: Stage, taken: Mapping[str, list[str]]) 
         if request is not None and key not in known:
             message = f'"{key}" is not a Warehouse of this service; it has {enumerate_words(sorted(known))}'
             fix = did_you_mean(key, sorted(known), f"add it to warehouses: {{{key}: {{image: {{…}}}}}}")
-            yield _problem(here, "KF301", message, fix)
+            yield problem_at(here, "KF301", message, fix)
         upstream: list[Any] = (request or {}).get("upstream") or []
         for index, source in enumerate(upstream):
             if source != stage.name and key in known and key not in taken.get(source, [key]):
                 message = f"stage {source} takes no Freight from Warehouse {key}"
                 fix = f"add {key} to requestedFreight of {source}, or set direct: true here"
-                yield _problem((*here, "upstream", index), "KF301", message, fix)
+                yield problem_at((*here, "upstream", index), "KF301", message, fix)
     for one in stage.requests:
         if not (one.direct or one.upstream):
             message = f"no upstream stage of {stage.name} takes Freight from Warehouse {one.key}; set direct: true, or upstream"
-            yield _problem(one.path, "KF301", message, "set direct: true")
+            yield problem_at(one.path, "KF301", message, "set direct: true")
 
 
 def _sources(pipeline: Pipeline, stage: Stage) -> Iterator[Problem]:
@@ -76,7 +74,7 @@ def _sources(pipeline: Pipeline, stage: Stage) -> Iterator[Problem]:
     if pipeline.warehouses and not (stage.requests or given.get("requestedFreight") or given.get("upstream")):
         known = sorted(pipeline.warehouses)
         message = f"is required, as no Warehouse is the first; there are {enumerate_words(known)}"
-        yield _problem(path, "KF301", message, f"set requestedFreight: {{{known[0]}: {{direct: true}}}}")
+        yield problem_at(path, "KF301", message, f"set requestedFreight: {{{known[0]}: {{direct: true}}}}")
     having = list(stage.image_of)
     if 1 < len(having) < len(stage.requests) and stage.has_default_steps:
         others = [request.key for request in stage.requests if request.key not in having]
@@ -84,7 +82,7 @@ def _sources(pipeline: Pipeline, stage: Stage) -> Iterator[Problem]:
             f"{enumerate_words(having)} have the service's image, not so {enumerate_words(others)}, so that a promotion"
             " cannot tell which image to write; use a stage for each"
         )
-        yield _problem(path, "KF301", message, f"remove {enumerate_words(others)}, or all of these but one")
+        yield problem_at(path, "KF301", message, f"remove {enumerate_words(others)}, or all of these but one")
 
 
 def _untaken(pipeline: Pipeline) -> Iterator[Problem]:
@@ -95,9 +93,11 @@ def _untaken(pipeline: Pipeline) -> Iterator[Problem]:
             continue
         if [*pipeline.warehouses] == [MAIN]:
             message = "no stage takes Freight directly from the Warehouse; a stage without upstream, or with direct: true, is required"
-            yield _problem(("stages",), "KF301", message, "set direct: true on the first stage, or remove its upstream")
+            yield problem_at(
+                ("stages",), "KF301", message, "set direct: true on the first stage, or remove its upstream"
+            )
             continue
         wanted = f"requestedFreight: {{{key}: {{direct: true}}}}"
         message = f"no stage takes Freight directly from Warehouse {key}; add {wanted} to a stage"
         fix = f"write stages: {{{next(iter(pipeline.stages))}: {{{wanted}}}}}, or the stage that is meant"
-        yield _problem(warehouse.path, "KF301", message, fix)
+        yield problem_at(warehouse.path, "KF301", message, fix)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
-from kargo_fleet.findings import Finding, Place, Problem, dotted
+from kargo_fleet.findings import Finding, Place, Problem, dotted, problem_at
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, Update
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.words import enumerate_words
@@ -24,7 +24,7 @@ def problems(pipeline: Pipeline, stage: Stage, update: Update) -> Iterator[Probl
         if not update.given.get(key):
             path = ("stages", stage.name, "promotion", *update.at, key)
             message = "is required, as the stage's Warehouses do not subscribe to exactly one chart"
-            yield Problem("KF104", f"{dotted(path)}: {message}", f"add the {key} in Chart.yaml", path=path)
+            yield problem_at(path, "KF104", message, f"add the {key} in Chart.yaml")
 
 
 def in_chart_file(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.findings import KeyPath, Problem, problem_at
 from kargo_fleet.fleet.freight import Subscription
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.fleet.rendering import Rendering, kinds_of
@@ -16,20 +16,20 @@ def problems(pipeline: Pipeline, stage: Stage, rendering: Rendering) -> Iterator
     path: KeyPath = ("stages", stage.name, "promotion", "render")
     kind = rendering.kind
     if len(kinds_of(stage.promotion)) > 1:
-        yield _problem(path, "KF306", "helm and kustomize are mutually exclusive", "remove one of them")
+        yield problem_at(path, "KF306", "helm and kustomize are mutually exclusive", "remove one of them")
     if not rendering.path:
         example = "charts/app" if kind == "helm" else "overlays/<stage>"
-        yield _problem((*path, kind, "path"), "KF104", f"is required; for example {example}", f"set path: {example}")
+        yield problem_at((*path, kind, "path"), "KF104", f"is required; for example {example}", f"set path: {example}")
     if rendering.branch == stage.branch:
         message = f'"{rendering.branch}" is the branch of the sources, git.branch; rendered manifests need another one'
-        yield _problem((*path, "branch"), "KF306", message, "remove it: the default is stage/<stage>")
+        yield problem_at((*path, "branch"), "KF306", message, "remove it: the default is stage/<stage>")
     if stage.requests and not _renders_freight(pipeline, stage, rendering):
         further = ", helm.setValues" if kind == "helm" else ""
         message = (
             "renders the same for each Freight; something of it is required: an image, a commit of git.repoURL, updates"
             f"{further} or a step in steps.beforeCommit"
         )
-        yield _problem(path, "KF306", message, "subscribe to the repository, such as warehouses: {config: {git: {}}}")
+        yield problem_at(path, "KF306", message, "subscribe to the repository, such as warehouses: {config: {git: {}}}")
 
 
 def _renders_freight(pipeline: Pipeline, stage: Stage, rendering: Rendering) -> bool:
@@ -42,7 +42,3 @@ def source_of(pipeline: Pipeline, stage: Stage) -> list[Subscription]:
     """Return the subscriptions to the stage's own repository: it renders the commit of the Freight then, and not a branch."""
     own = normalized(stage.repo_url)
     return [one for one in pipeline.subscribed(stage, "git") if normalized(one.repo_url) == own]
-
-
-def _problem(path: KeyPath, code: str, message: str, fix: str) -> Problem:
-    return Problem(code, f"{dotted(path)}: {message}", fix, path=path)

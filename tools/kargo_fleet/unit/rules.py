@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.findings import KeyPath, Problem, dotted, problem_at
 from kargo_fleet.fleet.freight import Subscription
 from kargo_fleet.fleet.names import FLEET_FILE, PREFIX, NameFault, fault_of
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, Update, section, upstream_of
@@ -18,7 +18,7 @@ from kargo_fleet.fleet.rendering import Rendering
 from kargo_fleet.text.git_urls import https_url, normalized
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import MOST_GROUPS, excess_groups, is_constraint
-from kargo_fleet.text.words import enumerate_words
+from kargo_fleet.text.words import enumerate_words, quoted
 from kargo_fleet.unit import (
     beside,
     freight_rules,
@@ -50,30 +50,21 @@ def problems(pipeline: Pipeline) -> list[Problem]:
     ]
 
 
-def _problem(path: KeyPath, code: str, message: str, fix: str = "") -> Problem:
-    """Return the problem at a path of the values, in the chart's words: "<path>: <message>". The chart has no fixes."""
-    return Problem(code, f"{dotted(path)}: {message}", fix, path=path)
-
-
-def _quote(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _service(name: str) -> Iterator[Problem]:
     path = ("service", "name")
     fault = fault_of(name)
     if fault in (NameFault.NOT_A_LABEL, NameFault.TOO_LONG):
-        yield _problem(
+        yield problem_at(
             path,
             "KF201",
-            f"{_quote(name)} is not a DNS label of at most 57 characters (a-z, 0-9 and -); the Project is named kargo-<service>",
+            f"{quoted(name)} is not a DNS label of at most 57 characters (a-z, 0-9 and -); the Project is named kargo-<service>",
             "rename the service",
         )
     elif fault is NameFault.RESERVED:
-        yield _problem(
+        yield problem_at(
             path,
             "KF202",
-            f"{_quote(name)} is reserved; Kargo itself uses the namespace {PREFIX}{name}",
+            f"{quoted(name)} is reserved; Kargo itself uses the namespace {PREFIX}{name}",
             "rename the service",
         )
 
@@ -84,7 +75,7 @@ _constraint_ok = lru_cache(maxsize=None)(is_constraint)
 def _image(pipeline: Pipeline) -> Iterator[Problem]:
     own = pipeline.image
     if isinstance(pipeline.values.get("image"), dict) and not own:
-        yield _problem(("image", "repoURL"), "KF104", "is required; for example registry.example.com/nginx")
+        yield problem_at(("image", "repoURL"), "KF104", "is required; for example registry.example.com/nginx")
     for warehouse in pipeline.warehouses.values():
         has_own = False
         for subscription in warehouse.subscriptions:
@@ -99,35 +90,35 @@ def _subscription(subscription: Subscription, own: str) -> Iterator[Problem]:
     if not subscription.repo_url and path != ("image",):
         is_short = not subscription.is_listed and kind != "chart"
         reason = f", as {kind}.repoURL is empty" if is_short else ""
-        yield _problem((*path, "repoURL"), "KF104", f"is required{reason}", "add the repository")
+        yield problem_at((*path, "repoURL"), "KF104", f"is required{reason}", "add the repository")
     for setting in ("repoURL", "branch") if kind == "git" and not subscription.is_listed else ():
         if "<stage>" in (given.get(setting) or ""):  # inherited: a Warehouse is not that of a stage
             message = f"is required, as git.{setting} differs between stages"
-            yield _problem((*path, setting), "KF104", message, f"set {setting} of the Warehouse")
+            yield problem_at((*path, setting), "KF104", message, f"set {setting} of the Warehouse")
     if kind == "image" and own and kargo_versions.same_image(own, subscription.repo_url):
-        yield _problem(
+        yield problem_at(
             (*path, "repoURL"),
             "KF304",
-            f"{_quote(subscription.repo_url)} is the service's own image, to which the Warehouse already subscribes",
+            f"{quoted(subscription.repo_url)} is the service's own image, to which the Warehouse already subscribes",
             "remove this subscription, or give it a Warehouse of its own: warehouses: {builds: {image: {…}}}",
         )
     yield from _constraint(subscription)
     for key in ("allowTagsRegexes", "ignoreTagsRegexes"):
         for index, regex in enumerate(given.get(key) or []):
             if compiled(regex) is None:
-                yield _problem(
+                yield problem_at(
                     (*path, key, index),
                     "KF303",
-                    f"{_quote(regex)} is not a Go regular expression (RE2: no lookarounds, no backreferences)",
+                    f"{quoted(regex)} is not a Go regular expression (RE2: no lookarounds, no backreferences)",
                     "correct it, such as ^v[0-9]+$",
                 )
     if kind == "chart":
         if subscription.repo_url.startswith("oci://") and given.get("name"):
-            yield _problem(
+            yield problem_at(
                 (*path, "name"), "KF103", "must be empty; an oci:// URL already names the chart", "remove it"
             )
         elif subscription.repo_url.startswith("http") and not given.get("name"):
-            yield _problem(
+            yield problem_at(
                 (*path, "name"),
                 "KF104",
                 "is required; an https:// URL names a repository, not a chart",
@@ -140,20 +131,20 @@ def _constraint(subscription: Subscription) -> Iterator[Problem]:
     key = "constraint" if kind == "image" else "semverConstraint"
     constraint, strategy = given.get(key) or "", given.get("imageSelectionStrategy") or "SemVer"
     if strategy == "SemVer" and constraint and not _constraint_ok(constraint):
-        message = f"{_quote(constraint)} is not a semver constraint {_EXAMPLES}"
+        message = f"{quoted(constraint)} is not a semver constraint {_EXAMPLES}"
         fix = "write ^1.0.0 for every 1.x.y"
         if kind == "image" and not subscription.is_listed:
             message += "; a mutable tag needs imageSelectionStrategy: Digest"
             fix += ", or set imageSelectionStrategy: Digest to follow a tag"
-        yield _problem((*path, key), "KF302", message, fix)
+        yield problem_at((*path, key), "KF302", message, fix)
     elif strategy == "SemVer" and (groups := excess_groups(constraint)):
         message = f"has {groups} alternatives (||); Kargo 1.11.4 and newer accept at most {MOST_GROUPS}"
-        yield _problem((*path, key), "KF302", message, "write a range instead, such as >=1.2.0 <3.0.0")
+        yield problem_at((*path, key), "KF302", message, "write a range instead, such as >=1.2.0 <3.0.0")
     elif strategy == "Digest" and not _TAG.fullmatch(constraint):
-        yield _problem(
+        yield problem_at(
             (*path, key),
             "KF302",
-            f"{_quote(constraint)} is not a tag name such as latest, which imageSelectionStrategy: Digest requires",
+            f"{quoted(constraint)} is not a tag name such as latest, which imageSelectionStrategy: Digest requires",
             "write the tag to follow, or remove imageSelectionStrategy",
         )
 
@@ -161,7 +152,9 @@ def _constraint(subscription: Subscription) -> Iterator[Problem]:
 def _pipeline(pipeline: Pipeline) -> Iterator[Problem]:
     stages = {name: stage.given for name, stage in pipeline.stages.items()}
     if not stages:
-        yield _problem(("stages",), "KF301", "is empty; a pipeline needs at least one stage", "keep one of the stages")
+        yield problem_at(
+            ("stages",), "KF301", "is empty; a pipeline needs at least one stage", "keep one of the stages"
+        )
     for name, given in sorted(stages.items()):
         yield from _upstream(("stages", name), name, given.get("upstream"), stages)
         for key, request in sorted(section(given, "requestedFreight").items()):
@@ -169,7 +162,7 @@ def _pipeline(pipeline: Pipeline) -> Iterator[Problem]:
             yield from _upstream(here, name, (request or {}).get("upstream"), stages)
         for one in pipeline.stages[name].requests:
             if one.selection == "MatchUpstream" and (one.direct or len(one.upstream) != 1):
-                yield _problem(
+                yield problem_at(
                     (*one.path, "selectionPolicy"),
                     "KF301",
                     '"MatchUpstream" requires exactly one upstream stage and no direct Freight from the Warehouse',
@@ -177,7 +170,7 @@ def _pipeline(pipeline: Pipeline) -> Iterator[Problem]:
                 )
     yield from freight_rules.problems(pipeline)
     if cycles := _cycles(stages):
-        yield _problem(
+        yield problem_at(
             ("stages",),
             "KF301",
             f"{enumerate_words(cycles)} form a cycle; upstream must not lead back to the same stage",
@@ -190,10 +183,10 @@ def _upstream(path: KeyPath, name: str, upstream: Sequence[str] | None, stages: 
     for index, source in enumerate(upstream or []):
         place = (*path, "upstream", index)
         if source == name:
-            yield _problem(place, "KF301", f"{_quote(source)} is the stage itself", "remove it")
+            yield problem_at(place, "KF301", f"{quoted(source)} is the stage itself", "remove it")
         elif source not in stages:
             known = enumerate_words(sorted(stages))
-            yield _problem(place, "KF301", f"{_quote(source)} is not a stage of this service; it has {known}")
+            yield problem_at(place, "KF301", f"{quoted(source)} is not a stage of this service; it has {known}")
 
 
 def _cycles(stages: Mapping[str, Any]) -> list[str]:
@@ -218,15 +211,15 @@ def _promotion(pipeline: Pipeline) -> Iterator[Problem]:
         path = ("stages", name, "promotion")
         for variable in sorted(section(stage.given, "vars")):
             if variable in step_lists.RESERVED_VARS:
-                yield _problem(
+                yield problem_at(
                     ("stages", name, "vars", variable), "KF306", "is set by the chart; use another name", "rename it"
                 )
         if section(stage.promotion, "steps").get("replace") and stage.task:
-            yield _problem(path, "KF306", "steps.replace and task.name are mutually exclusive", "remove one of them")
+            yield problem_at(path, "KF306", "steps.replace and task.name are mutually exclusive", "remove one of them")
         if stage.has_default_steps:
             if _says_no_repository(stage):
                 message = "is required; for example https://github.com/example/gitops.git"
-                yield _problem(("stages", name, "git", "repoURL"), "KF104", message, "set it, or remove it")
+                yield problem_at(("stages", name, "git", "repoURL"), "KF104", message, "set it, or remove it")
             yield from _updates(pipeline, stage, writers)
             yield from _pull_request((*path, "pullRequest"), stage)
         if section(stage.given, "git").get("author"):
@@ -234,7 +227,7 @@ def _promotion(pipeline: Pipeline) -> Iterator[Problem]:
         yield from _steps(path, stage)
     stages = [stage for stage in pipeline.stages.values() if not _says_no_repository(stage)]
     if any(stage.has_default_steps and not stage.repo_url for stage in stages):
-        yield _problem(("git", "repoURL"), "KF104", "is required; for example https://github.com/example/gitops.git")
+        yield problem_at(("git", "repoURL"), "KF104", "is required; for example https://github.com/example/gitops.git")
     yield from _author(("git", "author"), section(section(pipeline.values, "git"), "author"))
 
 
@@ -259,7 +252,7 @@ def _updates(pipeline: Pipeline, stage: Stage, writers: list[_Writer]) -> Iterat
         kinds = sorted(kind for kind, update in (given or {}).items() if isinstance(update, dict))
         if len(kinds) > 1:  # each layer has one
             message = f"has {enumerate_words(kinds)}; only one is allowed"
-            yield _problem(
+            yield problem_at(
                 (*path, "updates", name), "KF306", message, "use another name for the one that this stage adds"
             )
     for update in stage.updates:
@@ -281,7 +274,7 @@ def _updates(pipeline: Pipeline, stage: Stage, writers: list[_Writer]) -> Iterat
             continue
         noun = "folder" if writer.is_folder or other.is_folder else "file"
         own_branch = "promotion.render.branch" if rendering else "stages.<name>.branch"
-        yield _problem(
+        yield problem_at(
             (*path, *at),
             "KF305",
             f"stage {other.stage} also writes {other.target} on branch {branch}; each stage needs its own {noun} or branch",
@@ -291,14 +284,14 @@ def _updates(pipeline: Pipeline, stage: Stage, writers: list[_Writer]) -> Iterat
         return
     if stage.requests and not (stage.updates or section(stage.promotion, "steps").get("beforeCommit")):
         if stage.image_of:
-            yield _problem(
+            yield problem_at(
                 (*path, "tagKey"),
                 "KF306",
                 "is empty, and so are digestKey and updates; at least one is required, or a step in steps.beforeCommit",
                 "set tagKey: image.tag",
             )
         else:
-            yield _problem(
+            yield problem_at(
                 (*path, "updates"),
                 "KF306",
                 "is empty, and the stage has no image to write; something to write is required, or a step in steps.beforeCommit",
@@ -335,7 +328,9 @@ def _written_twice(stage: Stage) -> Iterator[Problem]:
             if (update.path, key) in written:
                 path = ("stages", stage.name, "promotion", *update.at, "keys", key)
                 message = f"is written twice in {update.path}; keep one of the two"
-                yield _problem(path, "KF306", message, 'remove it, or set promotion.tagKey: "" if that writes it, too')
+                yield problem_at(
+                    path, "KF306", message, 'remove it, or set promotion.tagKey: "" if that writes it, too'
+                )
             written.add((update.path, key))
 
 
@@ -352,7 +347,7 @@ def _words(pipeline: Pipeline, stage: Stage, update: Update, among: str = "keys"
     for place, what in sorted(words):
         if what in ("tag", "digest", "image", "imageDigest") and not stage.image_of:
             message = "needs the service's image, which no Warehouse of this stage has"
-            yield _problem(
+            yield problem_at(
                 (*path, *place), "KF306", message, "write something else there, or take Freight with the image"
             )
         elif what in sources:
@@ -362,7 +357,7 @@ def _words(pipeline: Pipeline, stage: Stage, update: Update, among: str = "keys"
                     f"needs exactly one {noun} that the stage's Warehouses subscribe to; else use an expression such as"
                     f" {_EXPRESSIONS[what]}"
                 )
-                yield _problem((*path, *place), "KF306", message, "use an expression, or one subscription")
+                yield problem_at((*path, *place), "KF306", message, "use an expression, or one subscription")
 
 
 _EXPRESSIONS = {
@@ -374,11 +369,11 @@ _EXPRESSIONS = {
 def _author(path: KeyPath, author: Mapping[str, Any]) -> Iterator[Problem]:
     if bool(author.get("name")) != bool(author.get("email")):
         has, lacks = ("name", "email") if author.get("name") else ("email", "name")
-        yield _problem(
+        yield problem_at(
             path, "KF104", f"has a {has} but no {lacks}; set both or neither", f"add {lacks}, or remove {has}"
         )
     elif author.get("signingKey") and not author.get("name"):
-        yield _problem(
+        yield problem_at(
             (*path, "signingKey"), "KF104", "requires git.author.name and git.author.email", "add them, or remove it"
         )
 
@@ -388,7 +383,7 @@ def _pull_request(path: KeyPath, stage: Stage) -> Iterator[Problem]:
     if not (stage.has_pull_request and repo_url):
         return
     if not repo_url.startswith("http"):
-        yield _problem(
+        yield problem_at(
             (*path, "enabled"),
             "KF306",
             "requires git.repoURL with https://; pull requests use the provider's API, which does not accept SSH keys",
@@ -422,21 +417,23 @@ def _rbac(rbac: Mapping[str, Any], stages: Collection[str]) -> Iterator[Problem]
     for key, binding in sorted(section(rbac, "bindings").items()):
         path = ("rbac", "bindings", key)
         if binding.get("role") and binding.get("roleRef"):
-            yield _problem(path, "KF307", "role and roleRef are mutually exclusive", "remove one of them")
+            yield problem_at(path, "KF307", "role and roleRef are mutually exclusive", "remove one of them")
         elif not (binding.get("role") or binding.get("roleRef")):
-            yield _problem(path, "KF307", "requires role (admin, promoter or viewer) or roleRef", "add role: promoter")
+            yield problem_at(
+                path, "KF307", "requires role (admin, promoter or viewer) or roleRef", "add role: promoter"
+            )
         if not any(binding.get(subjects) for subjects in ("groups", "users", "serviceAccounts", "claims")):
-            yield _problem(
+            yield problem_at(
                 path, "KF307", "has no subjects; set groups, users, serviceAccounts or claims", "add groups: [team]"
             )
         if binding.get("stages") and binding.get("role") != "promoter":
-            yield _problem(
+            yield problem_at(
                 (*path, "stages"), "KF307", "requires role: promoter", "set role: promoter, or remove stages"
             )
         for index, stage in enumerate(binding.get("stages") or []):
             if stage not in stages:
-                yield _problem(
+                yield problem_at(
                     (*path, "stages", index),
                     "KF307",
-                    f"{_quote(stage)} is not a stage of this service; it has {enumerate_words(sorted(stages))}",
+                    f"{quoted(stage)} is not a stage of this service; it has {enumerate_words(sorted(stages))}",
                 )

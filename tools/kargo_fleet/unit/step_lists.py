@@ -5,13 +5,12 @@ The chart has the same rules in `kargo-service.validate.stepList`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from kargo_fleet.findings import KeyPath, Problem, dotted
-from kargo_fleet.text.words import did_you_mean
+from kargo_fleet.findings import KeyPath, Problem, problem_at
+from kargo_fleet.text.words import did_you_mean, quoted
 
 #: Kargo's promotion steps, those of its commercial distributions and of newer versions included: the pages of "Promotion
 #: Steps Reference". kargo_versions.json says which are newer.
@@ -43,24 +42,18 @@ def problems(
         here = (*path, index)
         uses, alias = step.get("uses"), step.get("as")
         if uses and uses not in known:
-            message = f"{_quote(uses)} is not a promotion step of Kargo; if this installation has it, add it to promotion.customSteps"
+            message = f"{quoted(uses)} is not a promotion step of Kargo; if this installation has it, add it to promotion.customSteps"
             fix = did_you_mean(uses, sorted(known), f"correct it, or set promotion.customSteps: [{uses}]")
-            yield _problem((*here, "uses"), message, fix)
+            yield problem_at((*here, "uses"), "KF306", message, fix)
         if step.get("task"):
             for field in ("if", "continueOnError", "retry", "config"):
                 if step.get(field):
                     message = "is not allowed in a step that runs a task; only as and vars are allowed"
-                    yield _problem((*here, field), message, "remove it")
+                    yield problem_at((*here, field), "KF306", message, "remove it")
         if alias and _RESERVED_ALIAS.fullmatch(alias):
-            yield _problem((*here, "as"), f"{_quote(alias)} is reserved by Kargo", "use another alias")
+            yield problem_at((*here, "as"), "KF306", f"{quoted(alias)} is reserved by Kargo", "use another alias")
         elif alias and alias in aliases:
-            yield _problem((*here, "as"), f"{_quote(alias)} is the alias of another step", "use another alias")
+            yield problem_at(
+                (*here, "as"), "KF306", f"{quoted(alias)} is the alias of another step", "use another alias"
+            )
         aliases.add(alias or "")
-
-
-def _problem(path: KeyPath, message: str, fix: str) -> Problem:
-    return Problem("KF306", f"{dotted(path)}: {message}", fix, path)
-
-
-def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
