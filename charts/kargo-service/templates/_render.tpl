@@ -48,24 +48,17 @@ that is promoted. Takes a dict: root, stage. Returns nothing when nothing is ren
 */}}
 {{- define "kargo-service.renderedCommit" -}}
 {{- if .stage.promotion.render.kind -}}
-{{- $own := include "kargo-service.repository" .stage.git.repoURL -}}
+{{- $own := include "kargo-service.gitIdentity" .stage.git.repoURL -}}
 {{- $urls := dict -}}
 {{- range $freight := .stage.freight -}}
 {{- range (get $.root.Values.unit.warehouses $freight.key).all -}}
-  {{- with .subscription.git }}{{ if eq (include "kargo-service.repository" .repoURL) $own }}{{ $_ := set $urls $freight.key .repoURL }}{{ end }}{{ end -}}
+  {{- with .subscription.git }}{{ if eq (include "kargo-service.gitIdentity" .repoURL) $own }}{{ $_ := set $urls $freight.key .repoURL }}{{ end }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- with $urls -}}
   {{- printf `commitFrom(%s%s)` (values . | sortAlpha | first | quote) (ternary "" `, warehouse(ctx.targetFreight.origin.name)` (eq (len .) 1)) -}}
 {{- end -}}
 {{- end -}}
-{{- end -}}
-
-{{/*
-A Git URL without what makes no difference. Takes a string or nothing.
-*/}}
-{{- define "kargo-service.repository" -}}
-{{- . | default "" | lower | trimSuffix "/" | trimSuffix ".git" -}}
 {{- end -}}
 
 {{/*
@@ -141,15 +134,7 @@ The steps that render. Takes a dict: stage, retry. Returns lines of YAML, a list
   {{- end }}
   config:
     path: {{ printf "./src/%s" $settings.path | quote }}
-    images:
-      - image: {{ `${{ vars.imageRepoURL }}` }}
-        {{- range $key := list "name" "newName" }}
-        {{- with get $settings $key }}
-        {{ $key }}: {{ . | quote }}
-        {{- end }}
-        {{- end }}
-        {{- $is := ternary "digest" "tag" (or (not (empty .stage.isDigest)) (not (empty .stage.promotion.digestKey))) }}
-        {{ $is }}: {{ include "kargo-service.written" (dict "stage" .stage "what" $is) }}
+    {{- include "kargo-service.setImage" (dict "stage" .stage "settings" $settings "isDigest" (or .stage.isDigest .stage.promotion.digestKey)) | nindent 4 }}
 {{- end }}
 {{- $clear := ternary "delete" "git-clear" (not (empty $render.outPath)) }}
 - uses: {{ $clear }}

@@ -23,6 +23,20 @@ tar tf-apply tf-output tf-plan toml-parse toml-update untar wait-for-approval ya
 {{- end -}}
 
 {{/*
+The names of all steps that may be used. Takes the names of custom steps, a list, or nothing. Returns JSON, a list.
+*/}}
+{{- define "kargo-service.knownSteps" -}}
+{{- concat (include "kargo-service.builtinSteps" . | splitList "\n" | join " " | splitList " ") (. | default list) | toJson -}}
+{{- end -}}
+
+{{/*
+The lists of promotion.steps that a stage runs, by their keys. Takes the stage. Returns words.
+*/}}
+{{- define "kargo-service.ownStepLists" -}}
+{{- if (.promotion.steps).replace }}replace{{ else }}before beforeCommit after{{ end -}}
+{{- end -}}
+
+{{/*
 Names of the variables that the chart defines for every stage; `vars` must not define them again. Takes anything.
 */}}
 {{- define "kargo-service.reservedVars" -}}
@@ -289,16 +303,24 @@ The step of one of promotion.updates. Takes a dict: root, stage, name, update, r
     {{- else if eq .update.kind "helmDependency" }}
     {{- include "kargo-service.helmDependency" . | nindent 4 }}
     {{- else }}
-    images:
-      - image: {{ `${{ vars.imageRepoURL }}` }}
-        {{- range $key := list "name" "newName" }}
-        {{- with get $.update $key }}
-        {{ $key }}: {{ . | quote }}
-        {{- end }}
-        {{- end }}
-        {{- $is := ternary "digest" "tag" (not (empty .stage.isDigest)) }}
-        {{ $is }}: {{ include "kargo-service.written" (dict "stage" .stage "what" $is) }}
+    {{- include "kargo-service.setImage" (dict "stage" .stage "settings" .update "isDigest" .stage.isDigest) | nindent 4 }}
     {{- end }}
+{{- end -}}
+
+{{/*
+The image of the step kustomize-set-image. Takes a dict: stage, settings (name, newName), isDigest (whether by digest and not by
+tag). Returns YAML, a map.
+*/}}
+{{- define "kargo-service.setImage" -}}
+images:
+  - image: {{ `${{ vars.imageRepoURL }}` }}
+    {{- range $key := list "name" "newName" }}
+    {{- with get $.settings $key }}
+    {{ $key }}: {{ . | quote }}
+    {{- end }}
+    {{- end }}
+    {{- $is := ternary "digest" "tag" (not (empty .isDigest)) }}
+    {{ $is }}: {{ include "kargo-service.written" (dict "stage" .stage "what" $is) }}
 {{- end -}}
 
 {{/*

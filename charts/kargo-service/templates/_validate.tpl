@@ -199,7 +199,7 @@ stages.{{ $name }}.promotion.updates.{{ $key }}: has {{ include "kargo-service.e
 {{- include "kargo-service.validate.update" (dict "path" (printf "stages.%s.promotion.updates.%s.%s" $name $key $update.kind) "stage" $stage "update" $update) }}
 {{- end }}
 {{- $written := dict }}
-{{- if and (include "kargo-service.writesValuesFile" $stage) (not $promotion.render.kind) }}
+{{- if include "kargo-service.writesValuesFile" $stage }}
 {{- range list (include "kargo-service.tagKey" $stage) ($promotion.digestKey | default "") }}{{ $_ := set $written (printf "%s %s" $promotion.path .) true }}{{ end }}
 {{- end }}
 {{- range $key, $update := $updates }}
@@ -221,7 +221,7 @@ stages.{{ $name }}.promotion.updates.{{ $key }}.yaml.keys.{{ $written_key }}: is
 {{- end }}
 {{- range $targets }}
 {{- $target := index . 1 }}
-{{- $place := printf "%s %s /%s/" (include "kargo-service.identity" (dict "kind" "git" "subscription" (dict "repoURL" ($git.repoURL | default "")))) $branch $target | replace "/./" "/" }}
+{{- $place := printf "%s %s /%s/" (include "kargo-service.gitIdentity" $git.repoURL) $branch $target | replace "/./" "/" }}
 {{- $writer := dict "stage" $name "place" $place "target" $target "isFolder" (not (empty $promotion.render.kind)) }}
 {{- $other := include "kargo-service.otherWriter" (dict "writers" $writers "writer" $writer) | fromJson }}
 {{- if $other }}
@@ -291,7 +291,7 @@ Names and aliases of the steps of one stage. Takes the stage.
 {{- define "kargo-service.validate.steps" -}}
 {{- $steps := .promotion.steps | default dict -}}
 {{- $stage := .name -}}
-{{- $known := concat (include "kargo-service.builtinSteps" . | splitList "\n" | join " " | splitList " ") (.promotion.customSteps | default list) -}}
+{{- $known := include "kargo-service.knownSteps" .promotion.customSteps | fromJsonArray -}}
 {{- $aliases := dict -}}
 {{- if include "kargo-service.hasDefaultSteps" . -}}
   {{- range list "update" "commit" "push" }}{{ $_ := set $aliases . true }}{{ end -}}
@@ -301,7 +301,7 @@ Names and aliases of the steps of one stage. Takes the stage.
     {{- range list "open-pr" (ternary "merge-pr" "wait-for-pr" (eq .promotion.pullRequest.merge true)) }}{{ $_ := set $aliases . true }}{{ end -}}
   {{- end -}}
 {{- end -}}
-{{- range $list := ternary (list "replace") (list "before" "beforeCommit" "after") (not (empty $steps.replace)) }}
+{{- range $list := include "kargo-service.ownStepLists" . | splitList " " }}
 {{- include "kargo-service.validate.stepList" (dict "path" (printf "stages.%s.promotion.steps.%s" $stage $list) "steps" (get $steps $list | default list) "known" $known "aliases" $aliases) }}
 {{- end }}
 {{- end -}}

@@ -43,7 +43,7 @@ Takes a dict: tasks, stage.
 {{- range $name, $value := .stage.vars }}{{ if $value }}{{ $given = append $given $name }}{{ end }}{{ end -}}
 {{- $runs := list -}}
 {{- with .stage.promotion.task }}{{ $runs = append $runs (list (printf "%s.task" $path) . .vars) }}{{ end -}}
-{{- range $list := ternary (list "replace") (list "before" "beforeCommit" "after") (not (empty $steps.replace)) -}}
+{{- range $list := include "kargo-service.ownStepLists" .stage | splitList " " -}}
   {{- range $index, $step := get $steps $list | default list -}}
     {{- with .task }}{{ $runs = append $runs (list (printf "%s.steps.%s[%d]" $path $list $index) . $step.vars) }}{{ end -}}
   {{- end -}}
@@ -67,8 +67,7 @@ One PromotionTask. Takes a dict: root, path, spec.
 */}}
 {{- define "kargo-service.validate.promotionTask" -}}
 {{- $path := printf "%s.steps" .path -}}
-{{- $custom := (.root.Values.promotion).customSteps -}}
-{{- $known := concat (include "kargo-service.builtinSteps" . | splitList "\n" | join " " | splitList " ") ($custom | default list) -}}
+{{- $known := include "kargo-service.knownSteps" (.root.Values.promotion).customSteps | fromJsonArray -}}
 {{- if not .spec.steps }}
 {{ $path }}: is required; for example [{uses: http, config: {url: "https://example.com"}}]
 {{- end }}

@@ -40,7 +40,7 @@ stages.{{ $name }}.targets: requires Kargo 1.12; kargo.version is {{ $version }}
 {{- if include "kargo-service.hasOwnSteps" $stage }}
 {{- $new := include "kargo-service.newInKargo" . | fromYaml }}
 {{- $steps := $stage.promotion.steps | default dict }}
-{{- range $list := ternary (list "replace") (list "before" "beforeCommit" "after") (not (empty $steps.replace)) }}
+{{- range $list := include "kargo-service.ownStepLists" $stage | splitList " " }}
 {{- $path := printf "stages.%s.promotion.steps.%s" $name $list }}
 {{- include "kargo-service.validate.newSteps" (dict "path" $path "steps" (get $steps $list | default list) "custom" $stage.promotion.customSteps "version" $version "new" $new) }}
 {{- end }}
@@ -96,10 +96,17 @@ kind, subscription.
   {{- include "kargo-service.imageIdentity" (lower $url | trimPrefix "oci://") -}}
   {{- if hasPrefix "http" $url }} {{ .subscription.name | default "" }}{{ end -}}
 {{- else -}}
-  {{- $url = regexReplaceAll `^(https?://)[^/@]*@` (lower $url) "${1}" -}}
-  {{- if not (regexMatch `^(https?|ssh)://` $url) }}{{ $url = regexReplaceAll `^([^:]+):` $url "ssh://${1}/" }}{{ end -}}
-  {{- $url | trimSuffix "/" | trimSuffix ".git" -}}
+  {{- include "kargo-service.gitIdentity" $url -}}
 {{- end -}}
+{{- end -}}
+
+{{/*
+A Git URL without what makes no difference, as NormalizeGit of Kargo's pkg/urls compares them. Takes a string or nothing.
+*/}}
+{{- define "kargo-service.gitIdentity" -}}
+{{- $url := regexReplaceAll `^(https?://)[^/@]*@` (. | default "" | trim | lower) "${1}" -}}
+{{- if not (regexMatch `^(https?|ssh)://` $url) }}{{ $url = regexReplaceAll `^([^:]+):` $url "ssh://${1}/" }}{{ end -}}
+{{- $url | trimSuffix "/" | trimSuffix ".git" -}}
 {{- end -}}
 
 {{/*

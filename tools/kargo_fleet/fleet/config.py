@@ -114,9 +114,9 @@ class Fleet:
         """The names of the Projects of all services."""
         pattern = named([self.layer.values], self.project)
         teams = self.teams
-        if not any("project" in group.layer.values for group in self.groups):
-            return Projects(pattern, {}, teams)
         usual = Projects(pattern, {}, teams)
+        if not any("project" in group.layer.values for group in self.groups):
+            return usual
         own = {service: self.project_of(service) for service in self.tree.names}
         return Projects(pattern, {service: name for service, name in own.items() if name != usual.of(service)}, teams)
 

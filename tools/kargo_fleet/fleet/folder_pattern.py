@@ -73,6 +73,11 @@ class FolderPattern:
         return STAGE in self.parts
 
     @property
+    def is_flat(self) -> bool:
+        """Whether it is one folder with a folder per service."""
+        return not (self.has_teams or self.has_stages)
+
+    @property
     def values_file(self) -> str:
         """The pattern of the values files that promotions write, unless the values say another."""
         return f"{self.pattern}/{'values' if self.has_stages else 'values-<stage>'}.yaml"

@@ -65,7 +65,7 @@ def warehouses_of(values: Mapping[str, Any]) -> dict[str, Warehouse]:
     if subscriptions := (*own, *_listed(main, ("warehouse",))):
         name = main.get("name") or values["service"]["name"]
         found[MAIN] = Warehouse(MAIN, ("warehouse",), main, name, subscriptions)
-    for key, given in sorted((values.get("warehouses") or {}).items()):
+    for key, given in (values.get("warehouses") or {}).items():
         if given is not None and key != MAIN:
             path: KeyPath = ("warehouses", key)
             subscriptions = (*_short(values, given, path), *_listed(given, path))

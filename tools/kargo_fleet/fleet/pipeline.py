@@ -135,6 +135,24 @@ class Stage:
         return "out" if self.rendering else "src"
 
     @property
+    def own_steps(self) -> dict[str, list[Any]]:
+        """The lists of one's own steps that run, by their key in `promotion.steps`."""
+        steps = section(self.promotion, "steps")
+        keys = ("replace",) if steps.get("replace") else ("before", "beforeCommit", "after")
+        return {key: steps.get(key) or [] for key in keys}
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether its clone has some folders only: those of `source_folders` and `sparse_folders`, if all of them are known."""
+        return self.git.get("sparse") is not False
+
+    @property
+    def sparse_folders(self) -> list[str]:
+        """The folders that `git.sparse` adds to a sparse clone."""
+        sparse = self.git.get("sparse")
+        return sparse if isinstance(sparse, list) else []
+
+    @property
     def source_folders(self) -> list[str]:
         """The folders that a sparse clone of the sources has, without those of `git.sparse`."""
         folders = [*(self.rendering.folders if self.rendering else ()), *(update.folder for update in self.updates)]
@@ -247,16 +265,10 @@ class Pipeline:
 
     def provides(self, stage: Stage, kind: str) -> bool:
         """Return whether a stage is promoted with one artifact of a kind: the only one, or the same in each of its Warehouses."""
-        found = [
-            (request.key, one.repo_url, one.given.get("name"))
-            for request in stage.requests
-            for one in self.warehouses[request.key].subscriptions
-            if one.kind == kind
-        ]
-        is_each = len({one[1:] for one in found}) == 1 and len({one[0] for one in found}) == len(found) == len(
-            stage.requests
-        )
-        return len(found) == 1 or is_each
+        found = self.subscribed(stage, kind)
+        is_in_each = all(any(one.kind == kind for one in self.warehouses[r.key].subscriptions) for r in stage.requests)
+        is_same = len({(one.repo_url, one.given.get("name")) for one in found}) == 1
+        return len(found) == 1 or (is_same and is_in_each and len(found) == len(stage.requests))
 
 
 def pipeline_of(values: Mapping[str, Any]) -> Pipeline:

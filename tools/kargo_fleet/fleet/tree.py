@@ -67,8 +67,7 @@ def read_tree(root: Path, layout: FolderPattern) -> Tree:
         return Tree((), (Finding(Place(layout.base), "KF001", message, fix),))
     misplaced = tuple(_too_high(root, layout, folders))
     if not folders and not misplaced:
-        is_deep = layout.has_teams or layout.has_stages
-        why = f"no folder matches {layout.pattern}" if is_deep else "the folder has no subfolders"
+        why = "the folder has no subfolders" if layout.is_flat else f"no folder matches {layout.pattern}"
         return Tree((), (_nothing(root, layout, why),))
     return Tree(tuple(folders), misplaced)
 

@@ -73,9 +73,8 @@ class Candidate:
         """The order of candidates: the first one is the layout. One folder of a stage alone may be something else."""
         name = self.folder.rpartition("/")[2]
         usual = _USUAL_FOLDERS.index(name) if name in _USUAL_FOLDERS else len(_USUAL_FOLDERS)
-        is_flat = not (self.layout.has_stages or self.layout.has_teams)
         is_alone = self.layout.has_stages and len({stage for stages in self.services.values() for stage in stages}) < 2
-        return is_alone, -len(self.services), is_flat, usual, self.pattern.count("/"), self.pattern
+        return is_alone, -len(self.services), self.layout.is_flat, usual, self.pattern.count("/"), self.pattern
 
     @property
     def twice(self) -> list[str]:

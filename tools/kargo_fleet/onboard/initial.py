@@ -123,12 +123,12 @@ def _other_name(oci: str) -> str:
 
 def _report(planned: Initial, layout: Layout, checkout: Checkout) -> None:
     names = list(layout.services)
-    where = f"{layout.folder}/" if layout.is_flat else layout.pattern
+    where = f"{layout.folders.base}/" if layout.folders.is_flat else layout.folders.pattern
     planned.seen.append(f"{where}: {plural(len(names), 'service')} ({first_of(names)})")
     if layout.others:
         elsewhere = [f"{folder}/ ({count})" for folder, count in layout.others.items()]
         planned.seen.append(f"not used, because {where} has most services: {first_of(elsewhere)}")
-    what = f"folders {layout.layout.parent}" if layout.layout.has_stages else "names values-<stage>.yaml"
+    what = f"folders {layout.folders.parent}" if layout.folders.has_stages else "names values-<stage>.yaml"
     planned.seen.append(f"stages: {', '.join(layout.stages)}, from the {what}")
     if layout.twice:
         planned.notes.append(

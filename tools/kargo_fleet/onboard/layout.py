@@ -25,11 +25,11 @@ _MOST_FILES = 300  # that are read: enough to see what is usual
 class Layout:
     """What was seen. `services` has each service's stages; `others` how many such folders stand elsewhere.
 
-    `pattern` is that of the services' folders, `file` what the values file of a stage is called. `twice` are services whose
+    `folders` is the pattern of the services' folders, `file` what the values file of a stage is called. `twice` are services whose
     name several teams have. `unusable` are words in place of a registry that are none, such as a variable of another tool.
     """
 
-    pattern: str
+    folders: FolderPattern
     file: str
     services: Mapping[str, frozenset[str]]
     others: Mapping[str, int]
@@ -39,21 +39,6 @@ class Layout:
     registry: str
     registries: Mapping[str, int]
     unusable: Sequence[str]
-
-    @property
-    def layout(self) -> FolderPattern:
-        """The layout that fleet.yaml gets."""
-        return FolderPattern(self.pattern)
-
-    @property
-    def folder(self) -> str:
-        """The folder that all services are below."""
-        return self.layout.base
-
-    @property
-    def is_flat(self) -> bool:
-        """Whether it is a folder with one folder per service."""
-        return not (self.layout.has_teams or self.layout.has_stages)
 
     @property
     def stages(self) -> list[str]:
@@ -85,7 +70,7 @@ def layout_of(root: Path, files: Sequence[str]) -> Layout:
     named = Counter(registry for service, data in values for registry in _of_team(best, service, data))
     registries = {name: count for name, count in named.items() if is_registry(name)}
     return Layout(
-        pattern=best.pattern,
+        folders=best.layout,
         file=best.file,
         services=services,
         others={one.folder: len(one.services) for one in sorted(others, key=lambda one: one.folder)},

@@ -25,21 +25,25 @@ _WHERE_FROM = (
 
 def chart_path(layout: Layout) -> str:
     """Return the folder that the chart is copied to: the usual one, unless that would be the folder of a service."""
-    base = layout.folder
+    base = layout.folders.base
     usual = (DEFAULT_PATH, f"helm/{CHART_NAME}", f"platform/{CHART_NAME}")
     return next(path for path in usual if not path.startswith(f"{base}/") and path != base)
 
 
 def fleet_text(layout: Layout, checkout: Checkout, chart: Mapping[str, str], defaults: Mapping[str, Any]) -> str:
     """Return the text of fleet.yaml. What could not be seen stands there as a comment, to be filled in."""
-    what = f"every folder of {layout.folder}/" if layout.is_flat else f"every folder {layout.pattern}"
+    what = (
+        f"every folder of {layout.folders.base}/"
+        if layout.folders.is_flat
+        else f"every folder {layout.folders.pattern}"
+    )
     head = [
         "# yaml-language-server: $schema=schemas/fleet.schema.json",
         f"# The fleet: {what} is a service. After a change: kargo-fleet generate.",
         "# Credentials never stand here, nor anywhere in this repository: kargo-fleet credentials --help",
     ]
     parts = ["".join(f"{line}\n" for line in head)]
-    where = {"services": layout.folder if layout.is_flat else layout.pattern}
+    where = {"services": layout.folders.base if layout.folders.is_flat else layout.folders.pattern}
     if layout.service_file:
         where["serviceFile"] = layout.service_file
     if where != {"services": "services"}:
@@ -76,8 +80,8 @@ def _to_fill_in(what: str, example: Mapping[str, Any]) -> str:
 def _values(layout: Layout, defaults: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     promotion = {"tagKey": layout.tag_key} if layout.tag_key != "image.tag" else {}
-    path = f"{layout.layout.pattern}/{layout.file}"
-    if path != layout.layout.values_file:
+    path = f"{layout.folders.pattern}/{layout.file}"
+    if path != layout.folders.values_file:
         promotion["path"] = path
     if promotion:
         values["promotion"] = Note(f"What promotions set in {layout.file}.", promotion)
@@ -114,7 +118,7 @@ def stage_values(stages: Sequence[str], defaults: Mapping[str, Mapping[str, Any]
 def hook(layout: Layout, chart: str) -> dict[str, Any]:
     """Return the entry of .pre-commit-config.yaml for the services of `layout` and a chart in the folder `chart`."""
     own = [layout.service_file.partition("/")[0]] if layout.service_file else []
-    top = dict.fromkeys([layout.folder, *own, "values", "argocd", chart.partition("/")[0]])
+    top = dict.fromkeys([layout.folders.base, *own, "values", "argocd", chart.partition("/")[0]])
     return {
         "repo": "local",
         "hooks": [
@@ -134,18 +138,18 @@ def workflow(layout: Layout, checkout: Checkout) -> str:
     """Return the job of the host's CI that checks changes of the fleet; "" when the host is not known."""
     inputs = ["fleet.yaml", "values/**", "argocd/**", f"{chart_path(layout)}/**"]
     own_file = [_glob(layout.service_file)] if layout.service_file else []
-    own = own_file if layout.layout.has_stages else [_glob(f"{layout.pattern}/kargo.yaml")]
+    own = own_file if layout.folders.has_stages else [_glob(f"{layout.folders.pattern}/kargo.yaml")]
     if checkout.host is GitHost.GITHUB:
         return _GITHUB.format(
             branch=scalar(checkout.branch or "main"),
             file=layout.file,
             pushed=_list([*inputs, *own], 6),
-            changed=_list([*inputs, f"{layout.folder}/**", *own_file], 6),
+            changed=_list([*inputs, f"{layout.folders.base}/**", *own_file], 6),
             install=INSTALL,
             where=_WHERE_FROM,
         )
     if checkout.host is GitHost.GITLAB:
-        changed = _list([*inputs, f"{layout.folder}/**/*", *own_file], 8)
+        changed = _list([*inputs, f"{layout.folders.base}/**/*", *own_file], 8)
         return _GITLAB.format(changed=changed, install=INSTALL, where=_WHERE_FROM)
     return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 _SCP = re.compile(r"(?:[^@/]+@)?(?P<host>[^:/]+):(?P<path>[^/].*)")
@@ -69,6 +70,7 @@ def _web(host: str, path: str) -> str:
     return f"https://{f'[{host}]' if ':' in host else host}/{path}"
 
 
+@lru_cache(maxsize=4096)  # a fleet has few repositories, and each stage of each service asks for them
 def normalized(url: str) -> str:
     """Return a Git URL in lowercase, without user, .git and last slash, as NormalizeGit of Kargo's pkg/urls compares them."""
     url = url.strip().lower()

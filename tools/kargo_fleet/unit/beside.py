@@ -192,10 +192,10 @@ def _references(pipeline: Pipeline) -> Iterator[tuple[KeyPath, str, str]]:
 def _runs(stage: Stage) -> Iterator[tuple[KeyPath, str, Mapping[str, Any]]]:
     """Yield where a stage runs a PromotionTask of its namespace: `promotion.task` or a step, the name, and the variables."""
     path: KeyPath = ("stages", stage.name, "promotion")
-    task, steps = section(stage.promotion, "task"), section(stage.promotion, "steps")
+    task = section(stage.promotion, "task")
     found: list[tuple[KeyPath, Mapping[str, Any], Mapping[str, Any]]] = [((*path, "task"), task, task)]
-    for key in ("replace",) if steps.get("replace") else ("before", "beforeCommit", "after"):
-        for index, step in enumerate(steps.get(key) or []):
+    for key, steps in stage.own_steps.items():
+        for index, step in enumerate(steps):
             found.append(((*path, "steps", key, index), section(step, "task"), step))
     for place, one, owner in found if not stage.is_control_flow else ():
         if one.get("name") and one.get("kind") != "ClusterPromotionTask":

@@ -13,6 +13,7 @@ from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.text.git_urls import normalized
 from kargo_fleet.text.path_patterns import selects
 from kargo_fleet.text.words import enumerate_words
+from kargo_fleet.unit import clones
 
 _CLONE = re.compile(r"(?:\./)?(src|out)/")
 _EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
@@ -51,9 +52,9 @@ def _loop(pipeline: Pipeline, subscription: Subscription) -> Iterator[Problem]:
 def _written(pipeline: Pipeline, subscription: Subscription) -> Iterator[str]:
     """Yield the files that promotions write on the branch of a subscription, as far as they are known."""
     repository = normalized(subscription.repo_url)
+    # Without a branch, it is the repository's default one: probably the one that promotions commit to.
+    branch = subscription.given.get("branch") or section(pipeline.values, "git").get("branch") or "main"
     for stage in pipeline.stages.values():
-        # Without a branch, it is the repository's default one: probably the one that promotions commit to.
-        branch = subscription.given.get("branch") or section(pipeline.values, "git").get("branch") or "main"
         if not stage.has_default_steps or normalized(stage.repo_url) != repository or stage.target_branch != branch:
             continue
         if stage.rendering:
@@ -69,10 +70,9 @@ def _outside(pipeline: Pipeline, stage: Stage) -> Iterator[Problem]:
     """Yield a problem for each step before the commit that writes or reads what a sparse clone does not check out."""
     if not section(stage.promotion, "steps").get("beforeCommit"):
         return
-    sparse = stage.git.get("sparse")
-    if sparse is False or not stage.has_default_steps:
+    if not (stage.is_sparse and stage.has_default_steps):
         return
-    further = sparse if isinstance(sparse, list) else []
+    further = stage.sparse_folders
     own = {"src": stage.source_folders, **({"out": [stage.rendering.out_folder]} if stage.rendering else {})}
     for clone, folders in own.items():
         if not all(folders):
@@ -81,18 +81,13 @@ def _outside(pipeline: Pipeline, stage: Stage) -> Iterator[Problem]:
         for path, file in _paths(pipeline, stage, clone):
             known = file.split(_UNKNOWN)[0]
             parent = posixpath.dirname(known)
-            if not parent or _is_checked_out(parent, folders):
+            if not parent or clones.has_files_of(parent, folders):
                 continue
             message = (
                 f"{dotted(path)}: ./{clone}/{parent} is not checked out; the clone has {enumerate_words(folders)} only"
             )
             fix = f"set git.sparse: [{', '.join([*further, parent])}], or false for the whole repository"
             yield Problem("KFW317", message, fix, path)
-
-
-def _is_checked_out(parent: str, folders: list[str]) -> bool:
-    """Return whether a sparse clone has the files directly in a folder: it is in one of `folders`, or above one."""
-    return any(f"{parent}/".startswith(f"{folder}/") or f"{folder}/".startswith(f"{parent}/") for folder in folders)
 
 
 def _paths(pipeline: Pipeline, stage: Stage, clone: str) -> Iterator[tuple[KeyPath, str]]:

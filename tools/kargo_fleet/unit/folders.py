@@ -70,8 +70,7 @@ def _nested(
     with os.scandir(fleet.root / folder) as entries:
         below = sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
     parent, pattern = fleet.layout.parent, fleet.layout.pattern
-    is_flat = not (fleet.layout.has_teams or fleet.layout.has_stages)
-    if is_flat and f"values-{service}.yaml" in names:
+    if fleet.layout.is_flat and f"values-{service}.yaml" in names:
         names, what, meant = [*names, "values.yaml"], "stage", f"{parent}/<stage>/<service>"
     else:
         what, meant = "folder of services", f"{parent}/<team>/<service>"
@@ -80,7 +79,7 @@ def _nested(
     if found:
         message = f"this folder has no {names[0]}, but {first_of(found)} in it: a {what} is no service"
         fix = f"move them to {pattern}"
-        fix = f"set `services: {meant}` in {FLEET_FILE}, or {fix}" if is_flat else fix
+        fix = f"set `services: {meant}` in {FLEET_FILE}, or {fix}" if fleet.layout.is_flat else fix
         yield Finding(Place(folder), "KF207", message, fix, service)
 
 

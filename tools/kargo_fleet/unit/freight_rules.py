@@ -88,7 +88,7 @@ def _sources(pipeline: Pipeline, stage: Stage) -> Iterator[Problem]:
 def _untaken(pipeline: Pipeline) -> Iterator[Problem]:
     """Yield a problem for each Warehouse from which no stage takes Freight directly."""
     direct = {request.key for stage in pipeline.stages.values() for request in stage.requests if request.direct}
-    for key, warehouse in sorted(pipeline.warehouses.items()):
+    for key, warehouse in pipeline.warehouses.items():
         if key in direct or not pipeline.stages:
             continue
         if [*pipeline.warehouses] == [MAIN]:

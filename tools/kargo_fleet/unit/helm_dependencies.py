@@ -18,7 +18,7 @@ from kargo_fleet.text.words import enumerate_words
 
 def problems(pipeline: Pipeline, stage: Stage, update: Update) -> Iterator[Problem]:
     """Yield a problem for each key that says which dependency it is, and that no chart stands for."""
-    if not update.given.get("version") or len(_charts(pipeline, stage)) == 1:
+    if not update.given.get("version") or pipeline.provides(stage, "chart"):
         return
     for key in ("name", "repository"):
         if not update.given.get(key):
@@ -64,17 +64,12 @@ def _likely(found: list[dict[str, Any]], name: str, settings: str) -> tuple[list
     return [], f"{fix}; the chart has {known}" if known else fix
 
 
-def _charts(pipeline: Pipeline, stage: Stage) -> set[tuple[str, str]]:
-    """Return the chart that a stage is promoted with, by repository and name: none or one."""
-    if not pipeline.provides(stage, "chart"):
-        return set()
-    return {(one.repo_url, one.given.get("name") or "") for one in pipeline.subscribed(stage, "chart")}
-
-
 def _dependency(pipeline: Pipeline, stage: Stage, update: Update) -> tuple[str, str]:
     """Return name and repository of a dependency, as the chart computes them (kargo-service.helmDependency)."""
-    charts = _charts(pipeline, stage)
-    repository, name = charts.pop() if len(charts) == 1 else ("", "")
+    repository, name = "", ""
+    if pipeline.provides(stage, "chart"):
+        chart = pipeline.subscribed(stage, "chart")[0]
+        repository, name = chart.repo_url, chart.given.get("name") or ""
     if repository.startswith("oci://"):  # a subscription's URL ends with the chart's name
         repository, _, name = repository.rpartition("/")
     return update.given.get("name") or name, update.given.get("repository") or repository

@@ -10,6 +10,7 @@ from kargo_fleet.files.reading import RepositoryReader
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.names import KUSTOMIZATIONS
 from kargo_fleet.fleet.pipeline import Stage
+from kargo_fleet.unit import clones
 
 
 def linked_file_findings(
@@ -42,21 +43,16 @@ def _files(reader: RepositoryReader, stage: Stage) -> Iterator[str]:
         if update.kind != "kustomize":
             yield update.target
             continue
-        names = [f"{update.path}/{name}" for name in KUSTOMIZATIONS]
-        yield from [name for name in names if reader.exists(name)][:1]
+        if kustomization := clones.kustomization_in(reader, update.path):
+            yield kustomization
 
 
 def _is_checked_out(stage: Stage, file: str) -> bool:
-    """Return whether the clone of a stage has a file: it is in one of the folders of a sparse checkout, or directly above one.
-
-    Source: Kargo v1.11.2, pkg/controller/git/work_tree.go, configureSparseCheckout: Git's cone mode.
-    """
-    sparse = stage.git.get("sparse")
-    folders = [update.folder for update in stage.updates] + (sparse if isinstance(sparse, list) else [])
-    if sparse is False or not all(folders) or "." in folders or any("${{" in folder for folder in folders):
+    """Return whether the clone of a stage has a file, as far as its folders are known."""
+    folders = [*stage.source_folders, *stage.sparse_folders]
+    if not stage.is_sparse or not all(folders) or "." in folders or any("${{" in folder for folder in folders):
         return True
-    above = posixpath.dirname(file)
-    return any(file.startswith(f"{folder}/") or f"{folder}/".startswith(f"{above}/") or not above for folder in folders)
+    return clones.has_files_of(posixpath.dirname(file), folders)
 
 
 def _target(reader: RepositoryReader, folder: str, file: str) -> str:

@@ -21,10 +21,9 @@ class OwnStep(NamedTuple):
 def own_steps(pipeline: Pipeline) -> Iterator[OwnStep]:
     """Yield the steps of all stages that run, in the order in which they do, stages by name; then those of PromotionTasks."""
     for name, stage in sorted(pipeline.stages.items()):
-        promotion = stage.promotion
-        steps, custom = section(promotion, "steps"), promotion.get("customSteps") or []
-        for key in ("replace",) if steps.get("replace") else ("before", "beforeCommit", "after"):
-            yield from in_list(("stages", name, "promotion", "steps", key), steps.get(key) or [], custom)
+        custom = stage.promotion.get("customSteps") or []
+        for key, steps in stage.own_steps.items():
+            yield from in_list(("stages", name, "promotion", "steps", key), steps, custom)
     yield from task_steps(pipeline.values)
 
 

@@ -22,6 +22,7 @@ from kargo_fleet.fleet.rendering import Rendering
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.kustomizations import paths_outside
 from kargo_fleet.text.words import enumerate_words
+from kargo_fleet.unit import clones
 
 _LOCAL = "file://"
 
@@ -89,7 +90,7 @@ def _values_files(reader: RepositoryReader, stage: Stage, rendering: Rendering, 
 
 
 def _kustomization(reader: RepositoryReader, stage: Stage, rendering: Rendering, service: str) -> Iterator[Finding]:
-    if not _file_of(reader, rendering.path):
+    if not clones.kustomization_in(reader, rendering.path):
         message = f"the kustomization that promotions to {stage.name} render is missing"
         fix = f"add {rendering.path}/{KUSTOMIZATIONS[0]}, or correct promotion.render.kustomize.path"
         yield Finding(Place(rendering.path), "KF401", message, fix, service)
@@ -97,7 +98,7 @@ def _kustomization(reader: RepositoryReader, stage: Stage, rendering: Rendering,
     waiting, seen = [rendering.path], set()
     while waiting:
         folder = waiting.pop(0)
-        file = _file_of(reader, folder)
+        file = clones.kustomization_in(reader, folder)
         text = read_text(reader, file, service) if file and folder not in seen else ""
         seen.add(folder)
         for used in paths_outside(text) if isinstance(text, str) else ():
@@ -107,17 +108,11 @@ def _kustomization(reader: RepositoryReader, stage: Stage, rendering: Rendering,
             waiting.append(path)
 
 
-def _file_of(reader: RepositoryReader, folder: str) -> str:
-    """Return the kustomization in a folder, "" when there is none."""
-    return next((f"{folder}/{name}" for name in KUSTOMIZATIONS if reader.exists(f"{folder}/{name}")), "")
-
-
 def _left_out(stage: Stage, folder: str, place: Place, what: str, service: str) -> Iterator[Finding]:
     """Yield a finding if the clone of the sources does not have a folder that is needed."""
-    sparse = stage.git.get("sparse")
-    further = sparse if isinstance(sparse, list) else []
+    further = stage.sparse_folders
     folders = [*stage.source_folders, *further]
-    if sparse is False or any(f"{folder}/".startswith(f"{one}/") for one in folders):
+    if not stage.is_sparse or any(f"{folder}/".startswith(f"{one}/") for one in folders):
         return
     message = f"{what} is in {folder}, which promotions to {stage.name} do not check out"
     fix = f"set git.sparse: [{', '.join([*further, folder])}], or false for the whole repository"

@@ -33,6 +33,11 @@ from kargo_fleet.unit import (
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _EXAMPLES = "such as ^1.0.0, ~1.2.0, >=1.2.0 <3.0.0 or *"
+#: Words of an update that stand for an artifact: the kind of its subscription, what that is called, and the expression for it.
+_SOURCES = {
+    "chartVersion": ("chart", "chart", '${{ chartFrom("oci://registry.example.com/charts/app").Version }}'),
+    "commitID": ("git", "Git repository", '${{ commitFrom("https://github.com/example/config.git").ID }}'),
+}
 
 
 def problems(pipeline: Pipeline) -> list[Problem]:
@@ -343,27 +348,20 @@ def _words(pipeline: Pipeline, stage: Stage, update: Update, among: str = "keys"
     elif update.kind == "helmDependency":
         words = [(("version",), update.given.get("version") or "chartVersion")]
         yield from helm_dependencies.problems(pipeline, stage, update)
-    sources = {"chartVersion": ("chart", "chart"), "commitID": ("git", "Git repository")}
     for place, what in sorted(words):
         if what in ("tag", "digest", "image", "imageDigest") and not stage.image_of:
             message = "needs the service's image, which no Warehouse of this stage has"
             yield problem_at(
                 (*path, *place), "KF306", message, "write something else there, or take Freight with the image"
             )
-        elif what in sources:
-            kind, noun = sources[what]
+        elif what in _SOURCES:
+            kind, noun, expression = _SOURCES[what]
             if not pipeline.provides(stage, kind):
                 message = (
                     f"needs exactly one {noun} that the stage's Warehouses subscribe to; else use an expression such as"
-                    f" {_EXPRESSIONS[what]}"
+                    f" {expression}"
                 )
                 yield problem_at((*path, *place), "KF306", message, "use an expression, or one subscription")
-
-
-_EXPRESSIONS = {
-    "chartVersion": '${{ chartFrom("oci://registry.example.com/charts/app").Version }}',
-    "commitID": '${{ commitFrom("https://github.com/example/config.git").ID }}',
-}
 
 
 def _author(path: KeyPath, author: Mapping[str, Any]) -> Iterator[Problem]:
@@ -395,7 +393,6 @@ def _pull_request(path: KeyPath, stage: Stage) -> Iterator[Problem]:
 
 def _steps(path: KeyPath, stage: Stage) -> Iterator[Problem]:
     promotion = stage.promotion
-    steps = section(promotion, "steps")
     known = step_lists.BUILTIN_STEPS.union(promotion.get("customSteps") or [])
     aliases: set[str] = set()
     if stage.has_default_steps:
@@ -409,8 +406,8 @@ def _steps(path: KeyPath, stage: Stage) -> Iterator[Problem]:
         pull_request = section(promotion, "pullRequest")
         if pull_request.get("enabled"):
             aliases |= {"open-pr", "merge-pr" if pull_request.get("merge") else "wait-for-pr"}
-    for key in ("replace",) if steps.get("replace") else ("before", "beforeCommit", "after"):
-        yield from step_lists.problems((*path, "steps", key), steps.get(key) or [], known, aliases)
+    for key, steps in stage.own_steps.items():
+        yield from step_lists.problems((*path, "steps", key), steps, known, aliases)
 
 
 def _rbac(rbac: Mapping[str, Any], stages: Collection[str]) -> Iterator[Problem]:

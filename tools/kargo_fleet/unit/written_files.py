@@ -16,7 +16,7 @@ from kargo_fleet.fleet.sections import DEFAULT_BRANCH
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.git_urls import normalized
 from kargo_fleet.text.words import closest
-from kargo_fleet.unit import helm_dependencies, present_tags, promoted_files, rendered_files
+from kargo_fleet.unit import clones, helm_dependencies, present_tags, promoted_files, rendered_files
 from kargo_fleet.unit.folders import stageless_folders
 from kargo_fleet.unit.linked_files import linked_file_findings
 
@@ -147,7 +147,7 @@ def _foreign(fleet: Fleet, layers: list[Layer], stage: str, update: pipeline.Upd
 
 
 def _kustomization(reader: RepositoryReader, update: pipeline.Update, stage: str, service: str) -> list[Finding]:
-    if any(reader.exists(f"{update.path}/{name}") for name in KUSTOMIZATIONS):
+    if clones.kustomization_in(reader, update.path):
         return []
     message = f"the kustomization that promotions to {stage} write is missing"
     fix = f"add {update.path}/{KUSTOMIZATIONS[0]}, or correct promotion.{dotted((*update.at, 'path'))}"
