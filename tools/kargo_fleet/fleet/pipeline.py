@@ -17,7 +17,7 @@ from kargo_fleet.fleet.freight import Request, Subscription, Warehouse, has_imag
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.fleet.names import KUSTOMIZATIONS, PROJECT
 from kargo_fleet.fleet.rendering import Rendering, completed, rendering_of
-from kargo_fleet.text.placeholders import filled_json
+from kargo_fleet.text.placeholders import JsonText
 
 
 def section(values: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Stage:
         """The folder of a promotion that is committed."""
         return "out" if self.rendering else "src"
 
-    @property
+    @cached_property
     def own_steps(self) -> dict[str, list[Any]]:
         """The lists of one's own steps that run, by their key in `promotion.steps`."""
         steps = section(self.promotion, "steps")
@@ -273,25 +273,27 @@ class Pipeline:
 
 def pipeline_of(values: Mapping[str, Any]) -> Pipeline:
     """Return the pipeline of a unit's complete values: the chart's defaults with all layers merged over them."""
-    service = values["service"]["name"]
-    known: dict[str, Any] = filled_json(values, "service", service)
+    known: dict[str, Any] = JsonText(values).filled("service", values["service"]["name"])
     stages = {name: given for name, given in section(known, "stages").items() if given is not None}
     warehouses = warehouses_of(known)
     image = section(known, "image").get("repoURL") or ""
     having = {key for key, warehouse in warehouses.items() if has_image(warehouse, image)}
     requests = requests_of(warehouses, stages)
-    found = {name: _stage(known, service, name, given, requests[name], having) for name, given in stages.items()}
+    usual = JsonText(_settings(known, {}))  # most stages have no settings of their own, and share this text
+    found = {}
+    for name, given in stages.items():
+        is_usual = not any(given.get(key) for key in ("promotion", "git", "branch"))
+        settings = (usual if is_usual else JsonText(_settings(known, given))).filled("stage", name)
+        said = JsonText(given).filled("stage", name)
+        shard = said.get("shard") or known.get("shard") or ""
+        image_of = tuple(request.key for request in requests[name] if request.key in having)
+        found[name] = Stage(name, said, **settings, shard=shard, requests=requests[name], image_of=image_of)
     return Pipeline(known, warehouses, found)
 
 
-def _stage(
-    values: Mapping[str, Any],
-    service: str,
-    name: str,
-    given: Mapping[str, Any],
-    requests: tuple[Request, ...],
-    having: set[str],
-) -> Stage:
+def _settings(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return promotion and git of a stage, of which `given` is said, before `<stage>` is filled in."""
+    service = values["service"]["name"]
     promotion, git = section(values, "promotion"), section(values, "git")
     if own := section(given, "promotion"):
         promotion = merge(promotion, own)
@@ -300,11 +302,7 @@ def _stage(
     branch = given.get("branch") or git.get("branch") or "main"
     path = promotion.get("path") or f"services/{service}/values-<stage>.yaml"
     promotion = completed({**promotion, "path": path}, service)
-    parts = {"given": given, "promotion": promotion, "git": {**git, "branch": branch}}
-    parts = filled_json(parts, "stage", name)
-    update = section(parts["promotion"], "argocdUpdate")
+    update = section(promotion, "argocdUpdate")
     if update.get("enabled") and not update.get("name"):
-        parts["promotion"]["argocdUpdate"] = {**update, "name": f"{service}-{name}"}
-    shard = parts["given"].get("shard") or values.get("shard") or ""
-    image_of = tuple(request.key for request in requests if request.key in having)
-    return Stage(name, **parts, shard=shard, requests=requests, image_of=image_of)
+        promotion["argocdUpdate"] = {**update, "name": f"{service}-<stage>"}
+    return {"promotion": promotion, "git": {**git, "branch": branch}}

@@ -62,18 +62,30 @@ def with_strings(data: Any, change: Callable[[str], str]) -> Any:
     return change(data) if isinstance(data, str) else data
 
 
-def filled_json(data: Any, word: str, value: str) -> Any:
-    r"""Return a copy of JSON data with a placeholder replaced in every string, keys included; `\<service>` becomes `<service>`.
+class JsonText:
+    r"""JSON data, and whether there are placeholders in it; keys count, too. Most data have none, and no copy is made then.
 
-    This is what the chart does (`kargo-service.filled`).
+    A placeholder is replaced in every string, `\<service>` becomes `<service>`. This is what the chart does (`kargo-service.filled`).
     """
-    text, placeholder, value = json.dumps(data), angled(word), json.dumps(value)[1:-1]
-    kept = f"\\\\{placeholder}"  # as JSON writes a backslash
-    group = re.compile(rf"\?(P?){placeholder}")  # a named group of a regular expression
-    if kept in text or group.search(text):  # NUL is never in JSON text
-        marked = group.sub("?\\1\0", text.replace(kept, "\0"))
-        return json.loads(marked.replace(placeholder, value).replace("\0", placeholder))
-    return json.loads(text.replace(placeholder, value))
+
+    def __init__(self, data: Any) -> None:
+        self._data, self._text = data, json.dumps(data)
+
+    def has(self, word: str) -> bool:
+        """Return whether the data have the placeholder of a word."""
+        return angled(word) in self._text
+
+    def filled(self, word: str, value: str) -> Any:
+        """Return the data with a placeholder replaced: a copy, or the data themselves when they do not have it."""
+        if not self.has(word):
+            return self._data
+        text, placeholder, value = self._text, angled(word), json.dumps(value)[1:-1]
+        kept = f"\\\\{placeholder}"  # as JSON writes a backslash
+        group = re.compile(rf"\?(P?){placeholder}")  # a named group of a regular expression
+        if kept in text or group.search(text):  # NUL is never in JSON text
+            marked = group.sub("?\\1\0", text.replace(kept, "\0"))
+            return json.loads(marked.replace(placeholder, value).replace("\0", placeholder))
+        return json.loads(text.replace(placeholder, value))
 
 
 def _problems(root: Node, node: Node, data: Any, path: KeyPath, replaced: Sequence[str]) -> Iterator[Problem]:

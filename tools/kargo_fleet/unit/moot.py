@@ -48,7 +48,8 @@ def problems(pipeline: Pipeline, layers: Sequence[Layer]) -> Iterator[Problem]:
         yield from _subscription(subscription)
     yield from _warehouses(pipeline, layers)
     yield from _quota(pipeline.values, layers)
-    for stage in pipeline.stages.values():
+    says_promotions = any(layer.values.get(key) for layer in layers for key in ("promotion", "stages"))
+    for stage in pipeline.stages.values() if says_promotions else ():
         if stage.given.get("branch") and section(stage.given, "git").get("branch"):
             yield _moot(
                 ("stages", stage.name, "git", "branch"), f"beside stages.{stage.name}.branch", "remove one of the two"
