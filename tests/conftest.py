@@ -39,6 +39,8 @@ _OF_THE_USER = tuple(_ROOT + name for name in USERS_FLEET)
 sys.addaudithook(_leave_the_users_fleet_alone)
 
 FLEET = "image: {registry: registry.example.com}\ngit: {repoURL: https://git.example.com/platform.git}\n"
+#: The same for a fleet in which services may do what the shipped rules forbid.
+TRUSTING = FLEET + "policy: {baseline: false}\n"
 STAGES = ("dev", "staging", "prod")
 
 #: Text files by path. None removes what `tree` would put there by itself.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conftest import FLEET, Files, Run, Tree, service
+from conftest import FLEET, TRUSTING, Files, Run, Tree, service
 from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.findings import CODES, Finding, Place, Severity, has_errors
 
@@ -694,8 +694,44 @@ CASES = [
         'set kargo.version to "1.12"',
     ),
     Case(
+        "KF351",
+        kargo("promotion: {path: 'clusters/<stage>.yaml'}\n")
+        | {f"clusters/{stage}.yaml": "image:\n  tag: 1.0.0\n" for stage in ("dev", "staging", "prod")},
+        "services/nginx/kargo.yaml:1:19",
+        "promotion.path: promotions to dev write clusters/dev.yaml; rule own-files: promotions of a service write",
+        "allowed: files in services/nginx; for anything else, ask the owner of fleet.yaml: policy.rules.own-files.relaxedFor",
+    ),
+    Case(
+        "KF352",
+        fleet("policy: {exceptions: [{rule: gates, services: [api], owner: ops, reason: x, until: '2026-01-31'}]}\n"),
+        "fleet.yaml:3:84",
+        "the exception from rule gates for api (owner ops) ended on 2026-01-31",
+        "correct the values and remove the exception, or agree on a later day with ops",
+        service="",
+        arguments=("check",),
+        after=lambda _: None,
+    ),
+    Case(
+        "KF353",
+        fleet("policy: {rules: {own-file: {severity: warning}}}\n"),
+        "fleet.yaml:3:18",
+        "policy.rules.own-file: is no shipped rule, and has no keys",
+        "did you mean own-files?",
+        service="",
+    ),
+    Case(
+        "KFW351",
+        fleet(
+            "policy: {rules: {soak: {severity: warning, keys: [stages.prod.requiredSoakTime], minimumDuration: 1h}}}\n"
+        ),
+        "services/nginx",
+        "stages.prod.requiredSoakTime: no value is no duration; rule soak",
+        "allowed: at least 1h",
+    ),
+    Case(
         "KFW208",
-        kargo(
+        {"fleet.yaml": TRUSTING}
+        | kargo(
             "promotionTasks: {release: {steps: [{uses: http, config: {url: https://example.com}}]}}\n"
             "promotion: {task: {name: relaese}}\n"
         ),
@@ -705,7 +741,8 @@ CASES = [
     ),
     Case(
         "KFW209",
-        kargo(
+        {"fleet.yaml": TRUSTING}
+        | kargo(
             "promotionTasks:\n"
             "  notify:\n"
             "    vars: {url: 'https://example.com/${{ vars.channel }}', channel: ''}\n"
@@ -724,14 +761,14 @@ CASES = [
     ),
     Case(
         "KFW302",
-        kargo("stages: {prod: {autoPromotionEnabled: true}}\n"),
+        {"fleet.yaml": TRUSTING} | kargo("stages: {prod: {autoPromotionEnabled: true}}\n"),
         "services/nginx/kargo.yaml:1:39",
         "without approval",
         "remove autoPromotionEnabled",
     ),
     Case(
         "KFW303",
-        kargo("git: {repoURL: 'git@git.example.com:platform.git'}\n"),
+        {"fleet.yaml": TRUSTING} | kargo("git: {repoURL: 'git@git.example.com:platform.git'}\n"),
         "services/nginx/kargo.yaml:1:16",
         "no longer supports from v1.13",
         "write https://git.example.com/platform.git",
@@ -750,7 +787,7 @@ CASES = [
     ),
     Case(
         "KFW304",
-        kargo("git: {repoURL: http://git.example.com/platform.git}\n"),
+        {"fleet.yaml": TRUSTING} | kargo("git: {repoURL: http://git.example.com/platform.git}\n"),
         "services/nginx/kargo.yaml:1:16",
         "unencrypted",
         "https://",
@@ -771,7 +808,8 @@ CASES = [
     ),
     Case(
         "KFW307",
-        kargo("stages: {prod: {promotion: {path: services/api/nginx.yaml}}}\n")
+        {"fleet.yaml": TRUSTING}
+        | kargo("stages: {prod: {promotion: {path: services/api/nginx.yaml}}}\n")
         | service("api", nginx="image:\n  tag: 1.0.0\n"),
         "services/nginx/kargo.yaml:1:35",
         "promotions to prod write into the folder of another service",
@@ -847,7 +885,8 @@ CASES = [
     ),
     Case(
         "KFW317",
-        kargo("promotion: {steps: {beforeCommit: [{uses: delete, config: {path: ./src/clusters/b/x.yaml}}]}}\n"),
+        {"fleet.yaml": TRUSTING}
+        | kargo("promotion: {steps: {beforeCommit: [{uses: delete, config: {path: ./src/clusters/b/x.yaml}}]}}\n"),
         "services/nginx/kargo.yaml:1:66",
         "./src/clusters/b is not checked out; the clone has services/nginx only",
         "set git.sparse: [clusters/b]",
@@ -1046,9 +1085,12 @@ def test_a_fleet_below_the_root_of_its_repository(tree: Tree, run: Run) -> None:
 
 
 def test_every_code_is_tested() -> None:
-    assert {case.code for case in CASES} | {"KF504", "KFW603", "KFW904"} | IN_A_CLUSTER | RENDERED | ONLINE == set(
-        CODES
-    )
+    assert {case.code for case in CASES} | {
+        "KF504",
+        "KFW352",
+        "KFW603",
+        "KFW904",
+    } | IN_A_CLUSTER | RENDERED | ONLINE == set(CODES)
     in_a_cluster = (ROOT / "tests/on_cluster/test_deploy.py").read_text()
     assert all(code in in_a_cluster for code in IN_A_CLUSTER)
     rendered = (ROOT / "tests/render/test_render.py").read_text()

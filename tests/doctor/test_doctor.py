@@ -34,7 +34,7 @@ from doctor_world import (
 )
 
 import helm
-from conftest import FLEET, Files, Result, Run, Tree, service
+from conftest import TRUSTING, Files, Result, Run, Tree, service
 from contract import upstream
 from kargo_fleet.clients.kube import Kube
 from kargo_fleet.clients.process import ClientError
@@ -825,7 +825,7 @@ def test_what_deploying_again_does_not_remove_is_removed_by_hand(world: Build, d
 def test_drift_of_templates_and_tasks_but_not_of_extra_objects(world: Build, doctor: Doctor) -> None:
     made = world(
         {
-            "fleet.yaml": FLEET + 'extraObjects: {allowedKinds: [{group: "", kind: ConfigMap}]}\n',
+            "fleet.yaml": TRUSTING + 'extraObjects: {allowedKinds: [{group: "", kind: ConfigMap}]}\n',
             "services/nginx/kargo.yaml": """\
 analysisTemplates: {smoke-test: {metrics: [{name: health, provider: {web: {url: "https://example.com"}}}]}}
 promotionTasks: {notify: {steps: [{uses: http, config: {url: "https://example.com"}}]}}

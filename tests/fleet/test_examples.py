@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import FLEET, Run, Tree, service, texts
+from conftest import FLEET, TRUSTING, Run, Tree, service, texts
 
 TEMPLATE = """\
 image:
@@ -53,8 +53,8 @@ def test_the_options_replace_the_examples(run: Run) -> None:
 def test_examples_elsewhere(tree: Tree, run: Run) -> None:
     group = "groups: {data: {services: [api], image: {registry: your-registry.io/data}}}\n"
     own = "warehouse: {subscriptions: [{image: {repoURL: your-registry.io/nginx-sidecar}}]}\n"
-    tree({"fleet.yaml": FLEET + group, **service("api"), **service("nginx", kargo=own)})
-    assert codes(run, "generate") == [("fleet.yaml:3:52", "KFW102"), ("services/nginx/kargo.yaml:1:47", "KFW102")]
+    tree({"fleet.yaml": TRUSTING + group, **service("api"), **service("nginx", kargo=own)})
+    assert codes(run, "generate") == [("fleet.yaml:4:52", "KFW102"), ("services/nginx/kargo.yaml:1:47", "KFW102")]
 
 
 def test_a_comment_is_no_example(tree: Tree, run: Run) -> None:

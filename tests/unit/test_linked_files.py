@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import FLEET, Run, Tree, link
+from conftest import TRUSTING, Run, Tree, link
 
 UPDATES = """\
 promotion:
@@ -25,7 +25,7 @@ def said(run: Run, *arguments: str) -> list[tuple[str, str, str, str]]:
 
 def updates(more: str = "") -> dict[str, str | bytes | None]:
     """Return the files of a service that also writes a file and a kustomization per stage, both outside of its folder."""
-    files: dict[str, str | bytes | None] = {"services/nginx/kargo.yaml": UPDATES + more}
+    files: dict[str, str | bytes | None] = {"fleet.yaml": TRUSTING, "services/nginx/kargo.yaml": UPDATES + more}
     for stage in ("dev", "staging", "prod"):
         files[f"clusters/b/nginx-{stage}.yaml"] = "image:\n  tag: 1.0.0\n"
         files[f"overlays/{stage}/nginx/kustomization.yaml"] = "resources: []\n"
@@ -58,7 +58,7 @@ def test_a_link_out_of_the_folder(tree: Tree, run: Run, nested: bool) -> None:
     assert [one[:2] for one in found] == [(place, "KF402") for place in places]
     assert "which promotions to dev do not check out: they would fail" in found[0][2]
     assert found[0][3] == "replace the link with a file, or set `git: {sparse: false}`"
-    (root / "fleet.yaml").write_text(FLEET + "values: {git: {sparse: false}}\n")
+    (root / "fleet.yaml").write_text(TRUSTING + "values: {git: {sparse: false}}\n")
     assert said(run) == []
 
 

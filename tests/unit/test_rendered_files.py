@@ -9,7 +9,7 @@ import pytest
 from conftest import Run, Tree, service
 
 GIT = "git: {repoURL: https://git.example.com/platform.git%s}\n"
-FLEET = "image: {registry: registry.example.com}\n" + GIT % ""
+FLEET = "policy: {baseline: false}\nimage: {registry: registry.example.com}\n" + GIT % ""
 CHART = "apiVersion: v2\nname: app\nversion: 0.1.0\n"
 DEPENDENCY = CHART + "dependencies:\n  - {name: common, version: 1.0.0, repository: %s}\n"
 BOTH = "stages: {staging: null, prod: null}\npromotion: {render: {%s}}\n"

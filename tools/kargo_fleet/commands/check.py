@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from kargo_fleet.findings import has_errors
 from kargo_fleet.generate.desired import desired_state
 from kargo_fleet.generate.online import online_findings
 from kargo_fleet.generate.stale import stale
+from kargo_fleet.policy import exceptions
+from kargo_fleet.policy.ruleset import policy_of
 from kargo_fleet.terminal.progress import PATIENCE
 from kargo_fleet.terminal.reporters import TEXT, Report, Reporter, counts
 from kargo_fleet.text.words import plural
@@ -31,7 +34,9 @@ def check(
     progress = partial(reporter.bar, what="checking", patience=PATIENCE)
     desired = desired_state(root, services, use_cache=use_cache, progress=progress)
     elsewhere = online_findings(desired.fleet, desired.chart) if online and not desired.fleet.broken else []
-    findings = sorted([*desired.findings, *stale(desired), *elsewhere])
+    policy, today = policy_of(desired.fleet.data), datetime.now(UTC).date()
+    ended = exceptions.find(policy, desired.fleet, today) if not desired.fleet.broken else ()
+    findings = sorted([*desired.findings, *stale(desired), *elsewhere, *ended])
     summary = counts(findings)
     if not desired.fleet.broken:
         summary = f"{plural(len(desired.services), 'service')}: {summary}"

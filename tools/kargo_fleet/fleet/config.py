@@ -12,7 +12,7 @@ from typing import Any
 
 from kargo_fleet.files.reading import RepositoryReader, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem
-from kargo_fleet.fleet import chart_source, custom_steps, nulls, object_kinds
+from kargo_fleet.fleet import chart_source, custom_steps, nulls, object_kinds, policy_section
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.layers import Layer, for_team, in_layer, layer_problems
@@ -216,6 +216,10 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
     problems = layer_problems(Schema(fleet_schema(chart.schema)), _with_a_team(file.layer))
     findings = [*file.findings, *(in_layer(_moved(problem, file.data), file.layer) for problem in problems)]
     problems = [problem for problem in problems if problem.is_error]
+    if not any(problem.path[:1] == ("policy",) for problem in problems):  # a rule that cannot be used holds nobody
+        policy = list(policy_section.problems(file.data))
+        findings += [in_layer(problem, file.layer) for problem in policy]
+        problems += policy
     if any(_concerns_everyone(problem.path) for problem in problems):
         return broken_fleet(root), findings
     findings += _shard_findings(file.layer)

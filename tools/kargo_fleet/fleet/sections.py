@@ -11,6 +11,7 @@ from kargo_fleet.fleet.chart_source import DEFAULT_PATH
 from kargo_fleet.fleet.custom_steps import CUSTOM_STEPS_SCHEMA
 from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN
 from kargo_fleet.fleet.object_kinds import EXTRA_OBJECTS_SCHEMA
+from kargo_fleet.fleet.policy_section import POLICY_SCHEMA
 from kargo_fleet.fleet.service_file import SERVICE_FILE_SCHEMA
 from kargo_fleet.fleet.shards import HEAVIEST, Shard
 from kargo_fleet.text.image_references import REGISTRY_PATTERN
@@ -204,6 +205,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
             },
             "argocd": ARGOCD_SCHEMA,
             "capacity": CAPACITY_SCHEMA,
+            "policy": POLICY_SCHEMA,
             "prune": section(
                 "Limits of `generate --prune`.",
                 {

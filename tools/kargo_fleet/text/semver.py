@@ -230,3 +230,32 @@ def _rank(identifier: str) -> tuple[int, int, str]:
     if identifier.isdigit() and len(identifier) <= _MAX_DIGITS and int(identifier) <= _MAX_UINT64:
         return 1, int(identifier), ""
     return (2, 0, identifier) if identifier else (0, 0, "")
+
+
+def is_within(constraint: str, bound: str) -> bool:
+    """Return whether every version that satisfies a constraint satisfies another one, too; False for what is no constraint.
+
+    A comparison changes its answer only at its own version and at the first ones of the next minor and major, so that
+    versions at and beside all of these stand for all others.
+    """
+    if not (is_constraint(constraint) and is_constraint(bound)):
+        return False
+    known = [one.version for text in (constraint, bound) for group in _parsed(text) or () for one in group]
+    return all(satisfies(version, bound) for version in _representatives(known) if satisfies(version, constraint))
+
+
+def _representatives(versions: list[SemanticVersion]) -> set[SemanticVersion]:
+    numbers = {SemanticVersion(0, 0, 0), SemanticVersion(_MAX_UINT64, _MAX_UINT64, _MAX_UINT64)}
+    for major, minor, patch, _ in versions:
+        for high in (max(major - 1, 0), major, major + 1):
+            for middle in {0, max(minor - 1, 0), minor, minor + 1, _MAX_UINT64}:
+                for low in {0, max(patch - 1, 0), patch, patch + 1, _MAX_UINT64}:
+                    numbers.add(SemanticVersion(high, middle, low))
+    prereleases = {
+        "",
+        "0",
+        "zzz",
+        *(one.prerelease for one in versions),
+        *(f"{one.prerelease}.0" for one in versions if one.prerelease),
+    }
+    return {number._replace(prerelease=prerelease) for number in numbers for prerelease in prereleases}

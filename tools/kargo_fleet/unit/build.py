@@ -34,6 +34,9 @@ from kargo_fleet.fleet.pipeline import Pipeline, pipeline_of, section
 from kargo_fleet.fleet.scan import name_findings
 from kargo_fleet.fleet.sections import DEFAULT_SERVICES
 from kargo_fleet.fleet.shards import assign
+from kargo_fleet.policy import violations
+from kargo_fleet.policy.ruleset import Policy, policy_of
+from kargo_fleet.policy.subject import Subject
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.image_references import image_of
 from kargo_fleet.text.json_schema import Schema
@@ -68,6 +71,11 @@ class Inputs:
         if self.fleet.services != DEFAULT_SERVICES:
             known["promotion"] = {"path": self.fleet.layout.values_file}
         return merge(self.chart.defaults, known)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """What the values of services are held to."""
+        return policy_of(self.fleet.data)
 
     @cached_property
     def custom_steps(self) -> dict[str, Schema]:
@@ -149,6 +157,8 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     findings += [in_layers(problem, layers, default, service) for problem in _shard_problems(inputs.fleet, values)]
     findings += _values_findings(inputs, pipeline, layers, default, service)
     if not _stops(findings):
+        subject = Subject(inputs.fleet, pipeline, layers, own, lambda: pipeline_of(inherited(inputs, service)))
+        findings += violations.find(inputs.policy, subject, default)
         findings += warnings.find(pipeline, layers, default, service)
         targets = written_files.find(inputs.fleet, reader, pipeline, layers, service)
         missing = {finding.place.file for finding in targets if finding.code == "KF401"}

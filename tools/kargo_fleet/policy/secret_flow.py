@@ -1,0 +1,76 @@
+"""Where the content of Secrets comes to: the variables and the outputs of steps whose expressions read one.
+
+Kargo's functions `secret` and `sharedSecret` read Secrets of the Project's namespace and the shared ones (Kargo's docs,
+"Expression Language Reference"). What they return is followed, since a rule that looks for their names alone is evaded by a
+variable in between.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kargo_fleet.fleet.pipeline import Pipeline, section
+from kargo_fleet.policy.keys import strings
+
+_EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_SECRET = re.compile(r"\b(?:secret|sharedSecret)\b")
+_OWNER = re.compile(r"\b(vars|outputs|task)\b")
+#: How an expression names one variable or the outputs of one step; anything else, such as toJSON(vars), takes all.
+_NAMED = re.compile(r"\s*\??\.?\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(?:\"([^\"\\]*)\"|'([^'\\]*)')\s*\])")
+
+
+class Tainted:
+    """The names of variables and of steps' outputs that hold what a Secret holds, anywhere in a unit."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._names: set[str] = set()
+        sources = list(_sources(pipeline))
+        while found := {name for name, text in sources if name not in self._names and self.reads(text)}:
+            self._names |= found
+
+    def reads(self, text: str) -> bool:
+        """Return whether an expression in a text reads a Secret, by itself or by what holds its content."""
+        return any(self._has(expression) for expression in _EXPRESSION.findall(text))
+
+    def _has(self, expression: str) -> bool:
+        if _SECRET.search(expression):
+            return True
+        for owner in _OWNER.finditer(expression):
+            named = _NAMED.match(expression, owner.end())
+            name = next(filter(None, named.groups()), "") if named else ""
+            if owner[1] == "task":  # task.outputs.<alias>: the owner that follows says which
+                continue
+            if name in self._names if name else self._names:
+                return True
+        return False
+
+
+def _sources(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
+    """Yield each variable and each alias of a step, with every text that it is made of."""
+    for stage in pipeline.stages.values():
+        owners = [section(stage.given, "vars"), section(section(stage.promotion, "task"), "vars")]
+        yield from _variables(*owners)
+        for steps in stage.own_steps.values():
+            yield from _of_steps(steps)
+    for task in section(pipeline.values, "promotionTasks").values():
+        yield from _of_steps((task or {}).get("steps") or [])
+        for variable in (task or {}).get("vars") or []:
+            yield from ((variable.get("name") or "", text) for _, text in strings(variable.get("value")))
+
+
+def _variables(*owners: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for owner in owners:
+        for name, value in owner.items():
+            yield from ((name, text) for _, text in strings(value))
+
+
+def _of_steps(steps: Any) -> Iterator[tuple[str, str]]:
+    for index, step in enumerate(steps):
+        alias = step.get("as") or f"step-{index}"
+        yield from ((alias, text) for _, text in strings(step.get("config")))
+        given = step.get("vars") or {}
+        pairs = given.items() if isinstance(given, dict) else [(one.get("name"), one.get("value")) for one in given]
+        for name, value in pairs:
+            yield from ((name, text) for _, text in strings(value))
