@@ -91,6 +91,7 @@ def parser() -> Parser:
     commands = root.add_subparsers(metavar="COMMAND", parser_class=Parser)
     _add_generate(commands)
     _add_check(commands)
+    _add_policy(commands)
     _add_adopt(commands)
     _add_render(commands)
     _add_deploy(commands)
@@ -220,6 +221,30 @@ def _add_check(commands: _Commands) -> None:
         "--online", action="store_true", help="also look at the chart in its registry or in another repository"
     )
     _add_no_cache(parser)
+
+
+def _add_policy(commands: _Commands) -> None:
+    def run(arguments: argparse.Namespace, root: Path) -> int:
+        from kargo_fleet.commands.policy import policy
+
+        record = arguments.action == "record"
+        if record and arguments.file:
+            raise FleetError("record is for the policy of fleet.yaml, not for that of --file")
+        file = _from_here(arguments, root, arguments.file)
+        return policy(root, file=root / file if file else None, record=record, reporter=_reporter(arguments))
+
+    summary = "count the violations of each rule, try another policy, or record today's"
+    parser = _add(commands, "policy", summary, "kargo-fleet policy --file stricter.yaml", run, page="docs/policy.md")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=["record"],
+        metavar="{record}",
+        help="record: write the violations of today to policy-recorded.yaml, so that only others fail",
+    )
+    parser.add_argument(
+        "--file", metavar="FILE", help="a YAML file with `policy`, to try instead of that of fleet.yaml"
+    )
 
 
 def _add_adopt(commands: _Commands) -> None:

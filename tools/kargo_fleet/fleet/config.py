@@ -16,7 +16,7 @@ from kargo_fleet.fleet import chart_source, custom_steps, nulls, object_kinds, p
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.folder_pattern import FolderPattern
 from kargo_fleet.fleet.layers import Layer, for_team, in_layer, layer_problems
-from kargo_fleet.fleet.names import FLEET_FILE, PROJECT, SERVICE_FILE
+from kargo_fleet.fleet.names import FLEET_FILE, PROJECT, RECORDED_FILE, SERVICE_FILE
 from kargo_fleet.fleet.projects import Projects, filled, name_alone, named
 from kargo_fleet.fleet.sections import DEFAULT_PRUNE_SHARE, DEFAULT_SERVICES, fleet_schema
 from kargo_fleet.fleet.service_file import unused_files
@@ -60,6 +60,8 @@ class Fleet:
     max_prune_share: float
     custom_steps: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     extra_kinds: tuple[object_kinds.GroupKind, ...] = ()
+    #: What policy-recorded.yaml has: by rule and service, the keys and values that were violations when they were recorded.
+    recorded: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     broken: bool = False
     #: The default of `project.name`, which a copy of the chart may have changed.
     project: str = PROJECT
@@ -227,9 +229,30 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
     findings += [in_layer(problem, file.layer) for problem in custom_steps.problems(file.data)]
     findings += [in_layer(problem, file.layer) for problem in object_kinds.problems(file.data)]
     fleet = _fleet(root, file, frozenset(str(problem.path[1]) for problem in problems))
-    fleet = replace(fleet, project=named([chart.defaults], PROJECT))
+    recorded = recorded_violations(root)
+    if isinstance(recorded, Finding):
+        return broken_fleet(root), [*findings, recorded]
+    fleet = replace(fleet, project=named([chart.defaults], PROJECT), recorded=recorded)
     idle = nulls.problems(chart.schema, fleet.layer.values, [chart.defaults])
     return fleet, [*findings, *(in_layer(problem, fleet.layer) for problem in idle)]
+
+
+def recorded_violations(root: Path) -> dict[str, dict[str, dict[str, Any]]] | Finding:
+    """Return the content of policy-recorded.yaml, {} without the file, or why it cannot be used: nobody would be held to anything."""
+    if not (root / RECORDED_FILE).exists():
+        return {}
+    text = read_text(RepositoryReader(root), RECORDED_FILE)
+    if isinstance(text, Finding):
+        return text
+    fix = "write it again with `kargo-fleet policy record`"
+    try:
+        data = yaml_reader.parse(text)
+    except yaml_reader.YamlError as error:
+        return replace(error.problem.in_file(RECORDED_FILE), fix=fix)
+    services = [one for rule in data.values() if isinstance(rule, dict) for one in rule.values()]
+    if all(isinstance(one, dict) for one in (*data.values(), *services)):
+        return data
+    return Finding(Place(RECORDED_FILE), "KF353", "is not what `kargo-fleet policy record` writes", fix)
 
 
 def _with_a_team(layer: Layer) -> Layer:

@@ -7,6 +7,8 @@ from enum import Enum
 
 FLEET_FILE = "fleet.yaml"
 SERVICE_FILE = "kargo.yaml"
+#: Violations that were there when a rule began, as `policy record` writes them.
+RECORDED_FILE = "policy-recorded.yaml"
 #: The folder of the generated values files.
 VALUES = "values"
 ARGOCD = "argocd"

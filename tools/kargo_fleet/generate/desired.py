@@ -105,7 +105,7 @@ def _evaluate(
 def _cache(chart: Chart, fleet: Fleet) -> Cache:
     # fleet.data, too: it includes the options of the command line. The order of its keys is that of the generated files.
     # What the tree as a whole says shows in no lookup of a service: a name or a Project that is taken twice, a link, a stage.
-    shared = [fleet.data, fleet.missing, chart.defaults, chart.schema]
+    shared = [fleet.data, fleet.missing, fleet.recorded, chart.defaults, chart.schema]
     odd = [found for found in (fleet.tree.twice, fleet.tree.links, fleet.tree.stages, fleet.shared_projects) if found]
     return open_cache(fleet.root, [fleet.text, json.dumps([*shared, *odd])])
 

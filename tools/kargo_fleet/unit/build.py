@@ -114,6 +114,7 @@ class Unit:
     overlay: dict[str, Any]
     layers: tuple[Layer, ...]
     findings: tuple[Finding, ...]
+    violations: tuple[violations.Violation, ...] = ()
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -156,14 +157,17 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     findings += _identity_findings(layers, service) + project_names.name_findings(inputs.fleet, layers, service)
     findings += [in_layers(problem, layers, default, service) for problem in _shard_problems(inputs.fleet, values)]
     findings += _values_findings(inputs, pipeline, layers, default, service)
+    violated: list[violations.Violation] = []
     if not _stops(findings):
         subject = Subject(inputs.fleet, pipeline, layers, own, lambda: pipeline_of(inherited(inputs, service)))
-        findings += violations.find(inputs.policy, subject, default)
+        violated = violations.find(inputs.policy, subject, default)
+        findings += violations.findings(violated)
         findings += warnings.find(pipeline, layers, default, service)
         targets = written_files.find(inputs.fleet, reader, pipeline, layers, service)
         missing = {finding.place.file for finding in targets if finding.code == "KF401"}
         findings += nested_findings(inputs.fleet, reader, service, missing) or targets
-    return Unit(service, values, difference(inputs.chart.defaults, values), tuple(layers), tuple(findings))
+    overlay = difference(inputs.chart.defaults, values)
+    return Unit(service, values, overlay, tuple(layers), tuple(findings), tuple(violated))
 
 
 def _stops(findings: list[Finding]) -> bool:
