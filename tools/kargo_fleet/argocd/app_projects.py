@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from kargo_fleet.argocd.settings import LABELS, ArgoFleet
+from kargo_fleet.argocd.settings import LABELS, ArgoFleet, StageApplication
+from kargo_fleet.argocd.workload_sets import workload_namespace
 from kargo_fleet.fleet.names import PREFIX, RESERVED_NAMES
 from kargo_fleet.fleet.object_kinds import CHART_KINDS
 from kargo_fleet.fleet.pipeline import expanded
@@ -58,16 +59,25 @@ def units_project(fleet: ArgoFleet, services: Iterable[str]) -> dict[str, Any]:
     return _project(fleet, settings, spec)
 
 
-def workloads_project(fleet: ArgoFleet, stages: Iterable[str], services: Iterable[str]) -> dict[str, Any]:
-    """Return the AppProject of the workloads: their own namespaces, whatever namespaced kinds their chart has."""
+def workloads_project(
+    fleet: ArgoFleet, stages: Iterable[str], services: Mapping[str, Sequence[StageApplication]]
+) -> dict[str, Any]:
+    """Return the AppProject of the workloads: their own namespaces, whatever namespaced kinds their chart has.
+
+    A stage that only a service's own file names opens the namespaces of such services: `*-system` of a stage `system` would
+    open those of others.
+    """
     settings = fleet.workloads["appProject"]
     destinations: list[dict[str, Any]] = []
     for stage in stages:
         target = fleet.workload(stage)["destination"]
-        namespace = _glob(target["namespace"], stage)
-        entry = {**{key: value for key, value in target.items() if key != "namespace"}, "namespace": namespace}
-        if entry not in destinations:
-            destinations.append(entry)
+        namespaces = [_glob(target["namespace"], stage)]
+        if stage not in (*fleet.usual_stages, *fleet.grouped_stages):
+            having = [service for service, own in sorted(services.items()) if stage in {one.name for one in own}]
+            namespaces = [workload_namespace(fleet, service, stage) for service in having]
+        cluster = {key: value for key, value in target.items() if key != "namespace"}
+        entries = [{**cluster, "namespace": namespace} for namespace in namespaces]
+        destinations += [entry for entry in entries if entry not in destinations]
     units = [name for name in fleet.projects.namespaces(services) if not name.startswith(PREFIX)]
     deny = _deny(["kargo", f"{PREFIX}*", *units, "kube-*", fleet.argocd["namespace"]])
     deny[0] = Note(_WHY_DENY_WORKLOADS, deny[0])

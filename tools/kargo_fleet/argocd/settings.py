@@ -107,6 +107,8 @@ class ArgoFleet:
     layout: FolderPattern
     chart: ChartSource
     usual_stages: tuple[str, ...]
+    #: Further stages that groups of fleet.yaml add.
+    grouped_stages: frozenset[str]
     shards: tuple[Shard, ...]
     argocd: dict[str, Any]
     teams: Mapping[str, str]
@@ -198,6 +200,12 @@ def argo_fleet(
         layout=layout,
         chart=chart_source(fleet),
         usual_stages=_usual_stages((fleet.get("values") or {}).get("stages") or {}),
+        grouped_stages=frozenset(
+            name
+            for group in (fleet.get("groups") or {}).values()
+            for name, stage in ((group.get("values") or {}).get("stages") or {}).items()
+            if stage is not None
+        ),
         shards=shards_of(fleet),
         argocd=argocd,
         teams=teams or {},

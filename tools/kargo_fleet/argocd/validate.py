@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -159,6 +160,27 @@ def _applications(fleet: ArgoFleet, services: Services) -> Iterator[Finding]:
                 f"{name!r} is not a valid name for the Argo CD Application of {what}",
                 "use lowercase letters, digits, '-' and '.', at most 253 characters",
             )
+
+
+def without_clashes(
+    fleet: Mapping[str, Any],
+    services: Mapping[str, Sequence[StageApplication]],
+    teams: Mapping[str, str] | None = None,
+    projects: Projects | None = None,
+) -> dict[str, tuple[StageApplication, ...]]:
+    """Return the stages of all services, without those names of Applications that are also another one's.
+
+    The clash is reported; the set keeps the name that `applicationName` gives, so that one service's mistake does not take
+    the Application of another.
+    """
+    known = argo_fleet(fleet, teams, projects)
+    names = [unit_application(known, service) for service in services]
+    names += [workload_application(known, service, stage) for service, found in services.items() for stage in found]
+    taken = {name for name, count in Counter(names).items() if count > 1}
+    return {
+        service: tuple(StageApplication(stage.name) if stage.application in taken else stage for stage in found)
+        for service, found in services.items()
+    }
 
 
 def _clash(fleet: ArgoFleet, what: str, found: Sequence[tuple[str, str]]) -> Iterator[Finding]:

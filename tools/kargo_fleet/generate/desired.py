@@ -128,7 +128,8 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     desired.unchecked = inputs.unchecked
     if inputs.blocking or any(not finding.service for finding in found):
         return  # the last good files stay
-    files = manifests.manifests(fleet.data, stages, shards, fleet.teams, fleet.projects)
+    named = validate.without_clashes(fleet.data, stages, fleet.teams, fleet.projects)
+    files = manifests.manifests(fleet.data, named, shards, fleet.teams, fleet.projects)
     header = HEADER.format(sources=f"{FLEET_FILE} and {fleet.layout.base}/", those="those")
     for path, body in files.items():
         _add_output(desired, root, path, generated.render([header], body))
