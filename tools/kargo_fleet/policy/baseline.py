@@ -23,6 +23,15 @@ from kargo_fleet.text.words import enumerate_words
 
 #: Domains of labels and annotations that Kubernetes, Helm, Argo CD, Kargo or this product decide by.
 _RESERVED_DOMAINS = ("kubernetes.io", "k8s.io", "helm.sh", "argoproj.io", "akuity.io")
+#: Keys whose mappings are labels or annotations.
+_METADATA = ("labels", "annotations", "commonLabels", "commonAnnotations")
+#: Switches of the chart that protect a unit, or others from it.
+_SWITCHES: tuple[KeyPath, ...] = (
+    *(("deletionProtection", key) for key in ("helm", "argocd", "keepNamespace")),
+    ("namespace", "create"),
+    ("resourceQuota", "enabled"),
+    ("syncWaves",),
+)
 #: Steps that stay within the clone of a promotion.
 _LOCAL_STEPS = frozenset(
     "argocd-wait compose-output copy delete fail file-write git-clear git-commit hcl-update helm-template helm-update-chart"
@@ -107,19 +116,25 @@ def _images(subject: Subject) -> Iterator[Breach]:
 
 
 def _registry(subject: Subject) -> str:
-    """Return what the images of the platform's registry begin with, "" where it names none."""
+    """Return what the images of the platform's registry begin with, "" where it names none.
+
+    Of a pattern such as ghcr.io/example/<service>-image that is the folder that all images are in.
+    """
     groups = [group.registry for group in subject.fleet.groups_of(subject.service) if group.registry]
     registry = groups[-1] if groups else subject.fleet.registry
-    usual = image_of(registry, "\0", subject.fleet.team_of(subject.service)).partition("\0")[0] if registry else ""
-    return usual if usual.endswith("/") else usual.rpartition("/")[0] and f"{usual.rpartition('/')[0]}/"
+    if not registry:
+        return ""
+    before_the_name = image_of(registry, "\0", subject.fleet.team_of(subject.service)).partition("\0")[0]
+    folder, slash, _ = before_the_name.rpartition("/")
+    return folder + slash
 
 
 def _metadata(subject: Subject) -> Iterator[Breach]:
     for path, owner in _mappings(subject.said):
-        if path and path[-1] in ("labels", "annotations", "commonLabels", "commonAnnotations", "matchLabels"):
+        if path[-1:] and path[-1] in _METADATA:
             for key in owner:
-                domain = str(key).partition("/")[0] if "/" in str(key) else ""
-                if path[-1] != "matchLabels" and domain.endswith(_RESERVED_DOMAINS):
+                domain, slash, _ = str(key).partition("/")
+                if slash and domain.endswith(_RESERVED_DOMAINS):
                     yield Breach(
                         (*path, key), "Kubernetes, Helm, Argo CD or Kargo decides by it", "keys of other domains"
                     )
@@ -196,19 +211,13 @@ def _applications(subject: Subject) -> Iterator[Breach]:
 
 
 def _protection(subject: Subject) -> Iterator[Breach]:
-    switches: dict[KeyPath, str] = {("deletionProtection", key): "true" for key in ("helm", "argocd", "keepNamespace")}
-    switches |= {("namespace", "create"): "true", ("syncWaves",): "true", ("resourceQuota", "enabled"): "true"}
-    for path in switches:
+    for path in _SWITCHES:
         before, after = value_at(subject.inherited.values, path), value_at(subject.pipeline.values, path)
         if subject.decides(path) and before and not after:
             yield Breach(path, "switches off what protects the unit, or others from it", "true")
-    for path in (("resourceQuota", "hard"), ("namespace", "create")):
-        if (
-            path[-1] == "hard"
-            and value_at(subject.inherited.values, ("resourceQuota", "enabled"))
-            and subject.decides(path)
-        ):
-            yield Breach(path, "changes the quota that the platform set", "the platform's quota")
+    quota: KeyPath = ("resourceQuota", "hard")
+    if subject.decides(quota) and value_at(subject.inherited.values, ("resourceQuota", "enabled")):
+        yield Breach(quota, "changes the quota that the platform set", "the platform's quota")
     for path, owner in _mappings(subject.said):
         if owner.get("insecureSkipTLSVerify") is True:
             yield Breach((*path, "insecureSkipTLSVerify"), "credentials would go to whoever answers", "false")

@@ -16,7 +16,7 @@ from kargo_fleet.policy.keys import strings
 
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _SECRET = re.compile(r"\b(?:secret|sharedSecret)\b")
-_OWNER = re.compile(r"\b(vars|outputs|task)\b")
+_OWNER = re.compile(r"\b(?:vars|outputs)\b")
 #: How an expression names one variable or the outputs of one step; anything else, such as toJSON(vars), takes all.
 _NAMED = re.compile(r"\s*\??\.?\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(?:\"([^\"\\]*)\"|'([^'\\]*)')\s*\])")
 
@@ -40,8 +40,6 @@ class Tainted:
         for owner in _OWNER.finditer(expression):
             named = _NAMED.match(expression, owner.end())
             name = next(filter(None, named.groups()), "") if named else ""
-            if owner[1] == "task":  # task.outputs.<alias>: the owner that follows says which
-                continue
             if name in self._names if name else self._names:
                 return True
         return False
