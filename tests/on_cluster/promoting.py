@@ -7,7 +7,7 @@ import os
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,13 +87,17 @@ class Platform:
         self.git("push", "-q", self.repo_url, self.branch)
 
     @contextmanager
-    def deployed(self, services: Mapping[str, str], files: Mapping[str, str]) -> Iterator[Platform]:
-        """The services in the repository and on the cluster; taken away in the end."""
+    def deployed(
+        self, services: Mapping[str, str], files: Mapping[str, str], branches: Sequence[str] = ()
+    ) -> Iterator[Platform]:
+        """The services in the repository and on the cluster, and empty branches for them; taken away in the end."""
         units = Units(self.cluster)
         for name in services:
             units.expect(name, f"kargo-{name}")
         self.create(services, files)
         try:
+            if branches:
+                self.branches(*branches)
             self.fleet("deploy", "--yes")
             yield self
         finally:
@@ -208,8 +212,8 @@ class Platform:
         )
 
     def findings(self, *services: str) -> list[dict[str, Any]]:
-        """What doctor finds."""
-        printed = self.fleet("doctor", *services, "--output", "json", check=False).stdout
+        """What doctor finds, drift included."""
+        printed = self.fleet("doctor", *services, "--drift", "--output", "json", check=False).stdout
         found: list[dict[str, Any]] = json.loads(printed)["findings"]
         return found
 

@@ -112,11 +112,12 @@ promotion:
     kustomize: {path: "services/<service>/overlays/<stage>", name: web}
     branch: BRANCH-rendered-<stage>
 """,
-    # The whole of a branch, on which somebody has other files.
+    # The whole of a branch, on which somebody has other files. Those of a folder are put there each time.
     "promote-whole": """
 stages: {staging: null, prod: null}
-git: {sparse: [services/<service>/base]}
+git: {sparse: [services/<service>/base, services/<service>/branch]}
 promotion:
+  steps: {beforeCommit: [{uses: copy, config: {inPath: ./src/services/<service>/branch, outPath: ./out}}]}
   render:
     kustomize: {path: "services/<service>/overlays/<stage>", name: web}
     branch: BRANCH-whole-<stage>
@@ -128,8 +129,16 @@ stages:
   staging: null
   dev: {promotion: {render: {branch: BRANCH-first-<stage>, outPath: .}}}
   prod: {upstream: [dev], promotion: {render: {helm: {outLayout: helm}, branch: BRANCH-first/<stage>}}}
-promotion: {render: {helm: {path: charts/workload}}}
+promotion: {render: {helm: {path: charts/plain}}}
 """,
+    # A branch that is not there yet, and that these services share.
+    **{
+        f"promote-shared-{number}": """
+stages: {staging: null, prod: null}
+promotion: {render: {helm: {path: charts/plain}, branch: BRANCH-shared-<stage>}}
+"""
+        for number in range(4)
+    },
     "promote-nothing": "image: {constraint: ^9.0.0}\n",
     "promote-astray": "",
 }
@@ -141,9 +150,16 @@ kind: ConfigMap
 metadata: {name: "{{ .Release.Name }}", namespace: "{{ .Release.Namespace }}"}
 data: {tag: "{{ .Values.image.tag }}", kind: "{{ kindOf .Values.image.tag }}", revision: "{{ .Values.revision }}", color: blue}
 """,
+    "charts/plain/Chart.yaml": "apiVersion: v2\nname: plain\nversion: 0.1.0\n",
+    "charts/plain/templates/map.yaml": """apiVersion: v1
+kind: ConfigMap
+metadata: {name: "{{ .Release.Name }}", namespace: "{{ .Release.Namespace }}"}
+data: {tag: "{{ .Values.image.tag }}"}
+""",
     "charts/workload/templates/old.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: old}\n",
     **overlays("promote-overlay"),
     **overlays("promote-whole"),
+    "services/promote-whole/branch/CODEOWNERS": "'*': '@example/platform'\n",
     **{
         f"services/promote-umbrella/chart-{stage}/Chart.yaml": """apiVersion: v2
 name: umbrella
@@ -164,10 +180,9 @@ def platform(
     real_kargo: Client, registry: Registry, git_repo_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("platform"), real_kargo, registry, git_repo_url)
-    with platform.deployed(SERVICES, FILES):
+    # Kargo creates branches for manifests itself if its Git is 2.42 or newer, as in its image; that of a lab may be older.
+    with platform.deployed(SERVICES, FILES, ["rendered-dev", "rendered-prod"]):
         platform.git("push", "-q", git_repo_url, f"{platform.branch}:{platform.branch}-prod")
-        # Kargo creates branches for manifests itself if its Git is 2.42 or newer, as in its image; that of a lab may be older.
-        platform.branches("rendered-dev", "rendered-prod")
         yield platform
 
 
@@ -418,13 +433,13 @@ def test_rendered_manifests_on_a_branch_per_stage(platform: Platform) -> None:
 
 
 def test_a_whole_branch_is_the_rendered_manifests(platform: Platform) -> None:
-    """Whatever else was on it goes, as does what is not rendered any more; the same again is no commit."""
+    """Whatever else was on it goes, as does what is not rendered any more; a step can bring a file. The same again is no commit."""
     service, branch = "promote-whole", "whole-dev"
     others = {"README.md": "Ours\n", ".gitignore": "*.yaml\n", ".github/ci.yaml": "{}\n", "pod-old.yaml": "{}\n"}
     platform.branches(branch, files=others)
     platform.push(service, "1.0.1")
     wait_for(lambda: platform.promoted(service, "dev"), "dev")
-    assert set(platform.rendered(branch)) == {"pod-dev-web.yaml"}
+    assert set(platform.rendered(branch)) == {"CODEOWNERS", "pod-dev-web.yaml"}
     assert platform.git("log", "--format=%s", "FETCH_HEAD").split("\n")[:2] == [
         f"{service}: promote dev to 1.0.1",
         "A branch",
@@ -447,7 +462,7 @@ def test_a_whole_branch_is_the_rendered_manifests(platform: Platform) -> None:
     platform.git("push", "-q", platform.repo_url, f"HEAD:{platform.branch}")
     platform.push(service, "1.0.2")
     wait_for(lambda: platform.promoted(service, "dev") == 3, "1.0.2")
-    assert set(platform.rendered(branch)) == {"configmap-dev-web.yaml"}
+    assert set(platform.rendered(branch)) == {"CODEOWNERS", "configmap-dev-web.yaml"}
     wait_for(lambda: platform.findings(service) == [], "doctor to find nothing", 30)
 
 
@@ -460,15 +475,30 @@ def test_the_first_promotion_creates_the_branch(platform: Platform) -> None:
         return platform.promoted(service, stage) > 0
 
     wait_for(lambda: promoted("dev"), "dev")
-    files = [f"configmap-{service}-dev-{service}.yaml", "configmap-old.yaml"]
-    assert platform.rendered("first-dev")[files[0]]["data"]["tag"] == "1.0.1"
-    assert list(platform.rendered("first-dev")) == files
+    file = f"configmap-{service}-dev-{service}.yaml"
+    assert platform.rendered("first-dev")[file]["data"]["tag"] == "1.0.1"
+    assert [*platform.rendered("first-dev")] == [file]
     assert platform.git("log", "--format=%s", "FETCH_HEAD").split("\n")[:2] == [
         f"{service}: promote dev to 1.0.1",
         "Initial commit",
     ]
     platform.promote(service, "prod")
     wait_for(lambda: promoted("prod"), "prod")
-    assert [*platform.rendered("first/prod")] == [
-        f"{service}/workload/templates/{file}.yaml" for file in ("image", "old")
-    ]
+    assert [*platform.rendered("first/prod")] == [f"{service}/plain/templates/map.yaml"]
+
+
+def test_first_promotions_that_create_the_same_branch(platform: Platform) -> None:
+    """All but one of them find it there when they push theirs, and succeed with the next attempt."""
+    services = [f"promote-shared-{number}" for number in range(4)]
+    for service in services:
+        platform.registry.push(service, "1.0.1")
+    for service in services:
+        platform.refresh(service, service)
+    for service in services:
+
+        def promoted(service: str = service) -> int:
+            platform.need_new_branches(service, "dev")
+            return platform.promoted(service, "dev")
+
+        wait_for(promoted, f"dev of {service}")
+    assert {file.partition("/")[0] for file in platform.rendered("shared-dev")} == set(services)

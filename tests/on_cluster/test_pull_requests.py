@@ -78,8 +78,8 @@ def platform(
 ) -> Iterator[Platform]:
     root = tmp_path_factory.mktemp("platform")
     layout = Layout(settings=SETTINGS, stages=("dev", "prod"))
-    with Platform(root, real_kargo, registry, gitea.repo_url, layout).deployed(SERVICES, FILES) as platform:
-        platform.branches("whole-dev", "whole-prod")
+    platform = Platform(root, real_kargo, registry, gitea.repo_url, layout)
+    with platform.deployed(SERVICES, FILES, ["whole-dev", "whole-prod"]):
         yield platform
 
 

@@ -96,7 +96,8 @@ def test_an_expression_does_not_stand_for_keys() -> None:
 
 
 def test_keys_are_not_evaluated() -> None:
-    literal = "Kargo evaluates expressions in values, not in keys, so that this key stays ${{ vars.key }} | write the key as it is to be"
+    stays = "${{ vars.key }} | write the key as it is to be"
+    literal = f"Kargo evaluates expressions in values, not in keys, so that this key stays {stays}"
     updates = [{"kind": "Stage", "name": "dev", "values": {"${{ vars.key }}": "a"}}]
     assert said("set-metadata", {"updates": updates}) == [f"config.updates[0].values: {literal}"]
     # Of a step without a schema, too; where it is no key at all, once.
