@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -38,6 +39,7 @@ class GitServer:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        answer = self.answer
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -54,6 +56,10 @@ class GitServer:
             def backend(self) -> None:
                 url = urlsplit(self.path)
                 body = self._body()
+                answered = answer(self.command, url.path, body)
+                if answered is not None:
+                    self._send(*answered)
+                    return
                 done = subprocess.run(
                     ["git", "http-backend"],
                     input=body,
@@ -86,6 +92,14 @@ class GitServer:
                 self.end_headers()
                 self.wfile.write(content)
 
+            def _send(self, status: int, answered: object) -> None:
+                content = json.dumps(answered).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
             def _body(self) -> bytes:
                 if self.headers.get("Transfer-Encoding") != "chunked":
                     return self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -100,6 +114,10 @@ class GitServer:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
+
+    def answer(self, _method: str, _path: str, _body: bytes) -> tuple[int, object] | None:
+        """Answer a request otherwise than by Git, with a status and JSON. None leaves it to Git."""
+        return None
 
     def close(self) -> None:
         self.server.shutdown()

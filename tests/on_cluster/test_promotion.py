@@ -5,27 +5,36 @@ Needs a cluster with Kargo, a registry and a Git repository: `make test-cluster 
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from conftest import COMMAND, add_chart
-
-from .binaries import binary
-from .control_plane import Client, Object, tool
+from .control_plane import Client
+from .promoting import Platform, wait_for
 from .registry import Registry
-from .repository import GIT
-from .units import Units
 
 pytestmark = pytest.mark.cluster
+
+
+def overlays(service: str) -> dict[str, str]:
+    """A kustomization, and one for each stage that uses it."""
+    folder = f"services/{service}"
+    return {
+        f"{folder}/base/kustomization.yaml": "resources: [pod.yaml]\n",
+        f"{folder}/base/pod.yaml": """apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec: {containers: [{name: web, image: web}]}
+""",
+        **{
+            f"{folder}/overlays/{stage}/kustomization.yaml": f"namePrefix: {stage}-\nresources: [../../base]\n"
+            for stage in ("dev", "prod")
+        },
+    }
+
 
 # The services, and what is particular to them.
 SERVICES = {
@@ -103,19 +112,36 @@ promotion:
     kustomize: {path: "services/<service>/overlays/<stage>", name: web}
     branch: BRANCH-rendered-<stage>
 """,
+    # The whole of a branch, on which somebody has other files. Those of a folder are put there each time.
+    "promote-whole": """
+stages: {staging: null, prod: null}
+git: {sparse: [services/<service>/base, services/<service>/branch]}
+promotion:
+  steps: {beforeCommit: [{uses: copy, config: {inPath: ./src/services/<service>/branch, outPath: ./out}}]}
+  render:
+    kustomize: {path: "services/<service>/overlays/<stage>", name: web}
+    branch: BRANCH-whole-<stage>
+    outPath: .
+""",
+    # The whole of a branch that is not there yet, and a folder of another one, in the chart's own layout.
+    "promote-first": """
+stages:
+  staging: null
+  dev: {promotion: {render: {branch: BRANCH-first-<stage>, outPath: .}}}
+  prod: {upstream: [dev], promotion: {render: {helm: {outLayout: helm}, branch: BRANCH-first/<stage>}}}
+promotion: {render: {helm: {path: charts/plain}}}
+""",
+    # A branch that is not there yet, and that these services share.
+    **{
+        f"promote-shared-{number}": """
+stages: {staging: null, prod: null}
+promotion: {render: {helm: {path: charts/plain}, branch: BRANCH-shared-<stage>}}
+"""
+        for number in range(4)
+    },
     "promote-nothing": "image: {constraint: ^9.0.0}\n",
     "promote-astray": "",
 }
-# A workload's values, as people write them.
-VALUES = """# of the workload
-image:
-  tag: 0.0.0
-  digest: none
-config:
-  revision: none
-chart:
-  version: 0.0.0
-"""
 # Other files of the repository, by path.
 FILES = {
     "charts/workload/Chart.yaml": "apiVersion: v2\nname: workload\nversion: 0.1.0\n",
@@ -124,17 +150,16 @@ kind: ConfigMap
 metadata: {name: "{{ .Release.Name }}", namespace: "{{ .Release.Namespace }}"}
 data: {tag: "{{ .Values.image.tag }}", kind: "{{ kindOf .Values.image.tag }}", revision: "{{ .Values.revision }}", color: blue}
 """,
-    "charts/workload/templates/old.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: old}\n",
-    "services/promote-overlay/base/kustomization.yaml": "resources: [pod.yaml]\n",
-    "services/promote-overlay/base/pod.yaml": """apiVersion: v1
-kind: Pod
-metadata: {name: web}
-spec: {containers: [{name: web, image: web}]}
+    "charts/plain/Chart.yaml": "apiVersion: v2\nname: plain\nversion: 0.1.0\n",
+    "charts/plain/templates/map.yaml": """apiVersion: v1
+kind: ConfigMap
+metadata: {name: "{{ .Release.Name }}", namespace: "{{ .Release.Namespace }}"}
+data: {tag: "{{ .Values.image.tag }}"}
 """,
-    **{
-        f"services/promote-overlay/overlays/{stage}/kustomization.yaml": f"namePrefix: {stage}-\nresources: [../../base]\n"
-        for stage in ("dev", "prod")
-    },
+    "charts/workload/templates/old.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: old}\n",
+    **overlays("promote-overlay"),
+    **overlays("promote-whole"),
+    "services/promote-whole/branch/CODEOWNERS": "'*': '@example/platform'\n",
     **{
         f"services/promote-umbrella/chart-{stage}/Chart.yaml": """apiVersion: v2
 name: umbrella
@@ -148,138 +173,6 @@ dependencies:
     },
     **{f"services/promote-umbrella/chart-{stage}/.gitignore": "charts/*.tgz\n" for stage in ("dev", "prod")},
 }
-STAGES = ("dev", "staging", "prod", "prod-us", "prod-eu")
-
-
-class Platform:
-    """The platform's repository on a branch of this run's own, its images in a folder of that name, and its units on the cluster."""
-
-    def __init__(self, root: Path, cluster: Client, registry: Registry, repo_url: str) -> None:
-        self.root, self.cluster, self.repo_url = root, cluster, repo_url
-        self.branch = f"kargo-fleet-test-{secrets.token_hex(4)}"
-        self.registry = Registry(f"{registry.address}/{self.branch}")
-        self.path = os.pathsep.join([str(tool("helm").parent), str(binary("kubectl").parent), os.environ["PATH"]])
-
-    def git(self, *arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments], cwd=self.root, env=os.environ | GIT, text=True, capture_output=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def fleet(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.cluster.run(*COMMAND, "-C", self.root, *arguments, env={"PATH": self.path}, check=check)
-
-    def create(self) -> None:
-        """Write, generate and push the services; the workload's values are as people write them."""
-        self.write("fleet.yaml", f"image: {{registry: {self.registry.address}}}\n")
-        with (self.root / "fleet.yaml").open("a") as file:
-            file.write(f"git: {{repoURL: {self.repo_url}, branch: {self.branch}}}\n")
-        for name, kargo in SERVICES.items():
-            for stage in STAGES:
-                self.write(f"services/{name}/values-{stage}.yaml", VALUES)
-            if kargo:
-                text = kargo.replace("BRANCH", self.branch).replace("REGISTRY", self.registry.address)
-                self.write(f"services/{name}/kargo.yaml", text)
-        for path, text in FILES.items():
-            self.write(path, text.replace("REGISTRY", self.registry.address))
-        add_chart(self.root)
-        self.fleet("generate")
-        self.git("init", "-q", "-b", self.branch)
-        self.git("add", "-A")
-        self.git("commit", "-q", "-m", "The platform")
-        self.git("push", "-q", self.repo_url, self.branch, f"{self.branch}:{self.branch}-prod")
-        # Kargo creates branches for manifests itself if its Git is 2.42 or newer, as in its image; that of a lab may be older.
-        empty = self.git("commit-tree", "-m", "Empty", self.git("hash-object", "-t", "tree", "-w", os.devnull).strip())
-        for stage in ("dev", "prod"):
-            self.git("push", "-q", self.repo_url, f"{empty.strip()}:refs/heads/{self.branch}-rendered-{stage}")
-
-    def write(self, path: str, text: str) -> None:
-        file = self.root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-
-    def pull(self) -> None:
-        self.git("fetch", "-q", self.repo_url, self.branch)
-        self.git("reset", "-q", "--hard", "FETCH_HEAD")
-
-    def values(self, service: str, stage: str, branch: str = "") -> dict[str, Any]:
-        """What a stage's file says, on the branch of all services or on another."""
-        self.git("fetch", "-q", self.repo_url, branch or self.branch)
-        text = self.git("show", f"FETCH_HEAD:services/{service}/values-{stage}.yaml")
-        found: dict[str, Any] = yaml.safe_load(text)
-        return found
-
-    def image(self, service: str, stage: str) -> dict[str, str]:
-        """What a stage's file says of the image, on the branch."""
-        self.pull()
-        found: dict[str, str] = self.values(service, stage)["image"]
-        return found
-
-    def rendered(self, stage: str) -> dict[str, Any]:
-        """The manifests on a stage's branch, by path."""
-        self.git("fetch", "-q", self.repo_url, f"{self.branch}-rendered-{stage}")
-        files = self.git("ls-tree", "-r", "--name-only", "FETCH_HEAD").splitlines()
-        return {file: yaml.safe_load(self.git("show", f"FETCH_HEAD:{file}")) for file in files}
-
-    def trailers(self, file: str = ".") -> dict[str, str]:
-        """The trailers of the last commit that changed a file."""
-        printed = self.git("log", "-1", "--format=%(trailers:only,unfold)", "--", file)
-        return {key: value.strip() for key, _, value in (line.partition(":") for line in printed.split("\n") if line)}
-
-    def push(self, service: str, tag: str, content: str = "") -> str:
-        """Push an image, and let the Warehouse look now; its digest is returned."""
-        digest = self.registry.push(service, tag, content)
-        self.refresh(service, service)
-        return digest
-
-    def refresh(self, service: str, warehouse: str) -> None:
-        """Let a Warehouse look now."""
-        now = f"kargo.akuity.io/refresh={time.time()}"
-        where = ("warehouse.kargo.akuity.io", warehouse, "-n", f"kargo-{service}")
-        self.cluster.kubectl("annotate", *where, "--overwrite", now)
-
-    def push_chart(self, folder: Path, version: str) -> None:
-        """Push a chart named addon."""
-        (folder / "addon").mkdir(exist_ok=True)
-        (folder / "addon" / "Chart.yaml").write_text(f"apiVersion: v2\nname: addon\nversion: {version}\n")
-        helm = str(tool("helm"))
-        subprocess.run([helm, "package", "addon"], cwd=folder, check=True, capture_output=True)
-        address = f"oci://{self.registry.address}/charts"
-        plain = ["--plain-http"] if self.registry.url.startswith("http://") else []
-        pushed = [helm, "push", f"addon-{version}.tgz", address, *plain]
-        subprocess.run(pushed, cwd=folder, check=True, capture_output=True)
-
-    def stage(self, service: str, name: str) -> Object:
-        return self.cluster.get("stages.kargo.akuity.io", name, "-n", f"kargo-{service}")
-
-    def promoted(self, service: str, stage: str) -> int:
-        """How many promotions of a stage have succeeded."""
-        found = self.cluster.get("promotions.kargo.akuity.io", "-n", f"kargo-{service}")["items"]
-        return sum(p["spec"]["stage"] == stage and p.get("status", {}).get("phase") == "Succeeded" for p in found)
-
-    def promote(self, service: str, stage: str, warehouse: str = "") -> None:
-        """By hand, with the object of the chart's notes; refused until the Freight is verified upstream."""
-        metadata = {"generateName": f"{stage}-", "namespace": f"kargo-{service}"}
-        spec = {"stage": stage, "origin": {"kind": "Warehouse", "name": warehouse or service}}
-        promotion = {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Promotion", "metadata": metadata, "spec": spec}
-        wait_for(
-            lambda: self.cluster.create(promotion, check=False).returncode == 0,
-            f"{service} to be promotable to {stage}",
-        )
-
-    def findings(self, *services: str) -> list[dict[str, Any]]:
-        """What doctor finds."""
-        printed = self.fleet("doctor", *services, "--output", "json", check=False).stdout
-        found: list[dict[str, Any]] = json.loads(printed)["findings"]
-        return found
-
-
-def wait_for(done: Callable[[], object], what: str, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(1)
 
 
 @pytest.fixture(scope="module")
@@ -287,17 +180,10 @@ def platform(
     real_kargo: Client, registry: Registry, git_repo_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     platform = Platform(tmp_path_factory.mktemp("platform"), real_kargo, registry, git_repo_url)
-    units = Units(real_kargo)
-    for name in SERVICES:
-        units.expect(name, f"kargo-{name}")
-    platform.create()
-    try:
-        platform.fleet("deploy", "--yes")
+    # Kargo creates branches for manifests itself if its Git is 2.42 or newer, as in its image; that of a lab may be older.
+    with platform.deployed(SERVICES, FILES, ["rendered-dev", "rendered-prod"]):
+        platform.git("push", "-q", git_repo_url, f"{platform.branch}:{platform.branch}-prod")
         yield platform
-    finally:
-        units.remove()
-        heads = platform.git("ls-remote", "--heads", git_repo_url, f"{platform.branch}*").splitlines()
-        platform.git("push", "-q", git_repo_url, "--delete", *(head.split()[1] for head in heads))
 
 
 def test_dev_and_staging_follow_by_themselves_and_prod_by_hand(platform: Platform) -> None:
@@ -501,7 +387,7 @@ def test_rendered_manifests_on_a_branch_per_stage(platform: Platform) -> None:
         wait_for(lambda service=service: platform.promoted(service, "dev"), f"dev of {service}")
     platform.git("fetch", "-q", platform.repo_url, platform.branch)
     first = platform.git("rev-parse", "FETCH_HEAD").strip()
-    rendered = platform.rendered("dev")
+    rendered = platform.rendered("rendered-dev")
     assert set(rendered) == {
         f"{helm}/configmap-{helm}-dev-{helm}.yaml",
         f"{helm}/configmap-old.yaml",
@@ -521,8 +407,8 @@ def test_rendered_manifests_on_a_branch_per_stage(platform: Platform) -> None:
     platform.git("push", "-q", platform.repo_url, f"HEAD:{platform.branch}")
     revision = platform.git("rev-parse", "HEAD").strip()
     platform.refresh(helm, f"{helm}-git")
-    wait_for(lambda: f"{helm}/configmap-old.yaml" not in platform.rendered("dev"), "the chart's next version")
-    rendered = platform.rendered("dev")
+    wait_for(lambda: f"{helm}/configmap-old.yaml" not in platform.rendered("rendered-dev"), "the chart's next version")
+    rendered = platform.rendered("rendered-dev")
     assert set(rendered) == {f"{helm}/configmap-{helm}-dev-{helm}.yaml", f"{kustomize}/pod-dev-web.yaml"}
     data = rendered[f"{helm}/configmap-{helm}-dev-{helm}.yaml"]["data"]
     assert (data["tag"], data["color"], data["revision"]) == ("20261120", "green", revision)
@@ -533,7 +419,7 @@ def test_rendered_manifests_on_a_branch_per_stage(platform: Platform) -> None:
         platform.promote(service, "prod", warehouse)
     for service in (helm, kustomize):
         wait_for(lambda service=service: platform.promoted(service, "prod"), f"prod of {service}")
-    assert set(platform.rendered("prod")) == {
+    assert set(platform.rendered("rendered-prod")) == {
         f"{helm}/configmap-{helm}-prod-{helm}.yaml",
         f"{kustomize}/pod-prod-web.yaml",
     }
@@ -544,3 +430,75 @@ def test_rendered_manifests_on_a_branch_per_stage(platform: Platform) -> None:
     assert helm not in platform.git("log", "--format=%s", "FETCH_HEAD")
     for service in (helm, kustomize):
         wait_for(lambda service=service: platform.findings(service) == [], "doctor to find nothing", 30)
+
+
+def test_a_whole_branch_is_the_rendered_manifests(platform: Platform) -> None:
+    """Whatever else was on it goes, as does what is not rendered any more; a step can bring a file. The same again is no commit."""
+    service, branch = "promote-whole", "whole-dev"
+    others = {"README.md": "Ours\n", ".gitignore": "*.yaml\n", ".github/ci.yaml": "{}\n", "pod-old.yaml": "{}\n"}
+    platform.branches(branch, files=others)
+    platform.push(service, "1.0.1")
+    wait_for(lambda: platform.promoted(service, "dev"), "dev")
+    assert set(platform.rendered(branch)) == {"CODEOWNERS", "pod-dev-web.yaml"}
+    assert platform.git("log", "--format=%s", "FETCH_HEAD").split("\n")[:2] == [
+        f"{service}: promote dev to 1.0.1",
+        "A branch",
+    ]
+    head = platform.git("rev-parse", "FETCH_HEAD")
+
+    platform.promote(service, "dev")
+    wait_for(lambda: platform.promoted(service, "dev") == 2, "the same again")
+    assert platform.steps(service, "dev")["commit"] == "Skipped"
+    platform.rendered(branch)
+    assert platform.git("rev-parse", "FETCH_HEAD") == head
+
+    # Another object instead of the pod.
+    platform.pull()
+    base = f"services/{service}/base"
+    platform.write(f"{base}/kustomization.yaml", "resources: [map.yaml]\n")
+    platform.write(f"{base}/map.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n")
+    platform.git("add", "-A")
+    platform.git("commit", "-qm", "A map")
+    platform.git("push", "-q", platform.repo_url, f"HEAD:{platform.branch}")
+    platform.push(service, "1.0.2")
+    wait_for(lambda: platform.promoted(service, "dev") == 3, "1.0.2")
+    assert set(platform.rendered(branch)) == {"CODEOWNERS", "configmap-dev-web.yaml"}
+    wait_for(lambda: platform.findings(service) == [], "doctor to find nothing", 30)
+
+
+def test_the_first_promotion_creates_the_branch(platform: Platform) -> None:
+    service = "promote-first"
+    platform.push(service, "1.0.1")
+
+    def promoted(stage: str) -> bool:
+        platform.need_new_branches(service, stage)
+        return platform.promoted(service, stage) > 0
+
+    wait_for(lambda: promoted("dev"), "dev")
+    file = f"configmap-{service}-dev-{service}.yaml"
+    assert platform.rendered("first-dev")[file]["data"]["tag"] == "1.0.1"
+    assert [*platform.rendered("first-dev")] == [file]
+    assert platform.git("log", "--format=%s", "FETCH_HEAD").split("\n")[:2] == [
+        f"{service}: promote dev to 1.0.1",
+        "Initial commit",
+    ]
+    platform.promote(service, "prod")
+    wait_for(lambda: promoted("prod"), "prod")
+    assert [*platform.rendered("first/prod")] == [f"{service}/plain/templates/map.yaml"]
+
+
+def test_first_promotions_that_create_the_same_branch(platform: Platform) -> None:
+    """All but one of them find it there when they push theirs, and succeed with the next attempt."""
+    services = [f"promote-shared-{number}" for number in range(4)]
+    for service in services:
+        platform.registry.push(service, "1.0.1")
+    for service in services:
+        platform.refresh(service, service)
+    for service in services:
+
+        def promoted(service: str = service) -> int:
+            platform.need_new_branches(service, "dev")
+            return platform.promoted(service, "dev")
+
+        wait_for(promoted, f"dev of {service}")
+    assert {file.partition("/")[0] for file in platform.rendered("shared-dev")} == set(services)

@@ -95,6 +95,23 @@ def test_an_expression_does_not_stand_for_keys() -> None:
     ]
 
 
+def test_keys_are_not_evaluated() -> None:
+    stays = "${{ vars.key }} | write the key as it is to be"
+    literal = f"Kargo evaluates expressions in values, not in keys, so that this key stays {stays}"
+    updates = [{"kind": "Stage", "name": "dev", "values": {"${{ vars.key }}": "a"}}]
+    assert said("set-metadata", {"updates": updates}) == [f"config.updates[0].values: {literal}"]
+    # Of a step without a schema, too; where it is no key at all, once.
+    assert said("jira", {"fields": [{"${{ vars.key }}": {"a": 1}}]}) == [f"config.fields[0]: {literal}"]
+    (unknown,) = said("git-push", {"path": "a", "${{ vars.key }}": True})
+    assert unknown.startswith("config.${{ vars.key }}: unknown key | ")
+
+
+def test_an_unknown_key_is_one_whatever_its_value() -> None:
+    assert said("git-push", {"path": "a", "targetBranhc": "${{ vars.branch }}"}) == [
+        "config.targetBranhc: unknown key | did you mean targetBranch?"
+    ]
+
+
 def test_newer_versions() -> None:
     tar = {"inPath": "a", "outPath": "b", "level": 1}
     assert said("tar", tar) == []  # that the step is too new is another finding

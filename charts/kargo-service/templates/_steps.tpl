@@ -190,6 +190,10 @@ Application. Takes a dict: root, stage. Returns lines of YAML, a list.
       {{- end }}
     {{- end }}
     checkout:
+      {{- /* First: of many promotions that create the branch at once all but one fail, and a second attempt needs that nothing is there yet. */}}
+      {{- with include "kargo-service.renderedCheckout" $stage }}
+      {{- . | nindent 6 }}
+      {{- end }}
       - {{ include "kargo-service.source" (dict "root" .root "stage" $stage) }}
         path: ./src
         {{- $folders := include "kargo-service.renderedFolders" $stage | fromJsonArray }}
@@ -203,7 +207,6 @@ Application. Takes a dict: root, stage. Returns lines of YAML, a list.
           - {{ ternary `${{ quote(vars.folder) }}` (quote .) (eq . (dir $promotion.path)) }}
           {{- end }}
         {{- end }}
-      {{- include "kargo-service.renderedCheckout" $stage | nindent 6 }}
 {{- /* Without a key, updates and steps before the commit write the files. */}}
 {{- if include "kargo-service.writesValuesFile" $stage }}
 - uses: yaml-update

@@ -33,8 +33,11 @@ def problems(steps: Iterable[OwnStep], version: str, custom: Mapping[str, Schema
         schema = custom.get(step.uses)
         if schema is None and step.uses not in step.custom:
             schema = _schema(step.uses, version)
-        if schema is not None:
-            yield from _problems(step, schema)
+        found = [] if schema is None else list(_problems(step, schema))
+        yield from found
+        unknown = {problem.path for problem in found}
+        literal = (_placed(step, problem) for problem in _literal_keys(("config",), step.config))
+        yield from (problem for problem in literal if problem.path not in unknown)
 
 
 def custom_schema(config: Mapping[str, Any]) -> Schema:
@@ -69,11 +72,26 @@ def _problems(step: OwnStep, schema: Schema) -> Iterator[Problem]:
     too_new = new_config().get(step.uses, {})  # reported as such: unit/kargo_versions.py
     for problem in schema.problems(document):
         is_too_new = problem.at_key and len(problem.path) == 2 and problem.path[1] in too_new
-        if is_too_new or _has_expression(_at(document, problem.path)):
+        if is_too_new or (not problem.at_key and _has_expression(_at(document, problem.path))):
             continue
         fix = f"see the page of {step.uses} in Kargo's documentation" if problem.fix == SEE_README else problem.fix
         yield _placed(step, problem._replace(fix=fix))
     yield from (_placed(step, problem) for problem in _combined(schema.data, ("config",), document["config"]))
+
+
+def _literal_keys(path: KeyPath, value: Any) -> Iterator[Problem]:
+    """Yield a problem for each key with an expression: Kargo evaluates values only, and the key stays as it is."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if _has_expression(key):
+                message = (
+                    f"{dotted(path)}: Kargo evaluates expressions in values, not in keys, so that this key stays {key}"
+                )
+                yield Problem(_CODE, message, "write the key as it is to be", (*path, key), at_key=True)
+            yield from _literal_keys((*path, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _literal_keys((*path, index), inner)
 
 
 def _placed(step: OwnStep, problem: Problem) -> Problem:
