@@ -17,6 +17,7 @@ WRITING = {
     "chart": ["chart", "vendor", "--force"],
     "generate": ["generate", "--force"],
     "init": ["init"],
+    "policy": ["policy", "record"],
     "render": ["render", "--output-dir", "manifests"],
     "schema": ["schema"],
 }
