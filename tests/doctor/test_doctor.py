@@ -43,7 +43,7 @@ from kargo_fleet.cluster.resources import EXTRA_KINDS, UNIT_KINDS
 from kargo_fleet.cluster.snapshot import GitCredential
 from kargo_fleet.commands import doctor as command
 from kargo_fleet.commands.generate import generate
-from kargo_fleet.doctor import drift, git_credentials, stages
+from kargo_fleet.doctor import drift, git_credentials, stages, warehouses
 from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.object_kinds import CHART_KINDS
@@ -208,6 +208,23 @@ def broken_discovery(message: str) -> Callable[[World], None]:
         )
 
     return spoil
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        (
+            'Get "https://registry.example.com/v2/": dial tcp 10.0.0.1:443: i/o timeout',
+            "registry.example.com: the registry",
+        ),
+        ("GET https://registry.example.com/v2/nginx: UNAUTHORIZED", "registry.example.com: check the credentials"),
+        ('Get "https://registry.example.com/v2/": something new', ""),
+        ("dial tcp: no such host", ""),
+    ],
+)
+def test_warehouses_with_one_cause_are_one_finding(message: str, cause: str) -> None:
+    found = warehouses._cause(message, warehouses._answer(message, "kargo-shared-resources"))
+    assert found.startswith(cause) if cause else not found
 
 
 def unhealthy(world: World) -> None:

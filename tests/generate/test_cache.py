@@ -25,6 +25,7 @@ KARGO = (
     "imge: {}\n",
     "stages: {staging: null}\n",
     "{",
+    "warehouse: {interval: 2h}\nrbac: {bindings: {team: {role: admin, groups: [team]}}}\n",
 )
 TARGET = ("image:\n  tag: 1.0.0\n", "image:\n  tag: 1.0.1\n", "image: {}\n", "")
 FLEETS = (
@@ -33,6 +34,8 @@ FLEETS = (
     f"# a comment moves what findings point at\n{FLEET}",
     f"{FLEET}groups: {{one: {{services: [a*], values: {{shard: x}}}}}}\n",
     f"{FLEET}groups: {{one: {{services: [a*], values: {{shrd: x}}}}}}\n",
+    f"{FLEET}policy: {{rules: {{often: {{keys: [warehouse.interval], maximumDuration: 1h}}}}}}\n",
+    f"{FLEET}policy: {{baseline: false}}\n",
 )
 NAMES = ("api", "app", "web", "zoo")
 FILES = ("kargo.yaml", "kargo.yml", "values-dev.yaml", "values-staging.yaml", "values-prod.yaml", "values-staging.yml")
@@ -191,7 +194,8 @@ def _write(root: Path, name: str, file: str, index: int) -> None:
     path = folder / file
     if not path.is_dir():
         path.unlink(missing_ok=True)
-        path.write_text((KARGO if file.startswith("kargo") else TARGET)[index % (5 if file.startswith("kargo") else 4)])
+        texts = KARGO if file.startswith("kargo") else TARGET
+        path.write_text(texts[index % len(texts)])
 
 
 def _keep_times(root: Path, name: str, file: str, index: int) -> None:
@@ -260,11 +264,18 @@ def _lose(root: Path, name: str, _: str, __: int) -> None:
 
 
 def _fleet(root: Path, _: str, __: str, index: int) -> None:
-    (root / "fleet.yaml").write_text(FLEETS[index % 5])
+    (root / "fleet.yaml").write_text(FLEETS[index % len(FLEETS)])
+
+
+def _record(root: Path, _: str, __: str, index: int) -> None:
+    if index % 3:
+        main(["-C", str(root), "policy", "record", "--quiet"])
+    else:
+        (root / "policy-recorded.yaml").unlink(missing_ok=True)
 
 
 _HAPPENINGS = (
-    _write, _write, _write, _keep_times, _swap, _touch, _delete, _folder, _link, _rename, _remove, _edit, _lose, _fleet,
+    _write, _write, _write, _keep_times, _swap, _touch, _delete, _folder, _link, _rename, _remove, _edit, _lose, _fleet, _record,
 )  # fmt: skip
 _happening = st.tuples(
     st.sampled_from(_HAPPENINGS), st.sampled_from(NAMES), st.sampled_from(FILES), st.integers(0, 1000)

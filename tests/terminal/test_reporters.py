@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kargo_fleet.findings import Finding, Place
@@ -50,6 +52,21 @@ def test_findings_in_the_files_of_services_are_folded(capsys: pytest.CaptureFixt
         "services/s0/values-dev.yaml:1:1: error KF402: key image.tag is missing (and 19 others: s1, s2 and 17 more)",
         "    fix: add `tag: <version>`",
     ]
+
+
+def test_findings_with_one_cause_are_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    """Their messages differ in more than the service: a port, a path."""
+    found = [
+        Finding(
+            Place(f"kargo-s{port}"), "KF721", f"dial tcp 10.0.0.1:{port}: timeout", "look", f"s{port}", cause="host"
+        )
+        for port in range(48)
+    ]
+    assert shown(capsys, *found) == [
+        "kargo-s0: error KF721: dial tcp 10.0.0.1:0: timeout (and 47 others: s1, s2 and 45 more)",
+        "    fix: look",
+    ]
+    assert len(shown(capsys, *(replace(one, cause="") for one in found))) == 2 * 48
 
 
 def test_a_service_is_counted_once(capsys: pytest.CaptureFixture[str]) -> None:

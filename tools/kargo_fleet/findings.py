@@ -67,7 +67,7 @@ class Finding:
     """One mistake. Findings sort by file, line and column.
 
     `service` is empty when the mistake does not belong to a single service. `path` leads to the invalid value, if it is a
-    value of the fleet.
+    value of the fleet. `cause` is what several findings have in common whose messages differ, such as a host that does not answer.
     """
 
     place: Place
@@ -76,6 +76,7 @@ class Finding:
     fix: str = ""
     service: str = ""
     path: KeyPath = field(default=(), compare=False)
+    cause: str = field(default="", compare=False)
 
     @property
     def severity(self) -> Severity:
@@ -246,7 +247,7 @@ def merged(services: Iterable[Iterable[Finding]]) -> list[Finding]:
 
 
 def grouped(findings: Iterable[Finding]) -> list[tuple[Finding, list[Finding]]]:
-    """Return findings of many services, those that differ only in the service together: the first, and the others.
+    """Return findings of many services, those that differ only in the service, or have one cause, together: the first, and the others.
 
     The groups are in the order of their first findings, and each has a service once. A finding at a line of a file that is
     not the service's own stands for itself.
@@ -257,7 +258,14 @@ def grouped(findings: Iterable[Finding]) -> list[tuple[Finding, list[Finding]]]:
         file = _without_service(finding, finding.place.file)
         is_own = not finding.place.line or file != finding.place.file
         where: object = (finding.place.line and file) if is_own else finding.place
-        key = (finding.code, _without_service(finding, finding.message), _without_service(finding, finding.fix), where)
+        key: tuple[object, ...] = (finding.code, finding.cause)
+        if not finding.cause:
+            key = (
+                finding.code,
+                _without_service(finding, finding.message),
+                _without_service(finding, finding.fix),
+                where,
+            )
         again = (finding.service, *key)
         groups.setdefault((*key, seen[again] if finding.place.line else 0), []).append(finding)
         seen[again] += 1

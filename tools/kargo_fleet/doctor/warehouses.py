@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from kargo_fleet.text.words import one_line
 
 SETTLED = timedelta(minutes=10)  # within which Kargo promotes available Freight
 
+_HOST = re.compile(r"https?://([^/\s\"]+)")
 #: The fix for an error, by a pattern of the message of a registry or Git server.
 _ANSWERS = (
     (
@@ -65,8 +67,9 @@ def _warehouse(cluster: Snapshot, unit: ExpectedUnit, warehouse: Warehouse, obj:
             fix = f"{look}, and correct `{settings}.freightCreationCriteria.expression`"
             yield found("KF723", place, str(message), fix if reason.startswith("Criteria") else look, unit.service)
         else:
-            fix = _answer(str(message), cluster.shared_namespace) or look
-            yield found("KF721", place, str(message), f"{fix}; then {_refresh(name)}", unit.service)
+            fix = _answer(str(message), cluster.shared_namespace)
+            one = found("KF721", place, str(message), f"{fix or look}; then {_refresh(name)}", unit.service)
+            yield replace(one, cause=_cause(str(message), fix))
     elif ready.get("status") == "True" and not _has_freight(cluster, unit, obj):
         yield from _no_freight(cluster, unit, obj, warehouse)
 
@@ -76,6 +79,12 @@ def _answer(message: str, shared: str) -> str:
         if re.search(pattern, message, re.IGNORECASE):
             return fix.format(shared=shared)
     return ""
+
+
+def _cause(message: str, answer: str) -> str:
+    """Return what many Warehouses may have in common: one host that answers in one way. Ports and paths of messages differ."""
+    host = _HOST.search(message)
+    return f"{host[1]}: {answer}" if host and answer else ""
 
 
 def _refresh(name: str) -> str:
