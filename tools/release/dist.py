@@ -1,0 +1,115 @@
+"""`make dist`: sdist, wheel, chart, bill of materials and checksums of the commit that is checked out, into dist/."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from release.archives import normalize
+from release.bom import write_bom
+from release.errors import ReleaseError
+from release.pins import at_run_time, go_pins, python_pins
+
+SUMS = "SHA256SUMS"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build into `dist/` of the current folder, and print the names."""
+    del arguments
+    try:
+        for name in build(Path.cwd(), Path.cwd() / "dist"):
+            print(f"dist/{name}")
+    except ReleaseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build(root: Path, target: Path) -> list[str]:
+    """Build everything from the commit, not from the working tree, and return the names of the files.
+
+    Raises:
+        ReleaseError: there are changes that are not committed, or a program failed.
+    """
+    _require_clean(root)
+    epoch = int(_run(["git", "log", "-1", "--format=%ct"], root))
+    with tempfile.TemporaryDirectory(prefix="kargo-fleet-") as scratch:
+        tree, out = Path(scratch, "tree"), Path(scratch, "out")
+        out.mkdir()
+        _export(root, tree)
+        _build_package(tree, out, epoch)
+        chart = _build_chart(tree, out, epoch)
+        version = chart.stem.removeprefix("kargo-service-")
+        (out / f"kargo-fleet-{version}.cdx.json").write_text(_bom(tree, version, epoch))
+        names = sorted(file.name for file in out.iterdir())
+        (out / SUMS).write_text("".join(f"{_sha256(out / name)}  {name}\n" for name in names))
+        target.mkdir(exist_ok=True)
+        for name in [*names, SUMS]:
+            shutil.copyfile(out / name, target / name)
+    return [*names, SUMS]
+
+
+def _require_clean(root: Path) -> None:
+    changes = _run(["git", "status", "--porcelain"], root).splitlines()
+    if changes:
+        more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+        raise ReleaseError(
+            f"{changes[0][3:]}{more}: not committed, and would be missing; `git stash --include-untracked` or commit first"
+        )
+
+
+def _export(root: Path, tree: Path) -> None:
+    """Write the files of the commit. Their modes must not depend on the umask: `data` clears what it could differ in."""
+    packed = _output(["git", "archive", "--format=tar", "HEAD"], root)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(tree, filter="data")
+
+
+def _build_package(tree: Path, out: Path, epoch: int) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--directory", str(out), "--target"]
+    for kind in ("sdist", "wheel"):
+        _run([*build, kind], tree, SOURCE_DATE_EPOCH=str(epoch))
+
+
+def _build_chart(tree: Path, out: Path, epoch: int) -> Path:
+    _run(["helm", "package", "charts/kargo-service", "--destination", str(out)], tree)
+    (chart,) = out.glob("kargo-service-*.tgz")
+    normalize(chart, epoch)
+    return chart
+
+
+def _bom(tree: Path, version: str, epoch: int) -> str:
+    """Return the bill of materials of what the package needs at run time, and of the command-line tools."""
+    python = at_run_time(python_pins((tree / "requirements.txt").read_text()))
+    return write_bom(version, python, go_pins(tree / "tools" / "cli"), datetime.fromtimestamp(epoch, UTC))
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _run(command: Sequence[str], cwd: Path, **environment: str) -> str:
+    return _output(command, cwd, **environment).decode()
+
+
+def _output(command: Sequence[str], cwd: Path, **environment: str) -> bytes:
+    try:
+        done = subprocess.run(command, cwd=cwd, env=os.environ | environment, capture_output=True, check=False)
+    except OSError as error:
+        raise ReleaseError(f"{command[0]}: {error.strerror}") from error
+    if done.returncode:
+        raise ReleaseError(f"`{' '.join(command)}` failed:\n{done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
