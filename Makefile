@@ -212,9 +212,9 @@ dist: venv-dev ## Build sdist, wheel, chart, SBOM and checksums of the commit in
 	@PYTHONPATH=tools $(WITH_TOOLS) python -m release.dist
 
 .PHONY: audit
-audit: venv ## Look up the pinned dependencies in databases of vulnerabilities. Needs network access [OSV_URL=]
+audit: venv ## Look up the pinned dependencies in databases of vulnerabilities. Needs network access [OSV_URL= VULNDB_URL=]
 	@$(BOOT)/audit.sh
-	@PYTHONPATH=tools $(WITH_TOOLS) python -m release.audit $(call option,OSV_URL,--osv-url)
+	@PYTHONPATH=tools $(WITH_TOOLS) python -m release.audit $(call option,OSV_URL,--osv-url) $(call option,VULNDB_URL,--vulndb-url)
 
 .PHONY: clean
 clean: ## Remove everything that was built
