@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 import kargo_fleet
 from helm import ROOT
 from release.dist import SUMS
+from release.pins import python_pins
 
 VERSION = kargo_fleet.__version__
 COPIED = ("pyproject.toml", "requirements.txt", "README.md", "LICENSE", "CHANGELOG.md", ".gitignore", ".gitattributes")
@@ -27,6 +29,7 @@ NAMES = {
     f"kargo_fleet-{VERSION}-py3-none-any.whl",
     f"kargo-service-{VERSION}.tgz",
     f"kargo-fleet-{VERSION}.cdx.json",
+    f"kargo-fleet-{VERSION}.requirements.txt",
     SUMS,
 }
 
@@ -108,6 +111,13 @@ def test_the_sdist_builds_the_same_wheel(first: Path, tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     subprocess.run(build, cwd=tree, env=os.environ | {"SOURCE_DATE_EPOCH": "1767323045"}, check=True)
     assert (tmp_path / wheel).read_bytes() == (first / "dist" / wheel).read_bytes()
+
+
+def test_the_wheel_and_its_dependencies_are_pinned_by_hash(first: Path) -> None:
+    pins = python_pins((first / "dist" / f"kargo-fleet-{VERSION}.requirements.txt").read_text())
+    assert [pin.name for pin in pins if pin.name in ("kargo-fleet", "rich", "hatchling")] == ["kargo-fleet", "rich"]
+    wheel = (first / "dist" / f"kargo_fleet-{VERSION}-py3-none-any.whl").read_bytes()
+    assert pins[0].hashes == (hashlib.sha256(wheel).hexdigest(),)
 
 
 def test_helm_reads_the_chart(first: Path) -> None:

@@ -66,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ReleaseError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return report(*look_up(root, given.osv_url, given.vulndb_url), explained, datetime.datetime.now(datetime.UTC).date())
+    return report(
+        *look_up(root, given.osv_url, given.vulndb_url), explained, datetime.datetime.now(datetime.UTC).date()
+    )
 
 
 def look_up(root: Path, osv_url: str | None, vulndb_url: str | None) -> tuple[list[Vulnerability], list[str]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from release.archives import normalize
 from release.bom import write_bom
 from release.errors import ReleaseError
-from release.pins import at_run_time, go_pins, python_pins
+from release.pins import PythonPin, as_line, at_run_time, go_pins, python_pins
 
 SUMS = "SHA256SUMS"
 
@@ -49,7 +49,12 @@ def build(root: Path, target: Path) -> list[str]:
         _build_package(tree, out, epoch)
         chart = _build_chart(tree, out, epoch)
         version = chart.stem.removeprefix("kargo-service-")
-        (out / f"kargo-fleet-{version}.cdx.json").write_text(_bom(tree, version, epoch))
+        python = at_run_time(python_pins((tree / "requirements.txt").read_text()))
+        made = datetime.fromtimestamp(epoch, UTC)
+        (out / f"kargo-fleet-{version}.cdx.json").write_text(
+            write_bom(version, python, go_pins(tree / "tools" / "cli"), made)
+        )
+        (out / f"kargo-fleet-{version}.requirements.txt").write_text(_requirements(out, version, python))
         names = sorted(file.name for file in out.iterdir())
         (out / SUMS).write_text("".join(f"{_sha256(out / name)}  {name}\n" for name in names))
         target.mkdir(exist_ok=True)
@@ -87,10 +92,13 @@ def _build_chart(tree: Path, out: Path, epoch: int) -> Path:
     return chart
 
 
-def _bom(tree: Path, version: str, epoch: int) -> str:
-    """Return the bill of materials of what the package needs at run time, and of the command-line tools."""
-    python = at_run_time(python_pins((tree / "requirements.txt").read_text()))
-    return write_bom(version, python, go_pins(tree / "tools" / "cli"), datetime.fromtimestamp(epoch, UTC))
+def _requirements(out: Path, version: str, python: Sequence[PythonPin]) -> str:
+    """Return what `pip install --require-hashes` installs: the wheel and what it needs, as they were tested."""
+    (wheel,) = out.glob("*.whl")
+    package = PythonPin("kargo-fleet", version, "", (_sha256(wheel),), (), direct=True)
+    return "# pip install --require-hashes --only-binary :all: -r THIS-FILE\n" + "".join(
+        map(as_line, [package, *python])
+    )
 
 
 def _sha256(file: Path) -> str:

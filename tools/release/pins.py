@@ -89,6 +89,16 @@ def at_run_time(pins: Iterable[PythonPin]) -> list[PythonPin]:
     return [pin for pin in pins if pin.name in needed]
 
 
+def as_line(pin: PythonPin) -> str:
+    """Return a pin as pip reads it."""
+    marker = f" ; {pin.marker}" if pin.marker else ""
+    return (
+        f"{pin.name}=={pin.version}{marker}"
+        + "".join(f" \\\n    --hash=sha256:{digest}" for digest in pin.hashes)
+        + "\n"
+    )
+
+
 def go_pins(folder: Path, go: str = "go") -> list[GoPin]:
     """Return the modules that go.mod in `folder` requires, as Go itself reads it.
 
