@@ -29,7 +29,7 @@ install() { PIP_USER=0 .venv/bin/python -m pip install -q --disable-pip-version-
 # pinned FILE: installs it. Wheels only: to build a source distribution, pip would fetch programs that no file pins, and run them.
 pinned() {
   install --require-hashes --only-binary :all: -r "$1" ||
-    die "$1 was not installed with Python $(.venv/bin/python -V | cut -c8-): see above. If a package has no wheel for it, choose another Python: make PYTHON=python3.12"
+    die "$1 was not installed with Python $(.venv/bin/python -V | cut -c8-): see above. If a package has no wheel for it, choose another Python: make … PYTHON=python3.12"
 }
 
 everything "$1" && exit 0
