@@ -43,6 +43,9 @@ def _commit(folder: Path) -> Path:
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "README.md").touch()
+    # What a release is not made of, and cannot stop it.
+    (folder / "services").mkdir()
+    (folder / "services" / "web").symlink_to("/nowhere")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-C", str(folder)]
     dates = {"GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z"}
     for command in (["init", "-q"], ["add", "--all"], ["commit", "-qm", "a"]):
@@ -147,8 +150,9 @@ def test_the_bill_of_materials(first: Path) -> None:
 
 def test_what_is_not_committed_stops_it(first: Path, tmp_path: Path) -> None:
     root = tmp_path / "product"
-    shutil.copytree(first, root)
+    shutil.copytree(first, root, symlinks=True)
     shutil.rmtree(root / "dist")
+    (root / "services" / "web").unlink()  # not part of it
     (root / "tools" / "kargo_fleet" / "new.py").touch()
     (root / "pyproject.toml").write_text("")
     done = _dist(root)

@@ -20,11 +20,15 @@ from release.errors import ReleaseError
 from release.pins import PythonPin, as_line, at_run_time, go_pins, python_pins
 
 SUMS = "SHA256SUMS"
+#: What a release is made of. The rest of the repository is tests, and the fleet of its owner.
+_PATHS = (
+    *(".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "requirements.txt"),
+    *("charts", "docs", "tools"),
+)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Build into `dist/` of the current folder, and print the names."""
-    del arguments
     try:
         for name in build(Path.cwd(), Path.cwd() / "dist"):
             print(f"dist/{name}")
@@ -64,7 +68,7 @@ def build(root: Path, target: Path) -> list[str]:
 
 
 def _require_clean(root: Path) -> None:
-    changes = _run(["git", "status", "--porcelain"], root).splitlines()
+    changes = _run(["git", "status", "--porcelain", "--", *_PATHS], root).splitlines()
     if changes:
         more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
         raise ReleaseError(
@@ -73,8 +77,12 @@ def _require_clean(root: Path) -> None:
 
 
 def _export(root: Path, tree: Path) -> None:
-    """Write the files of the commit. Their modes must not depend on the umask: `data` clears what it could differ in."""
-    packed = _output(["git", "archive", "--format=tar", "HEAD"], root)
+    """Write the product's files of the commit: links in somebody's services are not its business.
+
+    Modes must not depend on the umask: the filter `data` clears the bits that could differ.
+    """
+    paths = _run(["git", "ls-tree", "--name-only", "HEAD", "--", *_PATHS], root).splitlines()
+    packed = _output(["git", "archive", "--format=tar", "HEAD", "--", *paths], root)
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(tree, filter="data")
 
