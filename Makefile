@@ -167,7 +167,7 @@ bench: ## Compare the tool with others, and write docs/benchmarks.md [SIZES="100
 lint: venv-dev ## Check the Python code: ruff, mypy --strict, the direction of imports
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
-	@.venv/bin/mypy --strict tools/kargo_fleet bench
+	@.venv/bin/mypy --strict tools/kargo_fleet tools/release bench
 	@.venv/bin/lint-imports --no-cache
 
 .PHONY: format
@@ -204,6 +204,17 @@ tools: venv-dev ## Build all tools that the other targets need
 .PHONY: requirements
 requirements: ## Pin requirements*.txt from pyproject.toml again [UPGRADE=1]
 	@$(BOOT)/requirements.sh $(if $(call on,UPGRADE),--upgrade)
+
+.PHONY: dist
+dist: venv-dev ## Build sdist, wheel, chart, SBOM and checksums of the commit into dist/: the same bytes every time
+	@$(BOOT)/go.sh
+	@$(BOOT)/tool.sh helm
+	@PYTHONPATH=tools $(WITH_TOOLS) python -m release.dist
+
+.PHONY: audit
+audit: venv ## Look up the pinned dependencies in databases of vulnerabilities. Needs network access [OSV_URL= VULNDB_URL=]
+	@$(BOOT)/audit.sh
+	@PYTHONPATH=tools $(WITH_TOOLS) python -m release.audit $(call option,OSV_URL,--osv-url) $(call option,VULNDB_URL,--vulndb-url)
 
 .PHONY: clean
 clean: ## Remove everything that was built

@@ -350,11 +350,15 @@ def test_a_pipe_that_closes_early_is_not_an_error(tree: Tree, arguments: str) ->
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
 @pytest.mark.parametrize("arguments", ["--help", "check", "explain", "generate --diff --dry-run", "genrate"])
 @pytest.mark.parametrize("streams", [("stdout",), ("stderr",), ("stdout", "stderr")])
-def test_a_full_disk_is_an_error_in_one_line(tree: Tree, arguments: str, streams: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_is_an_error_in_one_line(
+    tree: Tree, arguments: str, streams: tuple[str, ...], unbuffered: str
+) -> None:
     command = [*COMMAND, "-C", str(tree({})), *arguments.split()]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w") as full:
         outputs = {name: full if name in streams else subprocess.PIPE for name in ("stdout", "stderr")}
-        result = subprocess.run(command, **outputs, text=True, check=False, timeout=60)
+        result = subprocess.run(command, **outputs, env=environment, text=True, check=False, timeout=60)
     if "stdout" in streams and arguments != "genrate":
         assert result.returncode == 2
     if "stderr" not in streams and arguments != "genrate":

@@ -106,7 +106,7 @@ def test_a_dry_run_writes_nothing(repository: Repository, run: Run) -> None:
     before = files(root)
     result = run("init", "--dry-run")
     assert "dry run: would create fleet.yaml\n" in result.stdout
-    assert result.stderr.endswith("dry run: nothing was written\n")
+    assert "\ndry run: nothing was written\nnote: " in result.stderr
     assert files(root) == before
 
 
@@ -649,14 +649,19 @@ def test_a_link_in_place_of_fleet_yaml(repository: Repository, run: Run) -> None
 
 # --- CI ---
 
+INSTALL = f'pip install --index-url "${{KARGO_FLEET_INDEX:?is not set}}" kargo-fleet=={__version__}'
+
 
 def test_the_workflow_of_github(repository: Repository, run: Run) -> None:
     """A promotion pushes values files of stages, and does not start it."""
     root = repository()
     run("init")
     workflow = yaml.safe_load((root / ".github/workflows/kargo-fleet.yaml").read_text())
-    runs = [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
-    assert runs == [f"pip install kargo-fleet=={__version__}", "kargo-fleet check"]
+    steps = workflow["jobs"]["check"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == [INSTALL, "kargo-fleet check"]
+    assert steps[-2]["env"] == {"KARGO_FLEET_INDEX": "${{ vars.KARGO_FLEET_INDEX }}"}
+    assert workflow["permissions"] == {"contents": "read"}
+    assert steps[0]["with"] == {"persist-credentials": False}
     on = workflow[True]  # YAML 1.1
     assert "services/**" in on["pull_request"]["paths"]
     assert not any(path in ("services/**", "services/*/**") for path in on["push"]["paths"])
@@ -667,7 +672,7 @@ def test_the_job_of_gitlab_is_a_file_to_include(repository: Repository, run: Run
     root = repository(origin="git@gitlab.example.com:acme/platform.git")
     result = run("init")
     job = yaml.safe_load((root / ".gitlab/kargo-fleet.yml").read_text())["kargo-fleet"]
-    assert job["script"] == [f"pip install kargo-fleet=={__version__}", "kargo-fleet check"]
+    assert job["script"] == [INSTALL, "kargo-fleet check"]
     assert "in .gitlab-ci.yml, add: include: [{local: .gitlab/kargo-fleet.yml}]" in result.stderr
     assert not (root / ".github").exists()
 
@@ -675,8 +680,24 @@ def test_the_job_of_gitlab_is_a_file_to_include(repository: Repository, run: Run
 def test_elsewhere_the_command_is_told(repository: Repository, run: Run) -> None:
     root = repository(origin="https://git.example.com/platform.git")
     result = run("init")
-    assert f"in CI, run: pip install kargo-fleet=={__version__} && kargo-fleet check" in result.stderr
+    assert f"in CI, run: {INSTALL} && kargo-fleet check" in result.stderr
+    assert "in CI, set KARGO_FLEET_INDEX to the address of your package index" in result.stderr
     assert not (root / ".github").exists()
+
+
+@pytest.mark.parametrize("environment", [{}, {"KARGO_FLEET_INDEX": ""}])
+def test_without_an_index_ci_installs_nothing(environment: dict[str, str], tmp_path: Path) -> None:
+    """Whoever takes the name on the public index would run code in everybody's CI."""
+    pip = tmp_path / "pip"
+    pip.write_text("#!/bin/sh\necho pip ran\n")
+    pip.chmod(0o755)
+    others = {name: value for name, value in os.environ.items() if name != "KARGO_FLEET_INDEX"}
+    search = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for shell in ("sh", "bash"):
+        command = [shell, "-e", "-c", INSTALL]
+        done = subprocess.run(command, env=others | search | environment, capture_output=True, text=True, check=False)
+        assert (done.returncode != 0, done.stdout) == (True, "")
+        assert "KARGO_FLEET_INDEX: is not set" in done.stderr
 
 
 def test_the_report_for_programs(repository: Repository, run: Run) -> None:

@@ -4,7 +4,8 @@
 find_python
 temporary
 "$python" -m venv "$temporary/venv"
-"$temporary/venv/bin/python" -m pip install -q --disable-pip-version-check uv==0.13.9
+PIP_USER=0 "$temporary/venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: \
+  -r tools/bootstrap/requirements.txt
 
 # pin FILE ARGUMENT…: writes FILE.
 pin() {
@@ -16,5 +17,7 @@ pin() {
 pin requirements.txt pyproject.toml --group build "$@"
 pin requirements-dev.txt --group dev --constraints requirements.txt "$@"
 pin tools/cli/requirements.txt --group go "$@"
+pin tools/bootstrap/requirements.txt --group lock "$@"
+pin tools/audit/requirements.txt --group audit "$@"
 pin requirements-bench.txt --group bench --constraints requirements.txt --constraints requirements-dev.txt "$@"
 pin bench/tools/requirements.txt --group kapitan "$@"

@@ -26,6 +26,12 @@ everything() {
 
 install() { PIP_USER=0 .venv/bin/python -m pip install -q --disable-pip-version-check "$@" >&2; }
 
+# pinned FILE: installs it. Wheels only: to build a source distribution, pip would fetch programs that no file pins, and run them.
+pinned() {
+  install --require-hashes --only-binary :all: -r "$1" ||
+    die "$1 was not installed with Python $(.venv/bin/python -V | cut -c8-): see above. If a package has no wheel for it, choose another Python: make … PYTHON=python3.12"
+}
+
 everything "$1" && exit 0
 lock venv
 everything "$1" && exit 0
@@ -39,14 +45,14 @@ if ! chosen || ! current run requirements.txt || stale dev || stale bench; then
   say ".venv: installing requirements.txt with Python $version"
   rm -rf .venv
   "$python" -m venv .venv
-  install --require-hashes -r requirements.txt
+  pinned requirements.txt
   echo "$python" >.venv/.python
   fingerprint requirements.txt >.venv/.run
 fi
 touch .venv/.busy
 if [ "$1" != run ] && [ ! -f ".venv/.$1" ]; then
   say ".venv: installing requirements-$1.txt"
-  install --require-hashes -r "requirements-$1.txt"
+  pinned "requirements-$1.txt"
   fingerprint "requirements-$1.txt" >".venv/.$1"
 fi
 install --no-index --no-deps --no-build-isolation --editable .

@@ -79,6 +79,7 @@ def entry_point() -> NoReturn:
             status = main()
         finally:
             print(end="", flush=True)
+            print(end="", flush=True, file=sys.stderr)  # argparse ignores that it could not write
     except BrokenPipeError:
         _discard_output()
         status = _BROKEN_PIPE

@@ -30,7 +30,7 @@ def _summary(planned: Initial, *, dry_run: bool) -> str:
     lines = [f"kept {path}: {why}" for path, why in planned.kept.items()]
     lines += [f"note: {note}" for note in planned.notes]
     if dry_run:
-        return "\n".join([*lines, "nothing was written"])
+        return "\n".join(["nothing was written", *lines])  # the reporter puts "dry run" in front
     lines += [f"fill in {key}" for key in planned.missing]
     lines += [
         "next:",

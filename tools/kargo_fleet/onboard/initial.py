@@ -215,11 +215,19 @@ def _has_hook(text: str, name: str) -> bool:
     return any(isinstance(one, dict) and one.get("id") == name for some in hooks for one in some or ())
 
 
+_OF_THE_INDEX = (
+    f"in CI, set {starter.INDEX} to the address of your package index; the public one does not have kargo-fleet"
+)
+
+
 def _add_workflow(planned: Initial, layout: Layout, checkout: Checkout) -> None:
     if checkout.host is GitHost.OTHER:
         planned.notes.append(f"in CI, run: {starter.INSTALL} && kargo-fleet check")
+        planned.notes.append(_OF_THE_INDEX)
         return
     path = starter.WORKFLOWS[checkout.host]
     _add(planned, {path: starter.workflow(layout, checkout)})
+    if path in planned.texts:
+        planned.notes.append(_OF_THE_INDEX)
     if checkout.host is GitHost.GITLAB:
         planned.notes.append(f"in .gitlab-ci.yml, add: include: [{{local: {path}}}]")

@@ -17,10 +17,12 @@ HOOKS = ".pre-commit-config.yaml"
 WORKFLOWS = {GitHost.GITHUB: ".github/workflows/kargo-fleet.yaml", GitHost.GITLAB: ".gitlab/kargo-fleet.yml"}
 _IMAGE = {"image": {"registry": "registry.example.com"}}
 _GIT = {"repoURL": "https://git.example.com/platform.git"}
-INSTALL = f"pip install kargo-fleet=={__version__}"
-_WHERE_FROM = (
-    "From pip's package index. If you keep the package elsewhere, install it from there: pip install URL-OF-THE-WHEEL."
-)
+INDEX = "KARGO_FLEET_INDEX"
+#: The name is free on the public index: without an index of the user's own, the job must fail.
+INSTALL = f'pip install --index-url "${{{INDEX}:?is not set}}" kargo-fleet=={__version__}'
+_WHERE_FROM = f"""\
+{INDEX}, a variable of the {{settings}}, is the address of your package index. The public one does not
+{{indent}}# have kargo-fleet: whoever takes the name there would run code here."""
 
 
 def chart_path(layout: Layout) -> str:
@@ -146,11 +148,13 @@ def workflow(layout: Layout, checkout: Checkout) -> str:
             pushed=_list([*inputs, *own], 6),
             changed=_list([*inputs, f"{layout.folders.base}/**", *own_file], 6),
             install=INSTALL,
-            where=_WHERE_FROM,
+            index=INDEX,
+            where=_WHERE_FROM.format(settings="repository's settings", indent=" " * 6),
         )
     if checkout.host is GitHost.GITLAB:
         changed = _list([*inputs, f"{layout.folders.base}/**/*", *own_file], 8)
-        return _GITLAB.format(changed=changed, install=INSTALL, where=_WHERE_FROM)
+        where = _WHERE_FROM.format(settings="project's CI/CD settings", indent=" " * 4)
+        return _GITLAB.format(changed=changed, install=INSTALL, where=where)
     return ""
 
 
@@ -187,6 +191,7 @@ jobs:
         with: {{python-version: "3.13"}}
       # {where}
       - run: {install}
+        env: {{{index}: "${{{{ vars.{index} }}}}"}}
       - run: kargo-fleet check
 """
 
