@@ -45,6 +45,7 @@ from kargo_fleet.unit import (
     own_steps,
     project_names,
     rules,
+    stage_files,
     step_config,
     warnings,
     written_files,
@@ -151,6 +152,8 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     if not _stops(findings):
         findings += warnings.find(pipeline, layers, default, service)
         targets = written_files.find(inputs.fleet, reader, pipeline, layers, service)
+        here = written_files.promoted_here(inputs.fleet, pipeline).values()
+        targets += stage_files.find(inputs.fleet, pipeline, here, layers, inputs.chart.defaults["stages"], service)
         missing = {finding.place.file for finding in targets if finding.code == "KF401"}
         findings += nested_findings(inputs.fleet, reader, service, missing) or targets
     return Unit(service, values, difference(inputs.chart.defaults, values), tuple(layers), tuple(findings))
