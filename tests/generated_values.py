@@ -197,6 +197,9 @@ BY_KEY = {
     ),
 }
 
+#: Objects that are Argo Rollouts' own all the way down: the schema knows their first level.
+FOREIGN = ("cloudWatch", "kayenta", "job", "valueFrom")
+
 
 class Values:
     """A source of values, the same for the same seed. `wild` is the share of strings that ignore their schema."""
@@ -238,7 +241,7 @@ class Values:
         return self._string(node, key)
 
     def _object(self, node: Mapping[str, Any], key: str, depth: int) -> dict[str, Any]:
-        known = list(node.get("properties", {}))
+        known = [name for name in node.get("properties", {}) if name not in FOREIGN]
         required = list(node.get("required", ()))
         if "oneOf" in node:
             required += self.dice.choice(node["oneOf"])["required"]

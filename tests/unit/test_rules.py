@@ -58,6 +58,10 @@ CASES: dict[str, dict[str, Any]] = {
         }
     },
     "claims of nobody": {"rbac": {"bindings": {"x": {"role": "viewer", "claims": {"groups": None, "sub": None}}}}},
+    "expressions that do not end": {
+        "promotion": {"message": "${{ 1 }} ${{ 2", "pullRequest": {"enabled": True, "title": "${{\n"}},
+        "stages": {"prod": {"promotion": {"message": "${{ 1\n}} {{ }}", "pullRequest": {"title": "}} x"}}}},
+    },
     "two receivers of one name": {
         "projectConfig": {
             "webhookReceivers": [

@@ -1,5 +1,5 @@
 {{/*
-What Kargo's webhooks refuse of names and URLs. kargo-fleet has the same rules and messages in
+What Kargo refuses of names and texts. kargo-fleet has the same rules and messages in
 tools/kargo_fleet/unit/kargo_names.py. Takes the root context.
 */}}
 {{- define "kargo-service.validate.kargoNames" -}}
@@ -18,6 +18,15 @@ projectConfig.webhookReceivers[{{ $index }}].name: {{ quote .name }} is the name
 {{- with (.subscription.git).repoURL }}
 {{- if not (regexMatch $gitURL .) }}
 {{ $path }}.repoURL: {{ quote . }} is not a Git URL that Kargo subscribes to: https://, and a host name
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $name, $stage := .Values.unit.stages }}
+{{- if include "kargo-service.hasDefaultSteps" $stage }}
+{{- range list (list "message" $stage.promotion.message) (list "pullRequest.title" ($stage.promotion.pullRequest).title) }}
+{{- if contains "${{" (regexReplaceAll `(?s)\$\{\{.*?\}\}` (index . 1 | default "") "") }}
+stages.{{ $name }}.promotion.{{ index . 0 }}: has an expression that does not end: {{ "${{" }} without {{ "}}" }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -36,7 +36,7 @@ ROLES_SCHEMA: dict[str, Any] = _closed(
         },
         "description": {"type": "string", "description": "What the role is for."},
         "policies": _texts(
-            "Rules in Casbin's form: p, proj:<project>:<role>, <resource>, <action>, <project>/<object>, <effect>.",
+            "Rules in Casbin's form, such as p, proj:kargo:viewer, applications, get, kargo/*, allow.",
             pattern=r"^ *p *, *proj:[^,:]+:[^,: ]+ *, *[a-z]+ *, *[^,]+ *, *[^,/]+/[^,]+ *, *(allow|deny) *$",
             patternErrorMessage="a rule such as p, proj:kargo:viewer, applications, get, kargo/*, allow",
         ),

@@ -1,4 +1,4 @@
-"""What Kargo's webhooks refuse of names and URLs: two receivers of one name, and Git URLs that no Warehouse takes.
+"""What Kargo refuses of names and texts: two receivers of one name, Git URLs that no Warehouse takes, unclosed expressions.
 
 The chart has the same rules and messages in templates/_validate_kargo_names.tpl.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from kargo_fleet.findings import Problem, problem_at
+from kargo_fleet.findings import KeyPath, Problem, problem_at
 from kargo_fleet.fleet.pipeline import Pipeline, section
 from kargo_fleet.text.words import quoted
 
@@ -17,6 +17,7 @@ _GIT_URL = re.compile(
     r"^(ssh|https?)://(([\w-]+)(:(.+))?@)?([\w-]+(\.[\w-]+)*)(:(\d{1,5}))?(/.*)$|^([\w-]+)@([\w+]+(\.[\w-]+)*):(/?.*)$",
     re.ASCII,
 )
+_EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
 
 
 def problems(pipeline: Pipeline) -> Iterator[Problem]:
@@ -36,3 +37,15 @@ def problems(pipeline: Pipeline) -> Iterator[Problem]:
                 yield problem_at(
                     (*subscription.path, "repoURL"), "KF103", message, "use the https:// URL of the repository"
                 )
+    for name, stage in sorted(pipeline.stages.items()):
+        if not stage.has_default_steps:
+            continue
+        title = section(stage.promotion, "pullRequest").get("title")
+        texts: dict[KeyPath, str | None] = {
+            ("message",): stage.promotion.get("message"),
+            ("pullRequest", "title"): title,
+        }
+        for at, text in texts.items():
+            if "${{" in _EXPRESSION.sub("", text or ""):
+                place = ("stages", name, "promotion", *at)
+                yield problem_at(place, "KF306", "has an expression that does not end: ${{ without }}", "add }}")
