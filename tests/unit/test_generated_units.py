@@ -29,8 +29,8 @@ from kargo_fleet.unit import rules
 from kargo_fleet.unit.build import Inputs, build
 from kargo_fleet.unit.values_file import values_text
 
-#: What a service may set; the names of Project and service come from the platform.
-NOT_THE_SERVICES = ("service", "project", "global", "extraObjects")
+#: The names of Project and service, and the kinds of extra objects, are the platform's; the CRDs are those of Kargo 1.11.
+NOT_THE_SERVICES = ("service", "project", "global", "extraObjects", "kargo")
 
 
 class Case(NamedTuple):
