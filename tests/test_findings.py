@@ -816,6 +816,16 @@ CASES = [
         "correct promotion.path",
     ),
     Case(
+        "KFW321",
+        kargo(
+            "stages:\n  staging: null\n  prod: null\n  dev:\n    promotion: {path: services/nginx/values-prod.yaml}\n"
+        )
+        | dict.fromkeys(("services/nginx/values-staging.yaml", "services/nginx/values-dev.yaml")),
+        "services/nginx/kargo.yaml:5:23",
+        "promotions to dev write the file of stage prod, which is no stage of this service",
+        "put <stage> into promotion.path, or name the stage prod",
+    ),
+    Case(
         "KFW308",
         kargo("image:\n  constraint: >1\n"),
         "services/nginx/kargo.yaml:2:15",

@@ -93,5 +93,5 @@ def test_a_diff_has_colours_on_a_terminal(capsys: pytest.CaptureFixture[str], mo
     Reporter().show(Report([], [change], ""))
     assert capsys.readouterr().out == (
         "\x1b[1m--- a\x1b[0m\n\x1b[1m+++ b\x1b[0m\n\x1b[36m@@ -1 +1 @@\x1b[0m\n"
-        "\x1b[31m-old\x0c\u2028\x1b[0m\n\x1b[32m+new\x1b[0m\n"
+        "\x1b[31m-old\\x0c\\u2028\x1b[0m\n\x1b[32m+new\x1b[0m\n"
     )

@@ -31,7 +31,7 @@ STEPS = (
 RECEIVERS = "artifactory, azure, bitbucket, dockerhub, generic, gitea, github, gitlab, harbor, quay"
 LONG = "a" * 64
 DNS = "write a DNS label: a-z, 0-9 and -, starting and ending with a letter or digit"
-DURATION = "write a duration such as 30s, 5m, 1h30m or 1.5h"
+DURATION = "write a duration such as 30s, 5m, 1h30m or 1.5h, at most 999999h"
 
 
 def _nested(path: str, value: Any) -> Any:

@@ -44,3 +44,13 @@ def test_a_folder_becomes_a_link_and_a_folder_again(tree: Tree, run: Run) -> Non
     (root / "services/web").unlink()
     (root / "services/_web").rename(root / "services/web")
     assert said(run) == []
+
+
+def test_the_command_of_a_fix_is_safe_to_paste(tree: Tree, run: Run) -> None:
+    """The target of a link is anything."""
+    root = tree(service("web"))
+    (root / "services/web").rename(root / "services/_web")
+    (root / "services/a $(touch x)").mkdir()
+    (root / "services/web").symlink_to("a $(touch x)")
+    ((_, _, _, fix), *_) = [found for found in said(run) if found[1] == "KF210"]
+    assert fix.endswith("`rm services/web && cp -R 'services/a $(touch x)' services/web`")

@@ -57,6 +57,29 @@ CASES: dict[str, dict[str, Any]] = {
             "subscriptions": [{"git": {"repoURL": "https://x/y"}}, {"image": {"repoURL": "registry.example.com/nginx"}}]
         }
     },
+    "claims of nobody": {"rbac": {"bindings": {"x": {"role": "viewer", "claims": {"groups": None, "sub": None}}}}},
+    "expressions that do not end": {
+        "promotion": {"message": "${{ 1 }} ${{ 2", "pullRequest": {"enabled": True, "title": "${{\n"}},
+        "stages": {"prod": {"promotion": {"message": "${{ 1\n}} {{ }}", "pullRequest": {"title": "}} x"}}}},
+    },
+    "two receivers of one name": {
+        "projectConfig": {
+            "webhookReceivers": [
+                {"name": "ci", "github": {"secretRef": {"name": "a"}}},
+                {"name": "hub", "dockerhub": {"secretRef": {"name": "a"}}},
+                {"name": "ci", "gitlab": {"secretRef": {"name": "b"}}},
+            ]
+        }
+    },
+    "a Git URL that Kargo does not subscribe to": {
+        "git": {"repoURL": "https://[::1]/y"},
+        "warehouses": {"config": {"git": {}}, "others": {"subscriptions": [{"git": {"repoURL": "git@host:a"}}]}},
+        "stages": {
+            "dev": {
+                "requestedFreight": {"main": {"direct": True}, "config": {"direct": True}, "others": {"direct": True}}
+            }
+        },
+    },
     "bad constraints of others": {
         "warehouse": {
             "subscriptions": [
@@ -77,7 +100,10 @@ CASES: dict[str, dict[str, Any]] = {
     "a metric twice": {
         "analysisTemplates": {
             "smoke": {
-                "metrics": [{"name": "health", "provider": {"web": {}}}, {"name": "health", "provider": {"job": {}}}]
+                "metrics": [
+                    {"name": "health", "provider": {"web": {"url": "https://x"}}},
+                    {"name": "health", "provider": {"graphite": {}}},
+                ]
             }
         }
     },

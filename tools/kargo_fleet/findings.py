@@ -203,6 +203,7 @@ CODES = {
     "KFW317": "step needs what is not checked out",
     "KFW318": "commits are not signed",
     "KFW319": "soak time is never honoured",
+    "KFW321": "promotion writes another stage's file",
     "KFW351": "value breaks a rule that only warns",
     "KFW352": "exception from a rule ends soon",
     "KFW401": "comment will be lost",

@@ -351,7 +351,9 @@ rbac.bindings.{{ $key }}: role and roleRef are mutually exclusive
 {{- else if not (or $binding.role $binding.roleRef) }}
 rbac.bindings.{{ $key }}: requires role (admin, promoter or viewer) or roleRef
 {{- end }}
-{{- if not (or $binding.groups $binding.users $binding.serviceAccounts $binding.claims) }}
+{{- $claims := false }}
+{{- range $binding.claims }}{{ if . }}{{ $claims = true }}{{ end }}{{ end }}
+{{- if not (or $binding.groups $binding.users $binding.serviceAccounts $claims) }}
 rbac.bindings.{{ $key }}: has no subjects; set groups, users, serviceAccounts or claims
 {{- end }}
 {{- if and $binding.stages (ne ($binding.role | default "") "promoter") }}

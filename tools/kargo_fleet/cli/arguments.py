@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 from kargo_fleet import __version__
 from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.names import FLEET_FILE, SHARED_RESOURCES
+from kargo_fleet.terminal.output import document, visible
 from kargo_fleet.text.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"{self.prog}: {message}\nTry `{self.prog} --help`.\n")
+        self.exit(USAGE, f"{self.prog}: {visible(message)}\nTry `{self.prog} --help`.\n")
 
     def words(self) -> list[str]:
         """Return the words that this command knows beside its options, such as vendor of `chart vendor`."""
@@ -527,7 +528,7 @@ def _add_completion(commands: _Commands) -> None:
     def run(arguments: argparse.Namespace, _: Path) -> int:
         from argcomplete import shell_integration
 
-        print(shell_integration.shellcode(["kargo-fleet"], shell=arguments.shell))
+        document(shell_integration.shellcode(["kargo-fleet"], shell=arguments.shell) + "\n")
         return 0
 
     summary = "print the code with which a shell completes commands, options, services and codes"

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from kargo_fleet.cli.arguments import USAGE, parser, repository
 from kargo_fleet.errors import FleetError, WrongFolderError
+from kargo_fleet.terminal.output import tell, visible
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
 
@@ -44,15 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, WrongFolderError):
             text += f"\nRun `{_in_folder(error.folder, sys.argv[1:] if argv is None else argv)}`."
         message = invocation(arguments.directory or "").pasteable(text)
-        print(f"kargo-fleet: {message}", file=sys.stderr)
+        tell(f"kargo-fleet: {message}")
         return USAGE
     except BrokenPipeError:
         raise  # the reader has closed the pipe; entry_point handles that
     except OSError as error:
-        print(f"kargo-fleet: {_described(error)}", file=sys.stderr)
+        tell(f"kargo-fleet: {_described(error)}")
         return USAGE
     except KeyboardInterrupt:
-        print("kargo-fleet: interrupted; every file is either unchanged or complete", file=sys.stderr)
+        tell("kargo-fleet: interrupted; every file is either unchanged or complete")
         return _INTERRUPTED
 
 
@@ -86,7 +87,7 @@ def entry_point() -> NoReturn:
     except OSError as error:  # the disk that the output goes to is full
         if status != USAGE:  # main has not reported it already
             with contextlib.suppress(OSError):
-                print(f"kargo-fleet: the output could not be written: {_described(error)}", file=sys.stderr)
+                tell(f"kargo-fleet: the output could not be written: {_described(error)}")
         _discard_output()
         status = USAGE
     sys.exit(status)
@@ -107,4 +108,6 @@ def _find_built_tools() -> None:
 
 
 def _described(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    """Return an error of the operating system on one line: a file's name may hold line breaks."""
+    text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    return visible(text, lines=False)

@@ -13,6 +13,7 @@ from kargo_fleet.errors import FleetError
 from kargo_fleet.findings import has_errors
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.load import load_sound
+from kargo_fleet.terminal.output import show
 from kargo_fleet.terminal.progress import PATIENCE
 from kargo_fleet.terminal.reporters import TEXT, Format, Report, Reporter, as_data, columns
 
@@ -47,6 +48,6 @@ def capacity(
     elif reporter.format is Format.GITHUB:
         reporter.show(shown)
     else:
-        print(report.text(estimated, columns()), end="", flush=True)
+        show(report.text(estimated, columns()), end="")
         reporter.note(summary)
     return 1 if found.left_out or has_errors(findings) else 0

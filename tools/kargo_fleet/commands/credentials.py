@@ -10,6 +10,7 @@ from kargo_fleet.errors import FleetError
 from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.fleet.names import SHARED_RESOURCES
 from kargo_fleet.onboard.secret import SecretKind, secret
+from kargo_fleet.terminal import output
 from kargo_fleet.text import yaml_writer
 
 
@@ -34,12 +35,9 @@ def credentials(
     made = secret(fleet, kind, name=name, namespace=namespace, username=username, group=group)
     if from_env:
         made["stringData"]["password"] = _password(from_env)
-    print(yaml_writer.document(made), end="")
+    output.document(yaml_writer.document(made))
     if not from_env:
-        print(
-            "the password is missing: add --from-env VARIABLE and pipe to kubectl apply --server-side -f -",
-            file=sys.stderr,
-        )
+        output.tell("the password is missing: add --from-env VARIABLE and pipe to kubectl apply --server-side -f -")
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.generate.listed import listed
 from kargo_fleet.rollout import deletion
 from kargo_fleet.terminal.confirm import confirm
+from kargo_fleet.terminal.output import tell
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
 from kargo_fleet.text.words import plural
 
@@ -45,11 +45,11 @@ def delete(
 
     with kube.answering():
         planned = deletion.prepare(kube, argo_fleet(fleet.data).argocd["namespace"], choose, fleet.project_of)
-    print(f"units to delete from context {target.context} ({target.server}), with their history:", file=sys.stderr)
+    tell(f"units to delete from context {target.context} ({target.server}), with their history:")
     for unit in planned.units:
         counts = f"{plural(unit.promotions, 'promotion')}, {unit.freight} Freight"
         what = "Project and namespace" if unit.owns_namespace else "Project"
-        print(f"  {unit.service}: {what} {unit.project}, {counts}", file=sys.stderr)
+        tell(f"  {unit.service}: {what} {unit.project}, {counts}")
     if planned.units:
         confirm(len(planned.units), yes=yes, always=True)
     findings, changes, gone = list(planned.findings), list[Change](), 0

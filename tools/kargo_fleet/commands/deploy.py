@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from kargo_fleet.generate.desired import desired_state
 from kargo_fleet.rollout import deployment
 from kargo_fleet.rollout.deployment import Options
 from kargo_fleet.terminal.confirm import confirm
+from kargo_fleet.terminal.output import tell
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
 from kargo_fleet.text.words import plural
 
@@ -48,7 +48,7 @@ def deploy(
         planned = deployment.prepare(root, kube, target, chart, fleet, services, options, unfit)
     what = f"{plural(len(planned.releases), 'service')} to context {target.context} ({target.server})"
     doing = "dry run: would deploy" if dry_run else "deploying"
-    print(f"{doing} {what}, releases in namespace {target.namespace}", file=sys.stderr)
+    tell(f"{doing} {what}, releases in namespace {target.namespace}")
     if not dry_run:
         confirm(len(planned.releases), yes=yes)
     findings, changes = list(planned.findings), []

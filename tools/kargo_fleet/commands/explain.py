@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files.packaged import packaged_folder
+from kargo_fleet.terminal import output
 from kargo_fleet.text.words import did_you_mean
 
 _PAGES = ("findings.md", "doctor.md")
@@ -22,9 +22,9 @@ def explain(codes: Sequence[str] = ()) -> int:
     """
     if not codes:
         for known, title in titles().items():
-            print(f"{known:6}  {title}")
+            output.show(f"{known:6}  {title}")
         return 0
-    _show("\n".join([_text(code) for code in dict.fromkeys(codes)]))
+    output.markdown("\n".join([_text(code) for code in dict.fromkeys(codes)]))
     return 0
 
 
@@ -48,16 +48,6 @@ def _page(name: str) -> str | None:
     stem = name.partition("#")[0].removeprefix("docs/").removesuffix(".md")
     file = packaged_folder("pages", "docs") / f"{stem}.md"
     return file.read_text(encoding="utf-8") if re.fullmatch(r"[a-z-]+", stem) and file.is_file() else None
-
-
-def _show(text: str) -> None:
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.markdown import Markdown
-
-        Console().print(Markdown(text, hyperlinks=False))
-    else:
-        print(text, end="")
 
 
 def titles() -> dict[str, str]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from kargo_fleet.findings import Finding, Problem, grouped, has_errors
 from kargo_fleet.fleet import scan
@@ -19,6 +17,7 @@ from kargo_fleet.render.crds import KargoKinds
 from kargo_fleet.render.folder import ManifestFolder
 from kargo_fleet.render.renderer import NOT_RENDERED, RenderedUnit
 from kargo_fleet.render.renderer import render as render_units
+from kargo_fleet.terminal.output import document, json_text
 from kargo_fleet.terminal.progress import PATIENCE
 from kargo_fleet.terminal.reporters import TEXT, Change, Format, Report, Reporter, as_data
 from kargo_fleet.text.words import plural
@@ -126,14 +125,14 @@ def _print(units: Iterable[RenderedUnit], reporter: Reporter) -> None:
     """Print manifests; in JSON, the first half of the document that `_show` completes, so that none is kept in memory."""
     if reporter.format is not Format.JSON:
         for one in units:
-            sys.stdout.write(one.text)
+            document(one.text)
         sys.stdout.flush()
         return
     before = '{"manifests": {'
     for one in units:
-        sys.stdout.write(f"{before}\n{_json(one.service)}: {_json(one.text)}")
+        document(f"{before}\n{json_text(one.service)}: {json_text(one.text)}")
         before = ","
-    sys.stdout.write("\n}," if before == "," else f"{before}}},")
+    document("\n}," if before == "," else f"{before}}},")
 
 
 def _show(report: Report, reporter: Reporter, folder: ManifestFolder | None) -> None:
@@ -141,11 +140,7 @@ def _show(report: Report, reporter: Reporter, folder: ManifestFolder | None) -> 
     if folder is not None:
         reporter.show(report)
     elif reporter.format is Format.JSON:
-        print(json.dumps(as_data(report), indent=2, ensure_ascii=False)[1:], flush=True)
+        document(f"{json_text(as_data(report))[1:]}\n")
     else:
         with contextlib.redirect_stdout(sys.stderr):
             reporter.show(report)
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)

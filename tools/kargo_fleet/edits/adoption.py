@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from shlex import quote
 
 from kargo_fleet.files import generated
 from kargo_fleet.files.generated import Output
@@ -50,7 +51,8 @@ def adopted(inputs: Inputs, item: Output) -> tuple[list[Finding], dict[str, str]
 def _linked(file: str, target: str, item: Output) -> Finding:
     """Return the finding about a kargo.yaml that is a symbolic link: a file of its own would take its place, or others' change."""
     message = f"is a symbolic link to {target}, so the edits of {item.path} are not moved to it"
-    fix = f"replace the link with a file: `rm {file} && cp {target} {file}`, or move the edits to {target} by hand"
+    command = f"rm {quote(file)} && cp {quote(target)} {quote(file)}"
+    fix = f"replace the link with a file: `{command}`, or move the edits to {target} by hand"
     return Finding(Place(file), "KF505", message, fix, item.service)
 
 

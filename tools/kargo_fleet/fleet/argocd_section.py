@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kargo_fleet.fleet.app_project_section import ROLES_SCHEMA, SYNC_WINDOWS_SCHEMA
 from kargo_fleet.fleet.names import DNS_LABEL, LONGEST_NAMESPACE
 from kargo_fleet.text import durations
 from kargo_fleet.text.placeholders import angled
@@ -83,7 +84,7 @@ def _automated(description: str) -> dict[str, Any]:
 
 
 def _retry() -> dict[str, Any]:
-    duration = {"type": "string", "pattern": durations.WHOLE_PATTERN}
+    duration = {"type": "string", "pattern": durations.WHOLE_PATTERN, "maxLength": durations.LONGEST}
     backoff = {
         "duration": {**duration, "description": "Wait before the first retry."},
         "factor": {"type": "integer", "description": "Multiplier of the wait after each retry.", "minimum": 1},
@@ -130,8 +131,8 @@ def _app_project(**more: Any) -> dict[str, Any]:
         {
             **more,
             "name": _name("Name of the AppProject."),
-            "roles": _objects("spec.roles, passed through."),
-            "syncWindows": _objects("spec.syncWindows, passed through: when syncs are allowed or denied."),
+            "roles": ROLES_SCHEMA,
+            "syncWindows": SYNC_WINDOWS_SCHEMA,
         },
     )
 

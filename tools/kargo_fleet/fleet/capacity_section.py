@@ -23,6 +23,7 @@ def _duration(description: str) -> dict[str, Any]:
         "type": "string",
         "description": description,
         "pattern": durations.PATTERN,
+        "maxLength": durations.LONGEST,
         "patternErrorMessage": "a duration such as 5m or 336h",
     }
 

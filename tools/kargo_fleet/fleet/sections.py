@@ -16,6 +16,7 @@ from kargo_fleet.fleet.service_file import SERVICE_FILE_SCHEMA
 from kargo_fleet.fleet.shards import HEAVIEST, Shard
 from kargo_fleet.text.image_references import REGISTRY_PATTERN
 from kargo_fleet.text.schema_nodes import at
+from kargo_fleet.text.url_patterns import HELM_REPOSITORY, OCI_CHART
 
 #: Defaults of fleet.yaml. Those of `argocd` and `capacity` are in argocd/settings.py and capacity/assumptions.py.
 DEFAULT_SERVICES = "services"
@@ -26,8 +27,7 @@ DEFAULT_PRUNE_SHARE = 0.1
 _SHARD = r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"
 _SHARD_MESSAGE = "the name of a shard: a-z, 0-9 and -, at most 40 characters"
 #: An image reference without tag and digest: a host, perhaps with a port, and lowercase parts.
-OCI_PATTERN = r"^oci://[A-Za-z0-9.\-\[\]:]+(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$"
-_URL = r"^https?://[^\s/@]+(/\S*)?$"
+OCI_PATTERN = OCI_CHART
 _VERSION = r"^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"
 
 #: What `image.registry` and --image-repository may be.
@@ -120,7 +120,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                     "helm": {
                         "description": "URL of a Helm repository with the chart kargo-service. Requires version.",
                         "type": "string",
-                        "pattern": _URL,
+                        "pattern": HELM_REPOSITORY,
                         "patternErrorMessage": "the URL of a Helm repository, such as https://charts.example.com; "
                         "a chart in a registry is chart.oci",
                     },

@@ -6,6 +6,7 @@ import os
 import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Any, NamedTuple
 
 from kargo_fleet.argocd.settings import HELM, ArgoFleet, StageApplication, argo_fleet
@@ -109,7 +110,7 @@ def _ignored_chart(fleet: Fleet, path: str) -> Iterator[Finding]:
     ]
     for file, rule in ignored(fleet.root, needed).items():
         message = f"Argo CD will not find {file}: Git ignores it ({rule.place}: {rule.pattern})"
-        yield Finding(Place(file), "KF602", message, f"remove the rule, or run `git add --force {path}`")
+        yield Finding(Place(file), "KF602", message, f"remove the rule, or run `git add --force {quote(path)}`")
         return
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from kargo_fleet.errors import FleetError
+from kargo_fleet.terminal.output import tell
 
 
 def confirm(count: int, *, yes: bool, always: bool = False) -> None:
@@ -16,6 +17,6 @@ def confirm(count: int, *, yes: bool, always: bool = False) -> None:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise FleetError("not a terminal: pass --yes to confirm")
-    print("Continue? [y/N] ", end="", file=sys.stderr, flush=True)
+    tell("Continue? [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise FleetError("cancelled; nothing was changed")

@@ -75,7 +75,7 @@ class Invocation:
         if program != "kargo-fleet" or not arguments:
             return command
         if self.by_make:
-            return _target(shlex.split(arguments)) or f"{BUILT} {arguments}"
+            return _target(_words(arguments)) or f"{BUILT} {arguments}"
         names_one = arguments.startswith("-C ")
         directory = f" -C {shlex.quote(self.directory)}" if self.directory and not names_one else ""
         return f"{self.program}{directory} {arguments}"
@@ -109,8 +109,18 @@ def _program(path: str) -> str:
     return shlex.quote(path)
 
 
+def _words(arguments: str) -> list[str]:
+    """Return the words of a command as a shell splits them; none if it cannot: names in a message may hold quotes."""
+    try:
+        return shlex.split(arguments)
+    except ValueError:
+        return []
+
+
 def _target(words: list[str]) -> str:
     """Return the call of make for a command, "" when the Makefile has none."""
+    if not words:
+        return ""
     target, options = TARGETS.get(words[0], ("", {}))
     if not target:
         return ""

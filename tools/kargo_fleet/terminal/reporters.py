@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
-from kargo_fleet.findings import Finding, Severity, grouped
-from kargo_fleet.terminal import progress
+from kargo_fleet.findings import Finding, Place, Severity, grouped
+from kargo_fleet.terminal import output, progress
 from kargo_fleet.terminal.invocation import Invocation
+from kargo_fleet.terminal.output import Coloured
 
 T = TypeVar("T")
 
@@ -77,9 +76,15 @@ class Reporter:
             self.data(as_data(report))
             return
         for change in report.changes if not self.quiet else ():
-            print(_diff(change.diff, sys.stdout) or _line(change, dry_run=report.dry_run))
+            if change.diff:
+                output.patch(_diff(change.diff))
+            else:
+                output.show(_line(change, dry_run=report.dry_run))
         for finding in _folded(report.findings):
-            print(_annotation(finding) if self.format is Format.GITHUB else self._text(finding, sys.stdout))
+            if self.format is Format.GITHUB:
+                _annotate(finding)
+            else:
+                output.show(*self._text(finding))
         sys.stdout.flush()
         if report.summary:
             self.note(f"{'dry run: ' * report.dry_run}{report.summary}")
@@ -102,21 +107,28 @@ class Reporter:
 
     def data(self, data: Any) -> None:
         """Print plain data as JSON."""
-        print(json.dumps(data, indent=2, ensure_ascii=False), flush=True)
+        output.document(f"{output.json_text(data)}\n")
+        sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """Print a sentence on stderr, unless `quiet`."""
         if not self.quiet:
-            print(self.invocation.pasteable(text), file=sys.stderr)
+            output.tell(self.invocation.pasteable(text))
 
     def bar(self, items: Iterable[T], total: int, what: str, patience: float = 0) -> Iterator[T]:
         """Yield the items, with a progress bar on a terminal unless `quiet`; see progress.bar."""
         return iter(items) if self.quiet else progress.bar(items, total, what, patience)
 
-    def _text(self, finding: Finding, stream: TextIO) -> str:
-        severity = _coloured(finding.severity.value, "1;31" if finding.severity is Severity.ERROR else "1;33", stream)
-        text = f"{finding.code}: {finding.message}" + (f"\n    fix: {finding.fix}" if finding.fix else "")
-        return f"{finding.place}: {severity} {self.invocation.pasteable(text)}"
+    def _text(self, finding: Finding) -> Iterator[str | Coloured]:
+        """Yield the parts of a finding. What is more than one line is indented, so that each line at the margin is a finding."""
+        yield f"{_place(finding.place)}: "
+        yield Coloured(finding.severity.value, "1;31" if finding.severity is Severity.ERROR else "1;33")
+        yield f" {finding.code}: {self._indented(finding.message)}"
+        if finding.fix:
+            yield f"\n    fix: {self._indented(finding.fix)}"
+
+    def _indented(self, text: str) -> str:
+        return self.invocation.pasteable(text).replace("\n", "\n    ")
 
 
 #: Text, as in a terminal.
@@ -166,20 +178,19 @@ def _folded(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _line(change: Change, *, dry_run: bool) -> str:
+    path = output.visible(change.path, lines=False)
     moves = f" (shard {change.shard[0] or 'none'} → {change.shard[1] or 'none'})" if change.shard else ""
     if dry_run:
-        return f"dry run: would {_INFINITIVES[change.action]} {change.path}{moves}"
-    return f"{change.action:8} {change.path}{moves}"
+        return f"dry run: would {_INFINITIVES[change.action]} {path}{moves}"
+    return f"{change.action:8} {path}{moves}"
 
 
-def _diff(text: str, stream: TextIO) -> str:
-    """Return a unified diff without its last newline, with colours on a terminal."""
-    lines = text.removesuffix("\n").split("\n")
+def _diff(text: str) -> Iterator[str | Coloured]:
+    """Yield the lines of a unified diff, those of its syntax with colours."""
     colours = {"---": "1", "+++": "1", "@@": "36", "-": "31", "+": "32"}
-    for number, line in enumerate(lines):
+    for line in text.removesuffix("\n").split("\n"):
         colour = next((colour for start, colour in colours.items() if line.startswith(start)), "")
-        lines[number] = _coloured(line, colour, stream) if colour else line
-    return "\n".join(lines)
+        yield Coloured(line, colour) if colour else line
 
 
 def counts(findings: Sequence[Finding]) -> str:
@@ -189,25 +200,13 @@ def counts(findings: Sequence[Finding]) -> str:
     return f"{errors:,} error{'s' * (errors != 1)}, {warnings:,} warning{'s' * (warnings != 1)}"
 
 
-def _coloured(text: str, colour: str, stream: TextIO) -> str:
-    if os.environ.get("NO_COLOR") or not stream.isatty():
-        return text
-    return f"\x1b[{colour}m{text}\x1b[0m"
+def _place(place: Place) -> str:
+    """Return a place on one line: a file's name may hold line breaks."""
+    return output.visible(str(place), lines=False)
 
 
-def _annotation(finding: Finding) -> str:
-    """Return a workflow command: https://docs.github.com/actions/reference/workflow-commands-for-github-actions."""
-    properties = {
-        "file": finding.place.file,
-        "line": finding.place.line,
-        "col": finding.place.column,
-        "title": finding.code,
-    }
-    values = ",".join(f"{key}={_escaped(str(value), properties=True)}" for key, value in properties.items() if value)
+def _annotate(finding: Finding) -> None:
+    line, column = (str(number) if number else "" for number in finding.place[1:])
+    properties = {"file": finding.place.file, "line": line, "col": column, "title": finding.code}
     message = finding.message + (f"\nfix: {finding.fix}" if finding.fix else "")
-    return f"::{finding.severity.value} {values}::{_escaped(message)}"
-
-
-def _escaped(text: str, *, properties: bool = False) -> str:
-    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return text.replace(":", "%3A").replace(",", "%2C") if properties else text
+    output.workflow_command(finding.severity.value, properties, message)

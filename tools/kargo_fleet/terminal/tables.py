@@ -26,7 +26,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int, most: 
     for row in shown:
         made.add_row(*row)
     text = io.StringIO()
-    Console(file=text, width=_total(widths), color_system=None).print(made, markup=False, highlight=False)
+    Console(file=text, width=_total(widths), color_system=None, emoji=False).print(made, markup=False, highlight=False)
     left = [f"{_INDENT}… and {len(rows) - most:,} more"] if len(rows) > most else []
     return [f"{_INDENT}{line.rstrip()}" for line in text.getvalue().splitlines()] + left
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-#: Patterns for JSON Schemas: hours, minutes and seconds, the first one with decimals.
-PATTERN = r"^([0-9]+(\.[0-9]+)?(h|m|s))+$"
-WHOLE_PATTERN = r"^([0-9]+(h|m|s))+$"
+#: Patterns for JSON Schemas: hours, minutes and seconds, the first one with decimals. With LONGEST characters at most, nothing
+#: that they accept is beyond Go's longest duration, 2562047h.
+PATTERN = r"^([0-9]{1,6}(\.[0-9]{1,9})?h|[0-9]{1,7}(\.[0-9]{1,9})?m|[0-9]{1,9}(\.[0-9]{1,9})?s)+$"
+WHOLE_PATTERN = r"^([0-9]{1,6}h|[0-9]{1,7}m|[0-9]{1,9}s)+$"
+LONGEST = 20
+EXAMPLES = "a duration such as 30s, 5m, 1h30m or 1.5h, at most 999999h"
 
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def is_duration(text: str) -> bool:
     """Return whether a string is a valid duration."""
-    return re.fullmatch(PATTERN, text) is not None
+    return len(text) <= LONGEST and re.fullmatch(PATTERN, text) is not None
 
 
 def seconds(duration: str) -> float:

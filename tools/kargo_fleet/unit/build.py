@@ -48,6 +48,7 @@ from kargo_fleet.unit import (
     own_steps,
     project_names,
     rules,
+    stage_files,
     step_config,
     warnings,
     written_files,
@@ -164,6 +165,8 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
         findings += violations.findings(violated)
         findings += warnings.find(pipeline, layers, default, service)
         targets = written_files.find(inputs.fleet, reader, pipeline, layers, service)
+        here = written_files.promoted_here(inputs.fleet, pipeline).values()
+        targets += stage_files.find(inputs.fleet, pipeline, here, layers, inputs.chart.defaults["stages"], service)
         missing = {finding.place.file for finding in targets if finding.code == "KF401"}
         findings += nested_findings(inputs.fleet, reader, service, missing) or targets
     overlay = difference(inputs.chart.defaults, values)

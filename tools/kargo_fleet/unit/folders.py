@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator
+from shlex import quote
 
 from kargo_fleet.files.reading import RepositoryReader
 from kargo_fleet.findings import Finding, Place
@@ -45,7 +46,7 @@ def link_findings(fleet: Fleet, reader: RepositoryReader, service: str) -> list[
         target = reader.target(link)
         what = "this service" if link in folders else "the services in it"
         message = f"is a symbolic link to {target}: Argo CD does not see {what}, and promotions do not check it out"
-        fix = f"replace the link with a folder: `rm {link} && cp -R {target} {link}`"
+        fix = f"replace the link with a folder: `rm {quote(link)} && cp -R {quote(target)} {quote(link)}`"
         if link == fleet.layout.base and not target.startswith("."):
             fix = f"set `services: {fleet.layout.pattern.replace(link, target, 1)}` in {FLEET_FILE}, or {fix}"
         findings.append(Finding(Place(link), "KF210", message, fix, service if link in folders else ""))

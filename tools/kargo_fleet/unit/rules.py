@@ -23,6 +23,7 @@ from kargo_fleet.unit import (
     beside,
     freight_rules,
     helm_dependencies,
+    kargo_names,
     kargo_versions,
     project_names,
     pull_requests,
@@ -52,6 +53,7 @@ def problems(pipeline: Pipeline) -> list[Problem]:
         *kargo_versions.problems(pipeline),
         *beside.problems(pipeline),
         *shard_labels.problems(pipeline),
+        *kargo_names.problems(pipeline),
     ]
 
 
@@ -419,7 +421,8 @@ def _rbac(rbac: Mapping[str, Any], stages: Collection[str]) -> Iterator[Problem]
             yield problem_at(
                 path, "KF307", "requires role (admin, promoter or viewer) or roleRef", "add role: promoter"
             )
-        if not any(binding.get(subjects) for subjects in ("groups", "users", "serviceAccounts", "claims")):
+        has_claims = any(section(binding, "claims").values())  # null claims bind nobody
+        if not has_claims and not any(binding.get(subjects) for subjects in ("groups", "users", "serviceAccounts")):
             yield problem_at(
                 path, "KF307", "has no subjects; set groups, users, serviceAccounts or claims", "add groups: [team]"
             )

@@ -29,8 +29,7 @@ def find(
     """Return the findings about the files that the promotions of a unit write: each must exist and hold what they write."""
     findings: list[Finding] = []
     held: list[present_tags.Held] = []
-    # Others are written by other steps, or somewhere that is not checked out here.
-    here = {name: one for name, one in unit.stages.items() if one.has_default_steps and _is_here(fleet, one)}
+    here = promoted_here(fleet, unit)
     for stage, one in here.items():
         findings += rendered_files.find(fleet, reader, unit, one, layers)
         for update in one.updates:
@@ -59,6 +58,14 @@ def find(
 def _folder(fleet: Fleet, service: str, stage: str) -> str:
     """Return the folder of a service, in an environment-first tree that of one stage."""
     return fleet.layout.folder(service, stage=stage) if fleet.layout.has_stages else fleet.folder_of(service)
+
+
+def promoted_here(fleet: Fleet, unit: pipeline.Pipeline) -> dict[str, pipeline.Stage]:
+    """Return the stages whose files the chart's steps write, on the branch that all services share.
+
+    Others are written by other steps, or somewhere that is not checked out here.
+    """
+    return {name: one for name, one in unit.stages.items() if one.has_default_steps and _is_here(fleet, one)}
 
 
 def _is_here(fleet: Fleet, stage: pipeline.Stage) -> bool:
