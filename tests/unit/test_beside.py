@@ -146,7 +146,7 @@ values:
       args: [{name: path, value: /}]
       metrics: [{name: health, provider: {web: {url: "https://<service>.example.com{{args.path}}"}}}]
     load-test:
-      metrics: [{name: load, provider: {job: {spec: {}}}}]
+      metrics: [{name: load, provider: {job: {spec: {template: {}}}}}]
 """
     root = tree(
         {

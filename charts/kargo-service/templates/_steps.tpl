@@ -439,7 +439,7 @@ nothing. Returns lines of YAML, a list; nothing when there are no steps.
   vars:
     {{- . | nindent 4 }}
   {{- end }}
-  {{- if hasKey . "config" }}
+  {{- if and .uses (hasKey . "config") }}
   config:
     {{- .config | default dict | toYaml | nindent 4 }}
   {{- end }}

@@ -20,6 +20,7 @@ from kargo_fleet.fleet.names import FLEET_FILE, RECORDED_FILE
 from kargo_fleet.fleet.policy_section import POLICY_SCHEMA
 from kargo_fleet.policy.ruleset import Policy, policy_of
 from kargo_fleet.policy.violations import Standing, Violation
+from kargo_fleet.terminal.output import show
 from kargo_fleet.terminal.progress import PATIENCE
 from kargo_fleet.terminal.reporters import TEXT, Change, Format, Report, Reporter, columns
 from kargo_fleet.terminal.tables import table
@@ -60,7 +61,7 @@ def policy(root: Path, *, file: Path | None = None, record: bool = False, report
     if reporter.format is Format.JSON:
         reporter.data({"rules": rules})
         return 0
-    print("\n".join(_lines(rules)), flush=True)
+    show("\n".join(_lines(rules)))
     reporter.note(summary)
     return 0
 
