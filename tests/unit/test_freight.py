@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -355,6 +357,98 @@ def test_random_units(seed: int, chart: Chart, tmp_path: Path) -> None:
 def test_some_random_units_are_sound(chart: Chart) -> None:
     sound = [seed for seed in range(60) if not said_by_tool(_random_unit(random.Random(seed)), chart)]
     assert len(sound) > 10
+
+
+#: Settings of all stages, and what a stage may say instead: null is as if it said nothing.
+GIT: dict[str, list[Any]] = {
+    "repoURL": ["https://example.com/<service>/<stage>.git", None],
+    "branch": ["env/<stage>", None],
+    "author": [{"name": "a", "email": "a@example.com"}, {"email": None}, {"signingKey": ""}, {}, None],
+    "sparse": [["a/b"], [], True, False, None],
+    "blobless": [True, False, None],
+    "insecureSkipTLSVerify": [True, None],
+}
+UPDATE = [{"yaml": {"path": "a/<stage>.yaml", "keys": {"b": "tag", "c": "digest"}}}, {"yaml": {"keys": {"b": None, "c": "tag"}}}, None]
+PROMOTION: dict[str, list[Any]] = {
+    "path": ["other/<stage>.yaml", None],
+    "tagKey": ["tag", "", None],
+    "digestKey": ["digest", "", None],
+    "message": ["promote <service>", None],
+    "maxAttempts": [5, 0, None],
+    "retry": [{"git-push": {"timeout": "5m", "errorThreshold": None}}, {"git-clone": None}, {}, None],
+    "pullRequest": [{"enabled": True, "labels": ["x"]}, {"enabled": False}, {"labels": []}, {"labels": None}, None],
+    "argocdUpdate": [{"enabled": True}, {"enabled": True, "name": None}, {"name": "x"}, {"namespace": None}, None],
+    "steps": [{"before": [{"uses": "http"}]}, {"before": None}, {"before": []}, {"replace": []}, {"replace": None}, None],
+    "task": [{"name": "t", "vars": {"a": "b", "c": None}}, {"name": None}, {"name": ""}, None],
+    "customSteps": [["mine"], [], None],
+    "updates": [{"x": one, "y": UPDATE[0]} for one in UPDATE] + [{}, None],
+    "render": [{"helm": {"path": "c", "releaseName": None}}, {"branch": None}, {"branch": "b", "outPath": "."}, {}, None],
+}
+
+
+def _some(dice: random.Random, settings: dict[str, list[Any]]) -> dict[str, Any]:
+    return {key: dice.choice(choices) for key, choices in settings.items() if dice.random() < 0.4}
+
+
+def _settings_in_chart(values: dict[str, Any], chart: Path) -> dict[str, Any]:
+    """Return what the chart computes of each stage, whether that is right or not."""
+    (chart.parent / "values.yaml").write_text(yaml_writer.document(values))
+    (printed,) = render("nginx", chart, chart.parent / "values.yaml")
+    return {name: json.loads(one) for name, one in printed["unit"].items()}
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the chart that prints the stages of the unit and what they write."""
+    copied = tmp_path_factory.mktemp("probe") / "kargo-service"
+    shutil.copytree(CHART, copied)
+    for template in copied.glob("templates/*.yaml"):
+        template.unlink()
+    (copied / "templates" / "probe.yaml").write_text(
+        """{{ include "kargo-service.init" . }}
+        unit: {{ range $name, $stage := .Values.unit.stages }}
+          {{ $name }}: {{ dict "stage" $stage "updates" (include "kargo-service.updates" $stage | fromJson) | toJson | quote }}
+        {{ end }}"""
+    )
+    return copied
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_what_is_merged_per_stage(seed: int, chart: Chart, probe: Path) -> None:
+    dice = random.Random(seed)
+    values = {**MINIMAL, "git": {**MINIMAL["git"], **_some(dice, GIT)}, "promotion": _some(dice, PROMOTION)}
+    names = ["dev", "staging", "prod"]
+    values["stages"] = {name: {"git": _some(dice, GIT), "promotion": _some(dice, PROMOTION)} for name in names}
+    merged = merge(chart.defaults, values)
+    assert chart.validator.problems(merged) == []
+    computed = pipeline_of(merged).stages
+    for name, found in _settings_in_chart(values, probe).items():
+        stage, own = found["stage"], computed[name]
+        assert stage["git"] == own.git
+        rendered = stage["promotion"].pop("render")
+        where = (own.rendering.branch, own.rendering.out_path) if own.rendering else ()
+        if own.has_default_steps:
+            assert tuple(rendered[key] for key in ("branch", "outPath") if rendered) == where
+        promotion = {key: value for key, value in own.promotion.items() if key != "render"}
+        if own.application:  # the tool fills in a name that is null
+            stage["promotion"]["argocdUpdate"].setdefault("name", f"nginx-{name}")
+        assert stage["promotion"] == promotion
+        assert bool(stage.get("controlFlow")) == own.is_control_flow
+        updates = [(one.path, one.kind) for one in own.updates if one.at]
+        assert [(one["path"], one["kind"]) for _, one in sorted(found["updates"].items())] == updates
+
+
+def test_null_in_a_stage_is_as_if_nothing_was_said(chart: Chart, tmp_path: Path) -> None:
+    of_all = {"git": {**MINIMAL["git"], "branch": "trunk"}, "promotion": {"updates": {"x": UPDATE[0]}}}
+    nothing = {"git": {"branch": None, "repoURL": None}, "promotion": {"tagKey": None, "updates": {"x": None}}}
+    objects = []
+    for index, prod in enumerate(({}, nothing)):
+        values = {**MINIMAL, **of_all, "stages": {"prod": {"upstream": ["staging"], **prod}}}
+        assert said_by_tool(values, chart) == said_by_chart(values, tmp_path) == []
+        file = tmp_path / f"{index}.yaml"
+        file.write_text(yaml_writer.document(values))
+        objects.append(render("nginx", CHART, file))
+    assert objects[0] == objects[1]
 
 
 def test_placeholders_are_replaced_everywhere(chart: Chart, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ The stages of the pipeline, by name, without those that a layer took out with nu
   {{- $_ := set $git "branch" ($given.branch | default $git.branch | default "main") -}}
   {{- $_ := set $promotion "path" ($promotion.path | default (printf "services/%s/values-<stage>.yaml" $service)) -}}
   {{- $_ := set $promotion "render" (include "kargo-service.rendering" (dict "service" $service "given" $promotion.render) | fromJson) -}}
-  {{- $stage := merge (dict "name" $name "promotion" $promotion "git" $git "shard" ($given.shard | default $.Values.shard)) $given -}}
+  {{- $stage := merge (dict "name" $name "promotion" $promotion "git" $git "shard" ($given.shard | default $.Values.shard)) (omit $given "promotion" "git") -}}
   {{- $replace := ($promotion.steps).replace -}}
   {{- if and (kindIs "slice" $replace) (not $replace) (not ($promotion.task).name) }}{{ $_ := set $stage "controlFlow" true }}{{ end -}}
   {{- $_ := set $stages $name (include "kargo-service.filled" (dict "value" $stage "word" "stage" "with" $name) | fromJson) -}}
