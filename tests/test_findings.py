@@ -860,6 +860,15 @@ CASES = [
         "set git.author.signingKey",
     ),
     Case(
+        "KFW320",
+        kargo(
+            "warehouses: {w: {git: {includePaths: [services/web/**]}}}\nstages: {dev: {requestedFreight: {main: {}, w: {}}}}\n"
+        ),
+        "services/nginx/kargo.yaml:1:39",
+        '"services/web/**" is the name of a folder or a file; a pattern starts with glob:',
+        'write "glob:services/web/**"',
+    ),
+    Case(
         "KFW319",
         kargo("stages: {prod: {requiredSoakTime: 1h, availabilityStrategy: All}}\n"),
         "services/nginx/kargo.yaml:1:35",

@@ -87,7 +87,12 @@ def test_a_stage_takes_what_all_stages_have() -> None:
         ("shard: a", "stages: {prod: {shard: null}}", "stages.prod.shard", "shard"),
         ("shard: a", "warehouses: {x: {shard: null}}", "warehouses.x.shard", "shard"),
         ("git: {branch: a}", "warehouses: {x: {git: {branch: }}}", "warehouses.x.git.branch", "git.branch"),
-        ("image: {platform: a/b}", "warehouses: {x: {image: {platform: }}}", "warehouses.x.image.platform", "image.platform"),
+        (
+            "image: {platform: a/b}",
+            "warehouses: {x: {image: {platform: }}}",
+            "warehouses.x.image.platform",
+            "image.platform",
+        ),
     ],
 )
 def test_what_is_taken_from_elsewhere(weaker: str, own: str, path: str, of_all: str) -> None:

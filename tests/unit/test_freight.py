@@ -235,6 +235,57 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
             ),
         ],
     ),
+    "patterns": (
+        {
+            "warehouse": {
+                "subscriptions": [
+                    {
+                        "git": {
+                            "repoURL": "https://example.com/a.git",
+                            "includePaths": ["glob:[", "glob:**/{a,b}", "regex:(", "regexp:a|(", "regex:^a$"],
+                            "expressionFilter": "author == 'a",
+                        }
+                    }
+                ],
+                "freightCreationCriteria": {"expression": "${{ true }}"},
+            },
+            "warehouses": {
+                "a": {
+                    "git": {
+                        "excludePaths": ["/services", "services/**", "glob:}{", "glob:a\\"],
+                        "expressionFilter": "a in [1]",
+                    },
+                    "freightCreationCriteria": {"expression": "(imageFrom('x(').Tag == `(`"},
+                }
+            },
+            "stages": {"dev": {"requestedFreight": {"main": {}, "a": {}}}},
+        },
+        [
+            ("warehouses.a.freightCreationCriteria.expression: has quotes or brackets that do not match"),
+            (
+                'warehouses.a.git.excludePaths[0]: "/services" matches nothing; paths start at the root of the repository,'
+                " without /"
+            ),
+            *(
+                f"{path}: {pattern} is not a glob; [ and {{ have to be closed, and \\ stands before another character"
+                for path, pattern in (
+                    ("warehouses.a.git.excludePaths[2]", '"glob:}{"'),
+                    ("warehouses.a.git.excludePaths[3]", '"glob:a\\\\"'),
+                )
+            ),
+            "warehouse.freightCreationCriteria.expression: is an expression already; write it without ${{ }}",
+            "warehouse.subscriptions[0].git.expressionFilter: has quotes or brackets that do not match",
+            (
+                'warehouse.subscriptions[0].git.includePaths[0]: "glob:[" is not a glob; [ and { have to be closed, and \\'
+                " stands before another character"
+            ),
+            *(
+                f"warehouse.subscriptions[0].git.includePaths[{index}]: {pattern} is not a Go regular expression (RE2: no"
+                " lookarounds, no backreferences)"
+                for index, pattern in ((2, '"regex:("'), (3, '"regexp:a|("'))
+            ),
+        ],
+    ),
     "what others subscribe to": (
         {
             "image": None,
@@ -368,7 +419,11 @@ GIT: dict[str, list[Any]] = {
     "blobless": [True, False, None],
     "insecureSkipTLSVerify": [True, None],
 }
-UPDATE = [{"yaml": {"path": "a/<stage>.yaml", "keys": {"b": "tag", "c": "digest"}}}, {"yaml": {"keys": {"b": None, "c": "tag"}}}, None]
+UPDATE = [
+    {"yaml": {"path": "a/<stage>.yaml", "keys": {"b": "tag", "c": "digest"}}},
+    {"yaml": {"keys": {"b": None, "c": "tag"}}},
+    None,
+]
 PROMOTION: dict[str, list[Any]] = {
     "path": ["other/<stage>.yaml", None],
     "tagKey": ["tag", "", None],
@@ -378,11 +433,24 @@ PROMOTION: dict[str, list[Any]] = {
     "retry": [{"git-push": {"timeout": "5m", "errorThreshold": None}}, {"git-clone": None}, {}, None],
     "pullRequest": [{"enabled": True, "labels": ["x"]}, {"enabled": False}, {"labels": []}, {"labels": None}, None],
     "argocdUpdate": [{"enabled": True}, {"enabled": True, "name": None}, {"name": "x"}, {"namespace": None}, None],
-    "steps": [{"before": [{"uses": "http"}]}, {"before": None}, {"before": []}, {"replace": []}, {"replace": None}, None],
+    "steps": [
+        {"before": [{"uses": "http"}]},
+        {"before": None},
+        {"before": []},
+        {"replace": []},
+        {"replace": None},
+        None,
+    ],
     "task": [{"name": "t", "vars": {"a": "b", "c": None}}, {"name": None}, {"name": ""}, None],
     "customSteps": [["mine"], [], None],
     "updates": [{"x": one, "y": UPDATE[0]} for one in UPDATE] + [{}, None],
-    "render": [{"helm": {"path": "c", "releaseName": None}}, {"branch": None}, {"branch": "b", "outPath": "."}, {}, None],
+    "render": [
+        {"helm": {"path": "c", "releaseName": None}},
+        {"branch": None},
+        {"branch": "b", "outPath": "."},
+        {},
+        None,
+    ],
 }
 
 

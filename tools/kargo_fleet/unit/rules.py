@@ -27,6 +27,7 @@ from kargo_fleet.unit import (
     project_names,
     pull_requests,
     render_rules,
+    selections,
     shard_labels,
     step_lists,
 )
@@ -46,6 +47,7 @@ def problems(pipeline: Pipeline) -> list[Problem]:
         *_service(pipeline.service),
         *project_names.problems(pipeline),
         *_image(pipeline),
+        *selections.problems(pipeline),
         *_pipeline(pipeline),
         *_promotion(pipeline),
         *_rbac(section(pipeline.values, "rbac"), pipeline.stages),
