@@ -869,6 +869,16 @@ CASES = [
         'write "glob:services/web/**"',
     ),
     Case(
+        "KFW321",
+        {
+            **fleet("values: {stages: {prod: {requestedFreight: {main: {direct: true}}}}}\n"),
+            **kargo("stages: {prod: {requestedFreight: {main: {upstream: [staging]}}}}\n"),
+        },
+        "services/nginx/kargo.yaml:1:43",
+        "takes Freight directly and from staging; direct comes from fleet.yaml:3:60, and maps merge",
+        "set direct: false beside it for staging alone, or direct: true for both",
+    ),
+    Case(
         "KFW319",
         kargo("stages: {prod: {requiredSoakTime: 1h, availabilityStrategy: All}}\n"),
         "services/nginx/kargo.yaml:1:35",

@@ -200,6 +200,7 @@ CODES = {
     "KFW318": "commits are not signed",
     "KFW319": "soak time is never honoured",
     "KFW320": "pattern is taken for a name",
+    "KFW321": "Freight is taken directly and from upstream",
     "KFW401": "comment will be lost",
     "KFW402": "Warehouse would never take the present tag",
     "KFW406": "values file of no stage",

@@ -46,6 +46,7 @@ from kargo_fleet.unit import (
     project_names,
     rules,
     step_config,
+    two_layers,
     warnings,
     written_files,
 )
@@ -280,6 +281,7 @@ def _values_finding(
         fix = f"set git.repoURL in {FLEET_FILE}, or pass --git-repo-url"
         fix = f"{begin}pass --git-repo-url" if no_fleet_file else fix
         return attributed(problem._replace(fix=fix), Place(FLEET_FILE), service)
+    problem = two_layers.explained(problem, layers)
     place = origin(layers, path, default, key=problem.at_key)
     if not problem.fix and path[-2:-1] in (("upstream",), ("stages",)) and isinstance(path[-1], int):
         place, fix = _unknown_stage(values, layers, path, place)
