@@ -51,20 +51,26 @@ def test_what_is_meant(layers: tuple[str, ...]) -> None:
         (
             "rbac: {bindings: {team: {role: viewer, groups: [a]}}}",
             "rbac: {bindings: {team: {roleRef: {kind: Role, name: x}}}}",
-            "set role: null to keep roleRef; role comes from fleet.yaml:3:41 and roleRef comes from"
-            " services/nginx/kargo.yaml:1:26",
+            (
+                "set role: null to keep roleRef; role comes from fleet.yaml:3:41 and roleRef comes from"
+                " services/nginx/kargo.yaml:1:26"
+            ),
         ),
         (
             "promotion: {task: {name: a}}",
             "stages: {prod: {promotion: {steps: {replace: [{uses: fail}]}}}}",
-            'set task: {name: ""} to keep steps.replace; task.name comes from fleet.yaml:3:35 and steps.replace comes from'
-            " services/nginx/kargo.yaml:1:37",
+            (
+                'set task: {name: ""} to keep steps.replace; task.name comes from fleet.yaml:3:35 and steps.replace comes from'
+                " services/nginx/kargo.yaml:1:37"
+            ),
         ),
         (
             "promotion: {steps: {replace: [{uses: fail}]}}",
             "promotion: {task: {name: a}}",
-            "set steps: {replace: []} to keep task.name; steps.replace comes from fleet.yaml:3:30 and task.name comes from"
-            " services/nginx/kargo.yaml:1:26",
+            (
+                "set steps: {replace: []} to keep task.name; steps.replace comes from fleet.yaml:3:30 and task.name comes from"
+                " services/nginx/kargo.yaml:1:26"
+            ),
         ),
         (
             "promotion: {render: {helm: {path: c}}}",
@@ -74,8 +80,10 @@ def test_what_is_meant(layers: tuple[str, ...]) -> None:
         (
             "promotion: {updates: {x: {yaml: {path: a-<stage>.yaml, keys: {a: tag}}}}}",
             "stages: {prod: {promotion: {updates: {x: {kustomize: {path: o}}}}}}",
-            "use another name for the one that this stage adds; yaml comes from fleet.yaml:3:36 and kustomize comes from"
-            " services/nginx/kargo.yaml:1:43",
+            (
+                "use another name for the one that this stage adds; yaml comes from fleet.yaml:3:36 and kustomize comes from"
+                " services/nginx/kargo.yaml:1:43"
+            ),
         ),
     ],
 )
