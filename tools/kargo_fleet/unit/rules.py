@@ -24,6 +24,7 @@ from kargo_fleet.unit import (
     freight_rules,
     helm_dependencies,
     kargo_versions,
+    lengths,
     project_names,
     pull_requests,
     render_rules,
@@ -54,6 +55,7 @@ def problems(pipeline: Pipeline) -> list[Problem]:
         *kargo_versions.problems(pipeline),
         *beside.problems(pipeline),
         *shard_labels.problems(pipeline),
+        *lengths.problems(pipeline),
     ]
 
 
