@@ -15,8 +15,9 @@ from helm import CHART, render
 from kargo_fleet.fleet.chart import Chart, read_chart
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.fleet.pipeline import Pipeline, pipeline_of
-from kargo_fleet.text import yaml_writer
+from kargo_fleet.text import yaml_reader, yaml_writer
 from kargo_fleet.text.durations import seconds
+from kargo_fleet.unit import rules
 
 CHART_URL = "oci://registry.example.com/charts/app"
 BUILDS = {"image": {"imageSelectionStrategy": "NewestBuild", "allowTagsRegexes": ["^main-"]}}
@@ -100,7 +101,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "stages.prod.requestedFreight.main.upstream[0]: stage dev takes no Freight from Warehouse main",
             (
                 "stages.prod.requestedFreight.builds: no upstream stage of prod takes Freight from Warehouse builds;"
-                " set direct: true, or upstream"
+                " add it to requestedFreight of staging"
             ),
         ],
     ),
@@ -337,6 +338,76 @@ def test_the_chart_says_the_same(name: str, chart: Chart, tmp_path: Path) -> Non
     found = said_by_tool(values, chart)
     assert found == said_by_chart(values, tmp_path)
     assert found == messages
+
+
+PASSING: dict[str, tuple[dict[str, Any], str]] = {
+    "to the first stage": (
+        {"prod": {"requestedFreight": {"main": {}, "builds": {}}}},
+        "set stages: {dev: {requestedFreight: {main: {}, builds: {}}}}",
+    ),
+    "through a stage that lists what it takes": (
+        {"staging": {"requestedFreight": {"main": {}}}, "prod": {"requestedFreight": {"main": {}, "builds": {}}}},
+        "set stages: {dev: {requestedFreight: {main: {}, builds: {}}}, staging: {requestedFreight: {builds: {}}}}",
+    ),
+    "through a stage whose entries say from where": (
+        {
+            "staging": {"upstream": None, "requestedFreight": {"main": {"upstream": ["dev"]}}},
+            "prod": {"requestedFreight": {"main": {}, "builds": {}}},
+        },
+        "set stages: {dev: {requestedFreight: {main: {}, builds: {}}}, staging: {requestedFreight: {builds: {upstream: [dev]}}}}",
+    ),
+    "named": (
+        {"prod": {"requestedFreight": {"main": {}, "builds": {"upstream": ["staging"]}}}},
+        "set stages: {dev: {requestedFreight: {main: {}, builds: {}}}}",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_the_fix_lets_freight_pass_all_stages(name: str, chart: Chart) -> None:
+    stages, fix = PASSING[name]
+    values = {**MINIMAL, "warehouses": {"builds": BUILDS}, "stages": stages}
+    found = rules.problems(pipeline_of(merge(chart.defaults, values)))
+    assert fix in [problem.fix for problem in found]
+    mended = merge(values, yaml_reader.parse(fix.removeprefix("set ")))
+    assert said_by_tool(merge(values, mended), chart) == []
+    (request,) = [
+        one for one in pipeline_of(merge(chart.defaults, mended)).stages["prod"].requests if one.key == "builds"
+    ]
+    assert not request.direct
+
+
+@pytest.mark.parametrize(
+    ("values", "fix"),
+    [
+        (
+            {"warehouses": {"nginx": {**BUILDS}}, "stages": {"dev": {"requestedFreight": {"main": {}, "nginx": {}}}}},
+            "set another one: warehouses: {nginx: {name: nginx-nginx}}",
+        ),
+        (
+            {
+                "warehouses": {"builds": {**BUILDS, "name": "all-builds"}},
+                "stages": {"dev": {"requestedFreight": {"all-builds": {}}}},
+            },
+            "write builds, the key of the Warehouse of this name",
+        ),
+        (
+            {"stages": {"dev": {"requestedFreight": {"main": {}, "x": {"direct": True}}}}},
+            "add it, such as warehouses: {x: {image: {imageSelectionStrategy: NewestBuild}}}",
+        ),
+        (
+            {
+                "image": None,
+                "warehouses": {"a": CONFIG},
+                "stages": {"dev": {"requestedFreight": {"a": {}, "x": {"direct": True}}}},
+            },
+            "add it, such as warehouses: {x: {git: {}}}",
+        ),
+    ],
+)
+def test_fixes_name_the_keys_of_warehouses(values: dict[str, Any], fix: str, chart: Chart) -> None:
+    found = rules.problems(pipeline_of(merge(chart.defaults, _values(values))))
+    assert fix in [problem.fix for problem in found]
 
 
 def _computed(pipeline: Pipeline) -> dict[str, Any]:
