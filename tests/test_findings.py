@@ -492,6 +492,13 @@ CASES = [
         service="",
     ),
     Case(
+        "KF313",
+        kargo("stages: {prod: {vars: {sidecar: '${{ imageFrom(\"registry.example.com/sidecar\").Tag }}'}}}\n"),
+        "services/nginx/kargo.yaml:1:33",
+        'no Warehouse of stage prod has the image "registry.example.com/sidecar", which imageFrom looks up',
+        "or subscribe to it: warehouse: {subscriptions: [{image: {repoURL: registry.example.com/sidecar}}]}",
+    ),
+    Case(
         "KF316",
         kargo("promotion: {pullRequest: {enabled: true, provider: bitbucket}}\n"),
         "services/nginx/kargo.yaml:1:52",

@@ -153,6 +153,7 @@ CODES = {
     "KF310": "null removes nothing",
     "KF311": "config of a step is invalid",
     "KF312": "requires a newer Kargo",
+    "KF313": "artifact is not in the Freight",
     "KF316": "pull requests are not supported there",
     "KF317": "label is set by Kargo",
     "KF401": "values file of a stage is missing",

@@ -40,6 +40,7 @@ from kargo_fleet.text.json_schema import Schema
 from kargo_fleet.text.placeholders import filled
 from kargo_fleet.text.words import did_you_mean
 from kargo_fleet.unit import (
+    artifacts,
     beside,
     kargo_versions,
     own_steps,
@@ -259,6 +260,7 @@ def _values_findings(
 
 def _fleet_problems(inputs: Inputs, pipeline: Pipeline) -> Iterator[Problem]:
     """Yield the problems that the chart cannot see: with the config of the service's own steps, and with fleet.yaml."""
+    yield from artifacts.problems(pipeline)
     yield from beside.not_allowed(pipeline.values, inputs.fleet.extra_kinds)
     version = kargo_versions.version_of(pipeline.values)
     yield from step_config.problems(own_steps.own_steps(pipeline), version, inputs.custom_steps)
