@@ -14,18 +14,20 @@ from kargo_fleet.fleet.freight import Warehouse
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.text.expressions import Call, calls, embedded, literal
 from kargo_fleet.text.git_urls import normalized
-from kargo_fleet.text.words import did_you_mean, enumerate_words, quoted
+from kargo_fleet.text.words import did_you_mean, enumerate_words, quoted, similar
 from kargo_fleet.text.yaml_writer import flow
 from kargo_fleet.unit.kargo_versions import same_image
 
 _KINDS: Final = {"imageFrom": "image", "chartFrom": "chart", "commitFrom": "git"}
 _NOUNS: Final = {"image": "image", "chart": "chart", "git": "Git repository"}
 _CODE: Final = "KF313"
+#: How close a name is to one that it was meant to be.
+_CLOSE: Final = 0.75
 #: Parts of a promotion that only the default steps use.
 _DEFAULT: Final = ("message", "updates", "render", "pullRequest")
 
 
-class _Scope(NamedTuple):
+class _Reader(NamedTuple):
     """Where expressions are: whose they are, the Warehouses whose Freight they see, and the variables that are known.
 
     In Freight, images and charts are compared `is_exact`; among what a Warehouse discovers they are not.
@@ -43,18 +45,18 @@ def problems(pipeline: Pipeline) -> Iterator[Problem]:
     for name, stage in sorted(pipeline.stages.items()):
         keys = [request.key for request in stage.requests]
         known = {"vars.imageRepoURL": pipeline.image if stage.image_of else "", "vars.gitRepoURL": stage.repo_url}
-        scope = _Scope(f"stage {name}", {key: pipeline.warehouses[key] for key in keys}, known)
+        reader = _Reader(f"stage {name}", {key: pipeline.warehouses[key] for key in keys}, known)
         for path, text in _of_stage(stage):
-            yield from _in_text(pipeline, scope, path, text)
+            yield from _in_text(pipeline, reader, path, text)
     for name, task in sorted(section(pipeline.values, "promotionTasks").items()):
-        scope = _Scope("this service", pipeline.warehouses, {}, is_stage=False)
+        reader = _Reader("this service", pipeline.warehouses, {}, is_stage=False)
         for path, text in _strings((task or {}).get("steps"), ("promotionTasks", name, "steps")):
-            yield from _in_text(pipeline, scope, path, text)
+            yield from _in_text(pipeline, reader, path, text)
     for key, warehouse in pipeline.warehouses.items():
         path = (*warehouse.path, "freightCreationCriteria", "expression")
         expression = value_at(pipeline.values, path) or ""
-        scope = _Scope("this Warehouse", {key: warehouse}, {}, is_stage=False, is_exact=False)
-        yield from _in_expression(pipeline, scope, path, expression)
+        reader = _Reader("this Warehouse", {key: warehouse}, {}, is_stage=False, is_exact=False)
+        yield from _in_expression(pipeline, reader, path, expression)
 
 
 def _of_stage(stage: Stage) -> Iterator[tuple[KeyPath, str]]:
@@ -80,30 +82,30 @@ def _strings(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
         yield from _strings(inner, (*path, key))
 
 
-def _in_text(pipeline: Pipeline, scope: _Scope, path: KeyPath, text: str) -> Iterator[Problem]:
+def _in_text(pipeline: Pipeline, reader: _Reader, path: KeyPath, text: str) -> Iterator[Problem]:
     for expression in embedded(text):
-        yield from _in_expression(pipeline, scope, path, expression)
+        yield from _in_expression(pipeline, reader, path, expression)
 
 
-def _in_expression(pipeline: Pipeline, scope: _Scope, path: KeyPath, expression: str) -> Iterator[Problem]:
+def _in_expression(pipeline: Pipeline, reader: _Reader, path: KeyPath, expression: str) -> Iterator[Problem]:
     if "?" in expression or "nil" in expression:  # whoever asks whether it is there knows that it may not be
         return
     for call in calls(expression, (*_KINDS, "warehouse")):
         if call.name == "warehouse":
-            yield from _origin(scope, path, call)
+            yield from _origin(reader, path, call)
         else:
-            yield from _lookup(pipeline, scope, path, call)
+            yield from _lookup(pipeline, reader, path, call)
 
 
-def _origin(scope: _Scope, path: KeyPath, call: Call) -> Iterator[Problem]:
+def _origin(reader: _Reader, path: KeyPath, call: Call) -> Iterator[Problem]:
     """Yield the problem with `warehouse("builds")`, if that is not the name of one of the Warehouses."""
     name = literal(call.arguments[0]) if call.arguments else None
-    names = {one.name: key for key, one in scope.warehouses.items()}
+    names = {one.name: key for key, one in reader.warehouses.items()}
     if name is None or name in names:
         return
-    message = f"{dotted(path)}: {call.name}({quoted(name)}) is not the name of a Warehouse of {scope.owner}"
+    message = f"{dotted(path)}: {call.name}({quoted(name)}) is not the name of a Warehouse of {reader.owner}"
     message += f"; it has {enumerate_words(sorted(names))}" if names else ""
-    meant = scope.warehouses[name].name if name in scope.warehouses else ""
+    meant = reader.warehouses[name].name if name in reader.warehouses else ""
     yield Problem(
         _CODE,
         message,
@@ -112,21 +114,21 @@ def _origin(scope: _Scope, path: KeyPath, call: Call) -> Iterator[Problem]:
     )
 
 
-def _lookup(pipeline: Pipeline, scope: _Scope, path: KeyPath, call: Call) -> Iterator[Problem]:
+def _lookup(pipeline: Pipeline, reader: _Reader, path: KeyPath, call: Call) -> Iterator[Problem]:
     """Yield the problem with the lookup of an artifact: no Warehouse has it, or several have."""
     kind = _KINDS[call.name]
     first, *others = call.arguments or ("",)
-    wanted = scope.known.get(first, literal(first))
+    wanted = reader.known.get(first, literal(first))
     if wanted is None:
         return
-    if not wanted and first in scope.known:
-        message = f"{dotted(path)}: {first} is not set, as no Warehouse of {scope.owner} has the service's image"
+    if not wanted and first in reader.known:
+        message = f"{dotted(path)}: {first} is not set, as no Warehouse of {reader.owner} has the service's image"
         yield Problem(_CODE, message, "write something else, or take Freight with the image", path)
         return
     name = (literal(others[0]) if kind == "chart" and others else "") or ""
     candidates, who = (
-        scope.warehouses,
-        f"no Warehouse of {scope.owner} has" if scope.is_exact else f"{scope.owner} does not have",
+        reader.warehouses,
+        f"no Warehouse of {reader.owner} has" if reader.is_exact else f"{reader.owner} does not have",
     )
     is_chosen = any(literal(one) is None for one in others)
     if is_chosen:
@@ -135,12 +137,12 @@ def _lookup(pipeline: Pipeline, scope: _Scope, path: KeyPath, call: Call) -> Ite
         if not candidates:  # computed when it runs, or reported as no Warehouse
             return
         who = f"Warehouse {names[0]} does not have"
-    having = [key for key, one in candidates.items() if _has(one, kind, wanted, name, is_exact=scope.is_exact)]
+    having = [key for key, one in candidates.items() if _has(one, kind, wanted, name, is_exact=reader.is_exact)]
     if not having:
         message = f"{dotted(path)}: {who} the {_NOUNS[kind]} {quoted(wanted)}, which {call.name} looks up"
-        yield Problem(_CODE, message, _fix(pipeline, scope, kind, wanted, name), path)
-    elif len(having) > 1 and scope.is_stage and not is_chosen:
-        names = [scope.warehouses[key].name for key in having]
+        yield Problem(_CODE, message, _fix(pipeline, reader, kind, wanted, name), path)
+    elif len(having) > 1 and reader.is_stage and not is_chosen:
+        names = [reader.warehouses[key].name for key in having]
         message = f"{dotted(path)}: {enumerate_words(having)} have {quoted(wanted)}, so that {call.name} fails"
         fix = f'write {call.name}({", ".join(call.arguments)}, warehouse("{names[0]}"))'
         yield Problem(_CODE, message, fix, path)
@@ -160,13 +162,15 @@ def _has(warehouse: Warehouse, kind: str, wanted: str, name: str, *, is_exact: b
     return False
 
 
-def _fix(pipeline: Pipeline, scope: _Scope, kind: str, wanted: str, name: str) -> str:
-    others = {key: one for key, one in pipeline.warehouses.items() if key not in scope.warehouses}
+def _fix(pipeline: Pipeline, reader: _Reader, kind: str, wanted: str, name: str) -> str:
+    others = {key: one for key, one in pipeline.warehouses.items() if key not in reader.warehouses}
     having = [key for key, one in others.items() if _has(one, kind, wanted, name, is_exact=True)]
-    if having and scope.is_stage:
-        return f"add {having[0]} to requestedFreight of {scope.owner.removeprefix('stage ')}"
-    known = [one.repo_url for each in scope.warehouses.values() for one in each.subscriptions if one.kind == kind]
+    if having and reader.is_stage:
+        return f"add {having[0]} to requestedFreight of {reader.owner.removeprefix('stage ')}"
+    known = [one.repo_url for each in reader.warehouses.values() for one in each.subscriptions if one.kind == kind]
     given = {"repoURL": wanted, **({"name": name} if name else {})}
     subscription = flow({"warehouse": {"subscriptions": [{kind: given}]}})[1:-1]
-    known = [] if wanted in known else known
-    return did_you_mean(wanted, known, f"correct it, or subscribe to it: {subscription}")
+    # All names in a registry are alike until their last part.
+    ends = {one.rpartition("/")[2]: one for one in known if one != wanted}
+    close = similar(wanted.rpartition("/")[2], list(ends), _CLOSE)
+    return f"did you mean {ends[close]}?" if close else f"correct it, or subscribe to it: {subscription}"
