@@ -492,6 +492,13 @@ CASES = [
         service="",
     ),
     Case(
+        "KF313",
+        kargo("stages: {prod: {vars: {sidecar: '${{ imageFrom(\"registry.example.com/sidecar\").Tag }}'}}}\n"),
+        "services/nginx/kargo.yaml:1:33",
+        'no Warehouse of stage prod has the image "registry.example.com/sidecar", which imageFrom looks up',
+        "or subscribe to it: warehouse: {subscriptions: [{image: {repoURL: registry.example.com/sidecar}}]}",
+    ),
+    Case(
         "KF316",
         kargo("promotion: {pullRequest: {enabled: true, provider: bitbucket}}\n"),
         "services/nginx/kargo.yaml:1:52",
@@ -907,6 +914,25 @@ CASES = [
         "services/nginx/kargo.yaml:1:7",
         "so that commits are not signed",
         "set git.author.signingKey",
+    ),
+    Case(
+        "KFW320",
+        kargo(
+            "warehouses: {w: {git: {includePaths: [services/web/**]}}}\nstages: {dev: {requestedFreight: {main: {}, w: {}}}}\n"
+        ),
+        "services/nginx/kargo.yaml:1:39",
+        '"services/web/**" is the name of a folder or a file; a pattern starts with glob:',
+        'write "glob:services/web/**"',
+    ),
+    Case(
+        "KFW321",
+        {
+            **fleet("values: {stages: {prod: {requestedFreight: {main: {direct: true}}}}}\n"),
+            **kargo("stages: {prod: {requestedFreight: {main: {upstream: [staging]}}}}\n"),
+        },
+        "services/nginx/kargo.yaml:1:43",
+        "takes Freight directly and from staging; direct comes from fleet.yaml:3:60, and maps merge",
+        "set direct: false beside it for staging alone, or direct: true for both",
     ),
     Case(
         "KFW319",

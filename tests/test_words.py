@@ -231,6 +231,12 @@ def test_no_message_has_a_banned_phrase() -> None:
     assert [problem for text in texts() for problem in banned(text)] == []
 
 
+def test_no_fix_has_an_ellipsis_for_a_value() -> None:
+    """Such as `{image: {…}}`, which cannot be pasted. Descriptions of a schema are for readers."""
+    found = [text.place for text in texts() for form in text.forms if re.search(r"\{…\}|: …[,}]", form)]
+    assert [place for place in found if "unit/" in place or "doctor/" in place or "templates/" in place] == []
+
+
 def test_every_placeholder_exists() -> None:
     assert [problem for text in texts() for problem in unknown_placeholders(text)] == []
 

@@ -327,3 +327,64 @@ def test_shards_of_the_fleet_share_by_weight_what_is_pinned_to_none() -> None:
     assert shares == {"a": 0.25, "b": 0.75}
     fleet = facts.scaled([one(shard="a"), one(shard="special")], 8, shares)
     assert {service.shard: count for service, count in fleet.items()} == {"a": 1, "b": 3, "special": 4}
+
+
+# -- Shards of single Warehouses and stages --------------------------------------------------------------------------
+
+
+SPREAD = {
+    "service": {"name": "nginx"},
+    "shard": "main",
+    "image": {"repoURL": f"{HOST}/nginx"},
+    "git": {"repoURL": "https://git.example.com/platform.git", "branch": "main"},
+    "warehouse": {"interval": "10m"},
+    "warehouses": {
+        "builds": {"interval": "5m", "shard": "builders", "image": {"imageSelectionStrategy": "NewestBuild"}}
+    },
+    "stages": {
+        "dev": {"requestedFreight": {"builds": {"direct": True}}},
+        "prod": {"requestedFreight": {"main": {"direct": True}}, "shard": "far-away"},
+    },
+}
+
+
+def test_each_controller_has_its_own_warehouses_and_stages() -> None:
+    profile = facts.service(SPREAD)
+    found = {one.shard: one for one in model.controllers({profile: 100}, DEFAULTS)}
+    assert {shard: one.services for shard, one in found.items()} == {"builders": 100, "far-away": 100, "main": 100}
+    assert found["builders"].discoveries == pytest.approx(100 / 300)
+    assert found["main"].discoveries == pytest.approx(100 / 600)
+    assert found["far-away"].discoveries == 0
+    promoted = model.releases(DEFAULTS) * 100
+    assert [found[shard].promotions for shard in ("builders", "far-away", "main")] == pytest.approx(
+        [0, promoted, promoted]
+    )
+    hosts = {one.shard: one for one in model.registries({profile: 100}, DEFAULTS)}
+    assert set(hosts) == {"builders", "main"}
+    assert hosts["builders"].requests > hosts["main"].requests
+    (branch,) = model.branches({profile: 100}, DEFAULTS)
+    assert branch == replace(branch, controllers=2)
+    together = facts.service({**SPREAD, "warehouses": {}, "stages": {"dev": {}, "prod": {}}})
+    assert model.kept_promotions(profile, DEFAULTS) == model.kept_promotions(together, DEFAULTS)
+
+
+def test_settings_of_a_service_in_several_shards() -> None:
+    profile = facts.service(SPREAD, [advice.INTERVAL, advice.CACHE, advice.SHARD])
+    settings = advice.Settings(interval=1200, cache_by_tag=True, shards=("a", "b"), branches=("dev", "prod"))
+    changed = advice.apply({profile: 2}, settings)
+    assert {(one.shard, count) for one, count in changed.items()} == {("a", 1), ("b", 1)}
+    for one in changed:
+        assert [part.shard for part in one.elsewhere] == ["builders", "far-away"]
+        assert {part.interval for part in (one, *one.elsewhere)} == {1200}
+        assert [image.cache_by_tag for image in one.images] == [True]
+        assert [image.cache_by_tag for image in one.elsewhere[0].images] == [False]
+        assert [push.branch for part in one.elsewhere for push in part.pushes] == ["git.example.com/platform@env/prod"]
+    assert profile.with_interval(900).elsewhere[0].interval == 900
+
+
+def test_a_service_whose_first_warehouse_is_elsewhere() -> None:
+    values = {**SPREAD, "warehouse": {"shard": "other"}, "warehouses": {}, "stages": {"dev": {}}}
+    profile = facts.service(values, [advice.CACHE])
+    assert (profile.images, profile.warehouses, profile.follows) == ((), 0, frozenset())
+    (part,) = profile.elsewhere
+    assert (part.shard, len(part.images), part.follows) == ("other", 1, frozenset([advice.CACHE]))

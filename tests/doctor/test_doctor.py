@@ -199,6 +199,12 @@ def no_images(world: World) -> None:
     )
 
 
+SECOND_WAREHOUSE = {
+    "services/nginx/kargo.yaml": "warehouses: {builds: {name: all-builds, image: {imageSelectionStrategy: NewestBuild}}}\n"
+    "stages: {dev: {requestedFreight: {main: {}, builds: {}}}}\n"
+}
+
+
 def broken_discovery(message: str) -> Callable[[World], None]:
     def spoil(world: World) -> None:
         world.set(
@@ -419,6 +425,24 @@ CASES = [
         "kubectl get secrets -n kargo-shared-resources",
     ),
     Case("KF721", broken_discovery("NAME_UNKNOWN: nginx"), WAREHOUSE, "NAME_UNKNOWN", "image.repoURL", label="name"),
+    *(
+        Case(
+            "KF721",
+            lambda world, message=message: world.set(
+                "kargo-nginx/Warehouse/all-builds", condition("Healthy", "False", "DiscoveryFailed", message)
+            ),
+            "kargo-nginx/Warehouse/all-builds",
+            message,
+            fix,
+            files=SECOND_WAREHOUSE,
+            label=f"further-{fix}",
+        )
+        for message, fix in (
+            ("NAME_UNKNOWN: nginx", "correct `warehouses.builds.image.repoURL`"),
+            ("x509: unknown authority", "set `warehouses.builds.image.insecureSkipTLSVerify: true`"),
+            ("429 rate limit", "a longer `warehouses.builds.interval`"),
+        )
+    ),
     Case("KF721", broken_discovery("x509: unknown authority"), WAREHOUSE, "x509", "certificate", label="certificate"),
     Case("KF721", broken_discovery("dial tcp: no such host"), WAREHOUSE, "no such host", "network", label="network"),
     Case(

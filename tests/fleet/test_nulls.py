@@ -79,6 +79,31 @@ def test_a_stage_takes_what_all_stages_have() -> None:
 
 
 @pytest.mark.parametrize(
+    ("weaker", "own", "path", "of_all"),
+    [
+        ("git: {branch: a}", "stages: {prod: {git: {branch: null}}}", "stages.prod.git.branch", "git.branch"),
+        ("git: {branch: a}", "stages: {prod: {branch: null}}", "stages.prod.branch", "git.branch"),
+        ("git: {author: {name: a}}", "stages: {prod: {git: {author: }}}", "stages.prod.git.author", "git.author"),
+        ("shard: a", "stages: {prod: {shard: null}}", "stages.prod.shard", "shard"),
+        ("shard: a", "warehouses: {x: {shard: null}}", "warehouses.x.shard", "shard"),
+        ("git: {branch: a}", "warehouses: {x: {git: {branch: }}}", "warehouses.x.git.branch", "git.branch"),
+        (
+            "image: {platform: a/b}",
+            "warehouses: {x: {image: {platform: }}}",
+            "warehouses.x.image.platform",
+            "image.platform",
+        ),
+    ],
+)
+def test_what_is_taken_from_elsewhere(weaker: str, own: str, path: str, of_all: str) -> None:
+    ((code, message, fix),) = said(weaker, own)
+    owner = "stage" if path.startswith("stages") else "Warehouse"
+    assert code == "KF310"
+    assert message == f"{path}: null removes nothing; {of_all} still applies to this {owner}"
+    assert fix == f"write the value that this {owner} should have"
+
+
+@pytest.mark.parametrize(
     ("weaker", "own"),
     [
         ("{}", "stages: {staging: null, prod: {upstream: null}}"),

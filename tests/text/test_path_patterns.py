@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from contract.fixtures import Oracle
-from kargo_fleet.text.path_patterns import matches, selects
+from kargo_fleet.text.path_patterns import is_glob, matches, meant, selects
 
 PATHS = """
 services/api/values-dev.yaml services/api/values-prod.yaml services/api/config/a.yaml services/apix/values-dev.yaml services/api
@@ -38,3 +38,39 @@ def test_a_path_is_selected_if_it_is_included_and_not_excluded() -> None:
         for include, exclude in product([[], ["services/api"], ["services/web"]], [[], ["glob:**/values-*.yaml"]])
     ]
     assert found == [True, False, True, False, False, False]
+
+
+GLOBS = r"""
+[ [] [a] [a-z]/* [!] [!a] [^] [^a] []a] [!]a] [[] [[a] a] { } {} {a} {a,b} {{a}} }{ {a}} [{] [}] {[}]} \ \\ a\ \[ [\]] [\] [^\]
+\{ {\} ** a**
+? ** [a {[a]} [a]{b [] x[ {[]} [!!] [^^] [!^] [-] \\[ [\\] [a]]
+""".split()
+
+
+@pytest.mark.parametrize("glob", ["", *GLOBS])
+def test_a_glob_is_valid_where_kargo_says_so(oracle: Oracle, glob: str) -> None:
+    (said,) = oracle("path-pattern", [{"pattern": f"glob:{glob}", "paths": []}])
+    assert is_glob(glob) == ("error" not in said)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("services/web/**", "glob:services/web/**"),
+        ("./services/*/config", "glob:services/*/config"),
+        ("/services/v?", "glob:services/v?"),
+        ("services/{web,api}", "glob:services/{web,api}"),
+        ("Glob:services/*", "glob:services/*"),
+        ("GLOB: services", "glob:services"),
+        ("Regex:^a", "regex:^a"),
+        ("^services/", "regex:^services/"),
+        (r".*\.yaml", r"regex:.*\.yaml"),
+        (r"values\.yaml$", r"regex:values\.yaml$"),
+        *(
+            (fine, "")
+            for fine in ("services/web", "app/[id]/page.tsx", "a{b}", "glob:**", "regex:x*", "regexp:(", "a:b", "")
+        ),
+    ],
+)
+def test_the_pattern_that_was_meant(pattern: str, expected: str) -> None:
+    assert meant(pattern) == expected

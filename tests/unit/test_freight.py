@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from helm import CHART, render
 from kargo_fleet.fleet.chart import Chart, read_chart
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.fleet.pipeline import Pipeline, pipeline_of
-from kargo_fleet.text import yaml_writer
+from kargo_fleet.text import yaml_reader, yaml_writer
 from kargo_fleet.text.durations import seconds
+from kargo_fleet.unit import rules
 
 CHART_URL = "oci://registry.example.com/charts/app"
 BUILDS = {"image": {"imageSelectionStrategy": "NewestBuild", "allowTagsRegexes": ["^main-"]}}
@@ -98,7 +101,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "stages.prod.requestedFreight.main.upstream[0]: stage dev takes no Freight from Warehouse main",
             (
                 "stages.prod.requestedFreight.builds: no upstream stage of prod takes Freight from Warehouse builds;"
-                " set direct: true, or upstream"
+                " add it to requestedFreight of staging"
             ),
         ],
     ),
@@ -233,6 +236,57 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
             ),
         ],
     ),
+    "patterns": (
+        {
+            "warehouse": {
+                "subscriptions": [
+                    {
+                        "git": {
+                            "repoURL": "https://example.com/a.git",
+                            "includePaths": ["glob:[", "glob:**/{a,b}", "regex:(", "regexp:a|(", "regex:^a$"],
+                            "expressionFilter": "author == 'a",
+                        }
+                    }
+                ],
+                "freightCreationCriteria": {"expression": "${{ true }}"},
+            },
+            "warehouses": {
+                "a": {
+                    "git": {
+                        "excludePaths": ["/services", "services/**", "glob:}{", "glob:a\\"],
+                        "expressionFilter": "a in [1]",
+                    },
+                    "freightCreationCriteria": {"expression": "(imageFrom('x(').Tag == `(`"},
+                }
+            },
+            "stages": {"dev": {"requestedFreight": {"main": {}, "a": {}}}},
+        },
+        [
+            ("warehouses.a.freightCreationCriteria.expression: has quotes or brackets that do not match"),
+            (
+                'warehouses.a.git.excludePaths[0]: "/services" matches nothing; paths start at the root of the repository,'
+                " without /"
+            ),
+            *(
+                f"{path}: {pattern} is not a glob; [ and {{ have to be closed, and \\ stands before another character"
+                for path, pattern in (
+                    ("warehouses.a.git.excludePaths[2]", '"glob:}{"'),
+                    ("warehouses.a.git.excludePaths[3]", '"glob:a\\\\"'),
+                )
+            ),
+            "warehouse.freightCreationCriteria.expression: is an expression already; write it without ${{ }}",
+            "warehouse.subscriptions[0].git.expressionFilter: has quotes or brackets that do not match",
+            (
+                'warehouse.subscriptions[0].git.includePaths[0]: "glob:[" is not a glob; [ and { have to be closed, and \\'
+                " stands before another character"
+            ),
+            *(
+                f"warehouse.subscriptions[0].git.includePaths[{index}]: {pattern} is not a Go regular expression (RE2: no"
+                " lookarounds, no backreferences)"
+                for index, pattern in ((2, '"regex:("'), (3, '"regexp:a|("'))
+            ),
+        ],
+    ),
     "what others subscribe to": (
         {
             "image": None,
@@ -284,6 +338,76 @@ def test_the_chart_says_the_same(name: str, chart: Chart, tmp_path: Path) -> Non
     found = said_by_tool(values, chart)
     assert found == said_by_chart(values, tmp_path)
     assert found == messages
+
+
+PASSING: dict[str, tuple[dict[str, Any], str]] = {
+    "to the first stage": (
+        {"prod": {"requestedFreight": {"main": {}, "builds": {}}}},
+        "set stages: {dev: {requestedFreight: {main: {}, builds: {}}}}",
+    ),
+    "through a stage that lists what it takes": (
+        {"staging": {"requestedFreight": {"main": {}}}, "prod": {"requestedFreight": {"main": {}, "builds": {}}}},
+        "set stages: {dev: {requestedFreight: {main: {}, builds: {}}}, staging: {requestedFreight: {builds: {}}}}",
+    ),
+    "through a stage whose entries say from where": (
+        {
+            "staging": {"upstream": None, "requestedFreight": {"main": {"upstream": ["dev"]}}},
+            "prod": {"requestedFreight": {"main": {}, "builds": {}}},
+        },
+        "set stages: {dev: {requestedFreight: {main: {}, builds: {}}}, staging: {requestedFreight: {builds: {upstream: [dev]}}}}",
+    ),
+    "named": (
+        {"prod": {"requestedFreight": {"main": {}, "builds": {"upstream": ["staging"]}}}},
+        "set stages: {dev: {requestedFreight: {main: {}, builds: {}}}}",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_the_fix_lets_freight_pass_all_stages(name: str, chart: Chart) -> None:
+    stages, fix = PASSING[name]
+    values = {**MINIMAL, "warehouses": {"builds": BUILDS}, "stages": stages}
+    found = rules.problems(pipeline_of(merge(chart.defaults, values)))
+    assert fix in [problem.fix for problem in found]
+    mended = merge(values, yaml_reader.parse(fix.removeprefix("set ")))
+    assert said_by_tool(merge(values, mended), chart) == []
+    (request,) = [
+        one for one in pipeline_of(merge(chart.defaults, mended)).stages["prod"].requests if one.key == "builds"
+    ]
+    assert not request.direct
+
+
+@pytest.mark.parametrize(
+    ("values", "fix"),
+    [
+        (
+            {"warehouses": {"nginx": {**BUILDS}}, "stages": {"dev": {"requestedFreight": {"main": {}, "nginx": {}}}}},
+            "set another one: warehouses: {nginx: {name: nginx-nginx}}",
+        ),
+        (
+            {
+                "warehouses": {"builds": {**BUILDS, "name": "all-builds"}},
+                "stages": {"dev": {"requestedFreight": {"all-builds": {}}}},
+            },
+            "write builds, the key of the Warehouse of this name",
+        ),
+        (
+            {"stages": {"dev": {"requestedFreight": {"main": {}, "x": {"direct": True}}}}},
+            "add it, such as warehouses: {x: {image: {imageSelectionStrategy: NewestBuild}}}",
+        ),
+        (
+            {
+                "image": None,
+                "warehouses": {"a": CONFIG},
+                "stages": {"dev": {"requestedFreight": {"a": {}, "x": {"direct": True}}}},
+            },
+            "add it, such as warehouses: {x: {git: {}}}",
+        ),
+    ],
+)
+def test_fixes_name_the_keys_of_warehouses(values: dict[str, Any], fix: str, chart: Chart) -> None:
+    found = rules.problems(pipeline_of(merge(chart.defaults, _values(values))))
+    assert fix in [problem.fix for problem in found]
 
 
 def _computed(pipeline: Pipeline) -> dict[str, Any]:
@@ -355,6 +479,115 @@ def test_random_units(seed: int, chart: Chart, tmp_path: Path) -> None:
 def test_some_random_units_are_sound(chart: Chart) -> None:
     sound = [seed for seed in range(60) if not said_by_tool(_random_unit(random.Random(seed)), chart)]
     assert len(sound) > 10
+
+
+#: Settings of all stages, and what a stage may say instead: null is as if it said nothing.
+GIT: dict[str, list[Any]] = {
+    "repoURL": ["https://example.com/<service>/<stage>.git", None],
+    "branch": ["env/<stage>", None],
+    "author": [{"name": "a", "email": "a@example.com"}, {"email": None}, {"signingKey": ""}, {}, None],
+    "sparse": [["a/b"], [], True, False, None],
+    "blobless": [True, False, None],
+    "insecureSkipTLSVerify": [True, None],
+}
+UPDATE = [
+    {"yaml": {"path": "a/<stage>.yaml", "keys": {"b": "tag", "c": "digest"}}},
+    {"yaml": {"keys": {"b": None, "c": "tag"}}},
+    None,
+]
+PROMOTION: dict[str, list[Any]] = {
+    "path": ["other/<stage>.yaml", None],
+    "tagKey": ["tag", "", None],
+    "digestKey": ["digest", "", None],
+    "message": ["promote <service>", None],
+    "maxAttempts": [5, 0, None],
+    "retry": [{"git-push": {"timeout": "5m", "errorThreshold": None}}, {"git-clone": None}, {}, None],
+    "pullRequest": [{"enabled": True, "labels": ["x"]}, {"enabled": False}, {"labels": []}, {"labels": None}, None],
+    "argocdUpdate": [{"enabled": True}, {"enabled": True, "name": None}, {"name": "x"}, {"namespace": None}, None],
+    "steps": [
+        {"before": [{"uses": "http"}]},
+        {"before": None},
+        {"before": []},
+        {"replace": []},
+        {"replace": None},
+        None,
+    ],
+    "task": [{"name": "t", "vars": {"a": "b", "c": None}}, {"name": None}, {"name": ""}, None],
+    "customSteps": [["mine"], [], None],
+    "updates": [{"x": one, "y": UPDATE[0]} for one in UPDATE] + [{}, None],
+    "render": [
+        {"helm": {"path": "c", "releaseName": None}},
+        {"branch": None},
+        {"branch": "b", "outPath": "."},
+        {},
+        None,
+    ],
+}
+
+
+def _some(dice: random.Random, settings: dict[str, list[Any]]) -> dict[str, Any]:
+    return {key: dice.choice(choices) for key, choices in settings.items() if dice.random() < 0.4}
+
+
+def _settings_in_chart(values: dict[str, Any], chart: Path) -> dict[str, Any]:
+    """Return what the chart computes of each stage, whether that is right or not."""
+    (chart.parent / "values.yaml").write_text(yaml_writer.document(values))
+    (printed,) = render("nginx", chart, chart.parent / "values.yaml")
+    return {name: json.loads(one) for name, one in printed["unit"].items()}
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the chart that prints the stages of the unit and what they write."""
+    copied = tmp_path_factory.mktemp("probe") / "kargo-service"
+    shutil.copytree(CHART, copied)
+    for template in copied.glob("templates/*.yaml"):
+        template.unlink()
+    (copied / "templates" / "probe.yaml").write_text(
+        """{{ include "kargo-service.init" . }}
+        unit: {{ range $name, $stage := .Values.unit.stages }}
+          {{ $name }}: {{ dict "stage" $stage "updates" (include "kargo-service.updates" $stage | fromJson) | toJson | quote }}
+        {{ end }}"""
+    )
+    return copied
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_what_is_merged_per_stage(seed: int, chart: Chart, probe: Path) -> None:
+    dice = random.Random(seed)
+    values = {**MINIMAL, "git": {**MINIMAL["git"], **_some(dice, GIT)}, "promotion": _some(dice, PROMOTION)}
+    names = ["dev", "staging", "prod"]
+    values["stages"] = {name: {"git": _some(dice, GIT), "promotion": _some(dice, PROMOTION)} for name in names}
+    merged = merge(chart.defaults, values)
+    assert chart.validator.problems(merged) == []
+    computed = pipeline_of(merged).stages
+    for name, found in _settings_in_chart(values, probe).items():
+        stage, own = found["stage"], computed[name]
+        assert stage["git"] == own.git
+        rendered = stage["promotion"].pop("render")
+        where = (own.rendering.branch, own.rendering.out_path) if own.rendering else ()
+        if own.has_default_steps:
+            assert tuple(rendered[key] for key in ("branch", "outPath") if rendered) == where
+        promotion = {key: value for key, value in own.promotion.items() if key != "render"}
+        if own.application:  # the tool fills in a name that is null
+            stage["promotion"]["argocdUpdate"].setdefault("name", f"nginx-{name}")
+        assert stage["promotion"] == promotion
+        assert bool(stage.get("controlFlow")) == own.is_control_flow
+        updates = [(one.path, one.kind) for one in own.updates if one.at]
+        assert [(one["path"], one["kind"]) for _, one in sorted(found["updates"].items())] == updates
+
+
+def test_null_in_a_stage_is_as_if_nothing_was_said(chart: Chart, tmp_path: Path) -> None:
+    of_all = {"git": {**MINIMAL["git"], "branch": "trunk"}, "promotion": {"updates": {"x": UPDATE[0]}}}
+    nothing = {"git": {"branch": None, "repoURL": None}, "promotion": {"tagKey": None, "updates": {"x": None}}}
+    objects = []
+    for index, prod in enumerate(({}, nothing)):
+        values = {**MINIMAL, **of_all, "stages": {"prod": {"upstream": ["staging"], **prod}}}
+        assert said_by_tool(values, chart) == said_by_chart(values, tmp_path) == []
+        file = tmp_path / f"{index}.yaml"
+        file.write_text(yaml_writer.document(values))
+        objects.append(render("nginx", CHART, file))
+    assert objects[0] == objects[1]
 
 
 def test_placeholders_are_replaced_everywhere(chart: Chart, tmp_path: Path) -> None:

@@ -43,6 +43,30 @@ GIT = "repoURL: 'https://example.com/other/c'"
             "git: {repoURL: 'https://bitbucket.org/a/b'}\npromotion: {pullRequest: {enabled: true, labels: [x]}}",
             "pullRequest.labels",
         ),
+        (
+            "image: null\nwarehouse: {subscriptions: [{chart: {repoURL: 'oci://a/b'}}]}\npromotion: {tagKey: a.b}",
+            "tagKey",
+        ),
+        (
+            "image: null\nwarehouse: {subscriptions: [{chart: {repoURL: 'oci://a/b'}}]}\npromotion: {digestKey: a.b}",
+            "promotion.digestKey",
+        ),
+        (
+            (
+                "warehouses: {c: {git: {}}}\n"
+                "stages: {dev: {requestedFreight: {c: {}}, promotion: {digestKey: a}},"
+                " prod: {upstream: null}, staging: {upstream: null}}"
+            ),
+            "dev.promotion.digestKey",
+        ),
+        (
+            "image: null\nwarehouse: {subscriptions: [{git: {}}]}\npromotion: {render: {kustomize: {path: a, newName: b}}}",
+            "render.kustomize.newName",
+        ),
+        ("stages: {prod: {promotion: {tagKey: a, render: {kustomize: {path: a}}}}}", "prod.promotion.tagKey"),
+        ("image: null\nwarehouse: {interval: 10m}\nwarehouses: {c: {git: {}}}", "warehouse.interval"),
+        ("stages: {prod: {controlFlow: true, verification: {args: [{name: a, value: b}]}}}", "prod.verification"),
+        ("stages: {prod: {controlFlow: true, branch: a}}", "prod.branch"),
         ("stages: {prod: {availabilityStrategy: OneOf}}", "prod.availabilityStrategy"),
         ("stages: {dev: {availabilityStrategy: All}}", "dev.availabilityStrategy"),
     ],
@@ -65,6 +89,16 @@ def test_a_setting_without_effect(text: str, message: str) -> None:
             "image: {imageSelectionStrategy: Digest, constraint: a}",
         ),
         ("resourceQuota: {hard: {pods: 1}}", "shard: a"),
+        (
+            "promotion: {tagKey: a.b, digestKey: b}",
+            "image: null\nwarehouse: {subscriptions: [{chart: {repoURL: 'oci://a/b'}}]}",
+        ),
+        ("image: null\nwarehouse: {subscriptions: [{chart: {repoURL: 'oci://a/b'}}]}\npromotion: {tagKey: ''}",),
+        ("warehouse: {interval: 10m}", "image: null\nwarehouses: {c: {git: {}}}"),
+        (
+            "promotion: {tagKey: a}\nwarehouses: {c: {chart: {repoURL: 'oci://a/b'}}}\nstages: {dev: {requestedFreight: {c: {}}}, staging: {upstream: null}}",
+        ),
+        ("promotion: {tagKey: a}", "promotion: {render: {kustomize: {path: a}}}"),
         ("stages: {prod: {upstream: [dev, staging], availabilityStrategy: All}}",),
     ],
 )

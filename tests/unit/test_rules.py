@@ -490,8 +490,73 @@ def test_the_cases_break_every_rule(chart: Chart) -> None:
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_every_problem_has_a_fix(case: dict[str, Any], chart: Chart) -> None:
     problems = rules.problems(pipeline_of(merge(chart.defaults, _over(MINIMAL, case))))
+    assert [problem for problem in problems if "…" in problem.fix] == []
     completed = r"is not a stage of this service|^(image|git)\.repoURL: is required"  # by unit/build.py
     assert [problem for problem in problems if not (problem.fix or re.search(completed, problem.message))] == []
+
+
+TWO_HOSTS = {
+    "stages": {"prod": {"git": {"repoURL": "https://git.example.com/a/prod.git"}}},
+    "promotion": {"pullRequest": {"enabled": True}},
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "fix"),
+    [
+        (TWO_HOSTS, "name what runs on that host, such as stages.prod.promotion.pullRequest.provider: gitlab"),
+        (
+            {"git": {"repoURL": "https://git.example.com/a.git"}, "promotion": TWO_HOSTS["promotion"]},
+            "name what runs on that host, such as promotion.pullRequest.provider: gitlab",
+        ),
+        (
+            {**TWO_HOSTS, "stages": {"prod": {"git": {"repoURL": "https://bitbucket.example.com/a.git"}}}},
+            "set stages.prod.promotion.pullRequest.enabled: false",
+        ),
+        (
+            {**TWO_HOSTS, "stages": {"prod": {"git": {"repoURL": "git@git.example.com:a/prod.git"}}}},
+            "set stages.prod.git.repoURL: https://git.example.com/a/prod.git",
+        ),
+        (
+            {
+                "promotion": {"pullRequest": {"enabled": True, "provider": "github"}},
+                "stages": {"prod": {"git": {"repoURL": "https://gitlab.com/a/prod.git"}}},
+            },
+            "set stages.prod.promotion.pullRequest.provider: gitlab",
+        ),
+        (
+            {"stages": {"prod": {"promotion": {"updates": {"a": {"yaml": {"keys": {"image.tag": "tag"}}}}}}}},
+            'remove it, or set stages.prod.promotion.tagKey: "" if that writes it, too',
+        ),
+        (
+            {"promotion": {"updates": {"a": {"yaml": {"keys": {"image.tag": "tag"}}}}}},
+            'remove it, or set promotion.tagKey: "" if that writes it, too',
+        ),
+        (
+            {
+                "warehouses": {"c": {"chart": {"repoURL": "oci://x.example.com/c"}}},
+                "stages": {"dev": {"requestedFreight": {"c": {}}}},
+            },
+            "set stages: {dev: {promotion: {updates: {version: {yaml: {keys: {version: chartVersion}}}}}}}",
+        ),
+        (
+            {
+                "warehouse": {
+                    "subscriptions": [
+                        {"image": {"repoURL": "registry.example.com/nginx", "imageSelectionStrategy": "Lexical"}}
+                    ]
+                }
+            },
+            (
+                "remove this subscription, or give it a Warehouse of its own:"
+                " warehouses: {builds: {image: {imageSelectionStrategy: Lexical}}}"
+            ),
+        ),
+    ],
+)
+def test_the_fix_is_for_the_stage_where_the_fault_is(case: dict[str, Any], fix: str, chart: Chart) -> None:
+    problems = rules.problems(pipeline_of(merge(chart.defaults, _over(MINIMAL, case))))
+    assert fix in [problem.fix for problem in problems]
 
 
 @pytest.mark.parametrize("seed", range(40))

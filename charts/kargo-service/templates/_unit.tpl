@@ -1,6 +1,6 @@
 {{/*
 The unit that these values describe, computed once for all templates: each template begins with an include of it. It replaces
-<service> in all of .Values, and adds .Values.unit, a map:
+<service> in all of .Values, drops what is null in its maps, and adds .Values.unit, a map:
 
   warehouses  the Warehouses by key, the first as main, see kargo-service.warehouses
   stages      the stages by name, see kargo-service.stages
@@ -10,9 +10,22 @@ Takes the root context; returns nothing.
 {{- define "kargo-service.init" -}}
 {{- if not (hasKey .Values "unit") -}}
   {{- $filled := include "kargo-service.filled" (dict "value" .Values "word" "service" "with" (include "kargo-service.name" .)) | fromJson -}}
+  {{- /* The chart's default `replace: null` is the only null that nearly all services have. */ -}}
+  {{- if toJson $filled | replace `"replace":null` "" | contains ":null" }}{{ include "kargo-service.dropNulls" $filled }}{{ end -}}
   {{- range $key, $value := $filled }}{{ $_ := set $.Values $key $value }}{{ end -}}
   {{- $_ := set .Values "unit" (dict "warehouses" (include "kargo-service.warehouses" . | fromJson)) -}}
   {{- $_ := set .Values.unit "stages" (include "kargo-service.stages" . | fromJson) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Removes what is null from a map and from the maps in it. Helm removes only nulls of keys that the chart's values.yaml has; a stage's
+`branch: null` would else replace the branch of all stages. Lists stay as they are. Takes the map; returns nothing.
+*/}}
+{{- define "kargo-service.dropNulls" -}}
+{{- $map := . -}}
+{{- range $key, $value := $map -}}
+  {{- if kindIs "invalid" $value }}{{ $_ := unset $map $key }}{{ else if kindIs "map" $value }}{{ include "kargo-service.dropNulls" $value }}{{ end -}}
 {{- end -}}
 {{- end -}}
 

@@ -48,7 +48,9 @@ warehouses.{{ $key }}: has no subscriptions; set image, git, chart or subscripti
 {{- end }}
 {{- range $stage.freight }}
 {{- if not (or .direct .upstream) }}
-{{ .path }}: no upstream stage of {{ $name }} takes Freight from Warehouse {{ .key }}; set direct: true, or upstream
+{{- $sources := list }}
+{{- range $stage.upstream }}{{ if hasKey $stages . }}{{ $sources = append $sources . }}{{ end }}{{ end }}
+{{ .path }}: no upstream stage of {{ $name }} takes Freight from Warehouse {{ .key }}; {{ if $sources }}add it to requestedFreight of {{ include "kargo-service.enumerate" $sources }}{{ else }}set direct: true, or upstream{{ end }}
 {{- end }}
 {{- end }}
 {{- if and $warehouses (not $stage.freight) (not $stage.requestedFreight) (not $stage.upstream) }}

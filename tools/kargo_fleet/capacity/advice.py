@@ -86,25 +86,30 @@ def apply(fleet: Profiles, settings: Settings) -> dict[ServiceProfile, float]:
     """Return the fleet with these settings in fleet.yaml; values that a service sets itself do not change."""
     changed: dict[ServiceProfile, float] = {}
     for service, count in fleet.items():
-        one = service
-        if settings.interval is not None and INTERVAL in one.follows:
-            one = replace(one, interval=settings.interval)
-        if settings.cache_by_tag and CACHE in one.follows and one.images:
-            own, *others = one.images
-            one = replace(one, images=(replace(own, cache_by_tag=True), *others))
-        if settings.branches:
-            pushes = (
-                Push(push.stage, f"{push.branch.rpartition('@')[0]}@env/{push.stage}")
-                if push.stage in settings.branches
-                else push
-                for push in one.pushes
-            )
-            one = replace(one, pushes=tuple(pushes))
+        one = replace(_part(service, settings), elsewhere=tuple(_part(part, settings) for part in service.elsewhere))
         spread = settings.shards if settings.shards and SHARD in one.follows else (one.shard,)
         for shard in spread:
             moved = replace(one, shard=shard)
             changed[moved] = changed.get(moved, 0) + count / len(spread)
     return changed
+
+
+def _part(one: ServiceProfile, settings: Settings) -> ServiceProfile:
+    """Return what one controller has of a service, with these settings but for the shards."""
+    if settings.interval is not None and INTERVAL in one.follows:
+        one = replace(one, interval=settings.interval)
+    if settings.cache_by_tag and CACHE in one.follows and one.images:
+        own, *others = one.images
+        one = replace(one, images=(replace(own, cache_by_tag=True), *others))
+    if settings.branches:
+        pushes = (
+            Push(push.stage, f"{push.branch.rpartition('@')[0]}@env/{push.stage}")
+            if push.stage in settings.branches
+            else push
+            for push in one.pushes
+        )
+        one = replace(one, pushes=tuple(pushes))
+    return one
 
 
 def assumed(given: Assumptions, settings: Settings) -> Assumptions:
@@ -158,7 +163,8 @@ def _for_controllers(fleet: Profiles, given: Assumptions, rest: Settings) -> Ite
 
 def _stages(fleet: Profiles) -> tuple[str, ...]:
     """Return the stages that every service has: setting any other stage for all services would add it to all."""
-    common = [{push.stage for push in service.pushes} for service in fleet if service.pushes]
+    pushes = [[push for part in (one, *one.elsewhere) for push in part.pushes] for one in fleet]
+    common = [{push.stage for push in own} for own in pushes if own]
     return tuple(sorted(set.intersection(*common))) if common else ()
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from kargo_fleet.capacity import advice
 from kargo_fleet.capacity.model import Image, Other, Push, ServiceProfile
 from kargo_fleet.fleet.freight import MAIN, Subscription
 from kargo_fleet.fleet.pipeline import Pipeline, pipeline_of
@@ -25,33 +26,45 @@ Values = Mapping[str, Any]
 def service(values: Values, follows: Iterable[str] = ()) -> ServiceProfile:
     """Return the profile of a unit's complete and valid values."""
     pipeline = pipeline_of(values)
+    pushes, pull_requests = _pushes(pipeline)
+    quota = pipeline.values.get("resourceQuota") or {}
+    hard = (quota.get("hard") or {}) if quota.get("enabled") else {}
+    shards = {*pipeline.shards, *(stage.shard for stage in pipeline.stages.values())} - {pipeline.shard}
+    elsewhere = [_part(pipeline, shard, pushes, {*follows} - {advice.SHARD}) for shard in sorted(shards)]
+    return replace(
+        _part(pipeline, pipeline.shard, pushes, {*follows}),
+        pull_requests=pull_requests,
+        promotions_quota=_limit(hard, _PROMOTIONS),
+        freight_quota=_limit(hard, _FREIGHT),
+        elsewhere=tuple(elsewhere),
+    )
+
+
+def _part(pipeline: Pipeline, shard: str, pushes: Sequence[Push], follows: set[str]) -> ServiceProfile:
+    """Return what the controller of one shard does: the Warehouses and stages that are its own."""
     intervals = {key: seconds(one.given.get("interval") or _INTERVAL) for key, one in pipeline.warehouses.items()}
     first = intervals.get(MAIN) or next(iter(intervals.values()))
+    here = {key: one for key, one in pipeline.warehouses.items() if (one.given.get("shard") or pipeline.shard) == shard}
     images, others = [], []
-    for key, warehouse in sorted(pipeline.warehouses.items(), key=lambda item: item[0] != MAIN):  # its own image first
+    for key, warehouse in sorted(here.items(), key=lambda item: item[0] != MAIN):  # its own image first
         share = first / intervals[key]
         for one in warehouse.subscriptions:
             if one.kind == "image":
                 images.append(_image(one, share))
             else:
                 others.append(Other(urlsplit(one.repo_url).hostname or "", share))
-    pushes, pull_requests = _pushes(pipeline)
-    quota = pipeline.values.get("resourceQuota") or {}
-    hard = (quota.get("hard") or {}) if quota.get("enabled") else {}
-    policies = [one.given.get("freightCreationPolicy") or "Automatic" for one in pipeline.warehouses.values()]
+    stages = {name for name, stage in pipeline.stages.items() if stage.shard == shard}
+    policies = [one.given.get("freightCreationPolicy") or "Automatic" for one in here.values()]
     return ServiceProfile(
-        shard=pipeline.shard,
+        shard=shard,
         interval=first,
-        warehouses=sum(first / interval for interval in intervals.values()),
+        warehouses=sum(first / intervals[key] for key in here),
         automatic="Automatic" in policies,
         images=tuple(images),
         others=tuple(others),
-        stages=len(pipeline.stages),
-        pushes=pushes,
-        pull_requests=pull_requests,
-        promotions_quota=_limit(hard, _PROMOTIONS),
-        freight_quota=_limit(hard, _FREIGHT),
-        follows=frozenset(follows),
+        stages=len(stages),
+        pushes=tuple(push for push in pushes if push.stage in stages),
+        follows=frozenset(follows if MAIN in here else follows - {advice.CACHE}),
     )
 
 

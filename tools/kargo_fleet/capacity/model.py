@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kargo_fleet.capacity.assumptions import Assumptions
 
@@ -61,7 +61,9 @@ class ServiceProfile:
 
     `interval` is that of the first Warehouse, `warehouses` the number of all, each weighted with its share of discoveries.
     `pushes` are the stages that push to a shared branch, `pull_requests` is the number of the other stages. `follows`
-    names the values that only fleet.yaml sets for this service, so that a change there takes effect here.
+    names the values that only fleet.yaml sets for this service, so that a change there takes effect here. `elsewhere` is what
+    the controllers of other shards do, for Warehouses and stages with a shard of their own; `warehouses`, `images`, `others`,
+    `stages` and `pushes` are without that.
     """
 
     shard: str = ""
@@ -76,6 +78,17 @@ class ServiceProfile:
     promotions_quota: float = math.inf
     freight_quota: float = math.inf
     follows: frozenset[str] = frozenset()
+    elsewhere: tuple[ServiceProfile, ...] = ()
+
+    @property
+    def all_stages(self) -> int:
+        """The number of stages, whichever controller has them."""
+        return self.stages + sum(part.stages for part in self.elsewhere)
+
+    def with_interval(self, interval: float) -> ServiceProfile:
+        """Return the service with another interval of its first Warehouse; those of others keep their share."""
+        parts = tuple(replace(part, interval=interval) for part in self.elsewhere)
+        return replace(self, interval=interval, elsewhere=parts)
 
 
 #: The number of services with a profile. It is not an integer when services are spread over shards by their weights.
@@ -216,8 +229,20 @@ def releases(given: Assumptions) -> float:
     return given.releases_per_service_per_day / (given.hours_per_day * 3600)
 
 
+def by_controller(fleet: Profiles) -> Profiles:
+    """Return the fleet in which what a service has in other shards stands for itself."""
+    if not any(one.elsewhere for one in fleet):  # as in nearly all fleets
+        return fleet
+    found: Counter[ServiceProfile] = Counter()
+    for one, count in fleet.items():
+        for part in (replace(one, elsewhere=()), *one.elsewhere):
+            found[part] += count  # type: ignore[assignment]
+    return found
+
+
 def controllers(fleet: Profiles, given: Assumptions) -> list[ControllerLoad]:
     """Return the load of every shard's controller."""
+    fleet = by_controller(fleet)
     found = []
     for shard in sorted({service.shard for service in fleet}):
         own = {service: count for service, count in fleet.items() if service.shard == shard}
@@ -249,6 +274,7 @@ def controllers(fleet: Profiles, given: Assumptions) -> list[ControllerLoad]:
 
 def registries(fleet: Profiles, given: Assumptions) -> list[RegistryLoad]:
     """Return the load of each controller on each registry."""
+    fleet = by_controller(fleet)
     found = []
     for shard, host in sorted({(service.shard, image.registry) for service in fleet for image in service.images}):
         users = {
@@ -302,7 +328,7 @@ def branches(fleet: Profiles, given: Assumptions) -> list[BranchLoad]:
     """
     loads: Counter[str] = Counter()
     shards: dict[str, set[str]] = {}
-    for service, count in fleet.items():
+    for service, count in by_controller(fleet).items():
         for push in service.pushes:
             loads[push.branch] += count * releases(given)  # type: ignore[assignment]
             shards.setdefault(push.branch, set()).add(service.shard)
@@ -321,7 +347,7 @@ def kept_promotions(service: ServiceProfile, given: Assumptions) -> float:
     minPromotionDeletionAge.
     """
     young = given.releases_per_service_per_day * given.min_promotion_deletion_age / DAY
-    return service.stages * max(given.max_retained_promotions, young)
+    return service.all_stages * max(given.max_retained_promotions, young)
 
 
 def kept_freight(service: ServiceProfile, given: Assumptions) -> float:

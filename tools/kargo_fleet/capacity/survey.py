@@ -63,7 +63,7 @@ def survey(chart: Chart, fleet: Fleet, services: Iterable[str], what_if: WhatIf)
         found = [replace(one, shard="") if one.shard in shares else one for one in found]
         shares = {f"shard-{index:02d}": 1 / what_if.shards for index in range(1, what_if.shards + 1)}
     if what_if.interval is not None:
-        found = [replace(one, interval=what_if.interval) for one in found]
+        found = [one.with_interval(what_if.interval) for one in found]
     as_it_is = what_if.services is None and not what_if.shards
     return Survey(
         fleet=facts.scaled(found, count, {} if as_it_is and all(one.shard for one in found) else shares),

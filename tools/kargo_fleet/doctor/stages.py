@@ -210,7 +210,7 @@ _STEPS = (
     (
         "argocd-update",
         r"",
-        "check the Application; for slow rollouts raise `promotion.retry: {argocd-update: {timeout: …}}`",
+        "check the Application; for slow rollouts raise `promotion.retry: {argocd-update: {timeout: 15m}}`",
     ),
     ("git-clone", r"branch", "create the branch that `git.branch` or `stages.<stage>.branch` names"),
     (

@@ -28,21 +28,21 @@ _ANSWERS = (
     ),
     (
         r"name_unknown|manifest_unknown|\b404\b|not found|no such repository",
-        "correct `image.repoURL`, or push a first image",
+        "correct `{source}.repoURL`, or push a first {kind}",
     ),
     (
         r"x509|certificate|tls",
-        "add your certificate authority to Kargo's controller; for a quick test, set `image.insecureSkipTLSVerify: true`",
+        "add your certificate authority to Kargo's controller; for a quick test, set `{source}.insecureSkipTLSVerify: true`",
     ),
     (
         r"toomanyrequests|\b429\b|rate limit",
-        "the registry limits requests: set a longer `warehouse.interval`, or use a webhook receiver",
+        "the registry limits requests: set a longer `{settings}.interval`, or use a webhook receiver",
     ),
     (
         r"no such host|dial tcp|timeout|timed out|deadline|connection refused|unreachable|\beof\b",
         "the registry does not answer Kargo's controller: check its name, and the network from Kargo's namespace",
     ),
-    (r"unsupported as of", "correct the subscription that the message names, in `warehouse.subscriptions`"),
+    (r"unsupported as of", "correct the subscription that the message names, in `{settings}`"),
 )
 
 
@@ -62,22 +62,25 @@ def _warehouse(cluster: Snapshot, unit: ExpectedUnit, warehouse: Warehouse, obj:
     if healthy.get("status") == "False":
         reason = str(healthy.get("reason"))
         if reason == "MissingArtifacts" or re.fullmatch(r"No\w+Discovered", reason):
-            yield found("KF722", place, f"no artifact matches: {message}", _no_match(obj, name), unit.service)
+            yield found(
+                "KF722", place, f"no artifact matches: {message}", _no_match(obj, warehouse, name), unit.service
+            )
         elif reason in ("CriteriaEvaluationFailed", "FreightBuildFailure"):
             fix = f"{look}, and correct `{settings}.freightCreationCriteria.expression`"
             yield found("KF723", place, str(message), fix if reason.startswith("Criteria") else look, unit.service)
         else:
-            fix = _answer(str(message), cluster.shared_namespace)
+            fix = _answer(str(message), cluster.shared_namespace, warehouse)
             one = found("KF721", place, str(message), f"{fix or look}; then {_refresh(name)}", unit.service)
             yield replace(one, cause=_cause(str(message), fix))
     elif ready.get("status") == "True" and not _has_freight(cluster, unit, obj):
         yield from _no_freight(cluster, unit, obj, warehouse)
 
 
-def _answer(message: str, shared: str) -> str:
+def _answer(message: str, shared: str, warehouse: Warehouse) -> str:
+    source, kind = _source(warehouse)
     for pattern, fix in _ANSWERS:
         if re.search(pattern, message, re.IGNORECASE):
-            return fix.format(shared=shared)
+            return fix.format(shared=shared, source=source, kind=kind, settings=dotted(warehouse.path))
     return ""
 
 
@@ -87,18 +90,35 @@ def _cause(message: str, answer: str) -> str:
     return f"{host[1]}: {answer}" if host and answer else ""
 
 
+def _source(warehouse: Warehouse) -> tuple[str, str]:
+    """Return where the first subscription of a Warehouse is set, and what it finds."""
+    first = next(iter(warehouse.subscriptions), None)
+    kinds = {"image": "image", "git": "commit", "chart": "chart"}
+    return (dotted(first.path), kinds[first.kind]) if first else (dotted(warehouse.path), "image")
+
+
 def _refresh(name: str) -> str:
     return f'run `kubectl annotate {name} --overwrite kargo.akuity.io/refresh="$(date +%s)"`'
 
 
-def _no_match(obj: Object, name: str) -> str:
+#: What decides which artifacts a subscription takes, by its kind.
+_SELECTING = {
+    "image": "`{}.constraint`, `allowTagsRegexes`, `strictSemvers` and `platform`",
+    "commit": "`{}.branch`, `semverConstraint`, `includePaths` and `expressionFilter`",
+    "chart": "`{}.semverConstraint`",
+}
+
+
+def _no_match(obj: Object, warehouse: Warehouse, name: str) -> str:
     images = [item["image"] for item in dig(obj, "spec", "subscriptions") or [] if item.get("image")]
     image: Mapping[str, Any] = images[0] if images else {}
     strategy, constraint = image.get("imageSelectionStrategy", "SemVer"), image.get("constraint")
     selection = f"{strategy} {constraint}" if constraint else strategy
-    keys = "`image.constraint`, `allowTagsRegexes`, `strictSemvers` and `platform`"
+    source, kind = _source(warehouse)
+    keys = _SELECTING[kind].format(source)
     tags = f" (now {selection})" if images else ""
-    return f"compare the tags in the registry with {keys}{tags}; then {_refresh(name)}"
+    there = {"image": "the tags in the registry", "commit": "the commits and tags of the repository"}
+    return f"compare {there.get(kind, 'the versions of the chart')} with {keys}{tags}; then {_refresh(name)}"
 
 
 def _has_freight(cluster: Snapshot, unit: ExpectedUnit, obj: Object) -> bool:

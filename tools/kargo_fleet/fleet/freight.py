@@ -12,7 +12,7 @@ from kargo_fleet.fleet.merge import merge
 MAIN: Final = "main"
 _KINDS: Final = ("image", "git", "chart")
 #: What a further Warehouse's `image` and `git` without a repoURL take from those of the service.
-_INHERITED: Final = ("repoURL", "branch", "platform", "cacheByTag", "insecureSkipTLSVerify")
+INHERITED: Final = ("repoURL", "branch", "platform", "cacheByTag", "insecureSkipTLSVerify")
 
 
 class Subscription(NamedTuple):
@@ -82,7 +82,7 @@ def _short(values: Mapping[str, Any], given: Mapping[str, Any], path: KeyPath) -
         if not own.get("repoURL") and kind != "chart":
             of_all = values.get(kind) or {}
             is_tagged = (own.get("commitSelectionStrategy") or "NewestFromBranch") != "NewestFromBranch"
-            inherited = [key for key in _INHERITED if of_all.get(key) and not (is_tagged and key == "branch")]
+            inherited = [key for key in INHERITED if of_all.get(key) and not (is_tagged and key == "branch")]
             own = merge({key: of_all[key] for key in inherited}, own)
         yield Subscription(kind, own, (*path, kind))
 

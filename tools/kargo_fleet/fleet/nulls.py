@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted, value_at
+from kargo_fleet.fleet.freight import INHERITED
 from kargo_fleet.text.schema_nodes import Node, child, names_are_free
 from kargo_fleet.text.words import did_you_mean
 
+#: What a further Warehouse's `image` and `git` take from those of the service, see fleet/freight.py.
+_INHERITED = [(key,) for key in INHERITED]
 _Values = Mapping[str, Any]
 
 
@@ -32,11 +35,10 @@ def _idle(values: _Values, weaker: Sequence[_Values]) -> Iterator[KeyPath]:
 
 
 def _problem(schema: Node, values: _Values, weaker: Sequence[_Values], path: KeyPath) -> Problem:
-    if path[:1] == ("stages",) and path[2:3] == ("promotion",) and len(path) > 3:
-        of_all: KeyPath = ("promotion", *path[3:])
-        if any(value_at(layer, of_all) is not None for layer in (*weaker, values)):
-            message = f"{dotted(path)}: null removes nothing; {dotted(of_all)} still applies to this stage"
-            return Problem("KF310", message, "write the value that this stage should have", path, at_key=True)
+    if (of_all := _of_all(path)) and any(value_at(layer, of_all) not in (None, "") for layer in (*weaker, values)):
+        owner = "stage" if path[0] == "stages" else "Warehouse"
+        message = f"{dotted(path)}: null removes nothing; {dotted(of_all)} still applies to this {owner}"
+        return Problem("KF310", message, f"write the value that this {owner} should have", path, at_key=True)
     message = f"{dotted(path)}: null removes nothing; no weaker layer has this key"
     if not names_are_free(schema, _node(schema, path[:-1])):
         return Problem("KFW310", message, "remove it", path, at_key=True)
@@ -44,6 +46,18 @@ def _problem(schema: Node, values: _Values, weaker: Sequence[_Values], path: Key
     if path[:-1] == ("stages",):
         otherwise = f"remove it, or write `{path[-1]}: {{}}` for a stage without settings of its own"
     return Problem("KF310", message, did_you_mean(str(path[-1]), _siblings(weaker, path), otherwise), path, at_key=True)
+
+
+def _of_all(path: KeyPath) -> KeyPath:
+    """Return the path of the setting that a stage or a further Warehouse has where it says nothing, () where there is none."""
+    owner, own = path[:1], path[2:]
+    if owner == ("stages",) and own[:1] in (("promotion",), ("git",)):
+        return own if len(own) > 1 else ()
+    if owner in (("stages",), ("warehouses",)) and own == ("shard",):
+        return own
+    if owner == ("warehouses",) and own[:1] in (("git",), ("image",)) and own[1:] in _INHERITED:
+        return own
+    return ("git", "branch") if owner == ("stages",) and own == ("branch",) else ()
 
 
 def _node(schema: Node, path: KeyPath) -> Node:

@@ -98,6 +98,10 @@ class Schema:
             )
         elif kind in ("minProperties", "maxProperties"):
             yield Problem("KF103", f"{name}: has the wrong number of keys", _count(subschema), path)
+        elif kind == "maxLength":
+            most = subschema["maxLength"]
+            message = f"{name}: {_shown(instance)} is {len(instance)} characters long; at most {most} are allowed"
+            yield Problem("KF103", message, f"use at most {most} characters", path)
         elif kind == "pattern" and "reference" in subschema:
             why, wanted = image_references.explain(instance, subschema["reference"])
             message = f"{name}: {_shown(instance)} is not allowed" + (why and f"; {why}")

@@ -10,8 +10,17 @@ import posixpath
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 
 from kargo_fleet.text.go_regex import compiled
+
+#: What makes a pattern of a path; Kargo takes all others for the name of a folder or a file.
+KINDS = ("glob:", "regex:", "regexp:")
+_ESCAPED = re.compile(r"(?s)\\.")
+#: A class of a glob, [a-z]: not empty, and its first character may be negated.
+_CLASS = re.compile(r"\[(?:[!^][^\]]+|[^!^\]][^\]]*)\]")
+_LIKE_A_REGEX = re.compile(r"^[\^(]|\$$|\.[*+]|\\[.dwS]")
+_WILDCARD = re.compile(r"[*?]|\{[^{}]*,[^{}]*\}")
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -24,6 +33,30 @@ def matches(pattern: str, path: str) -> bool:
         glob = _glob(text)
         return glob is not None and glob.fullmatch(path) is not None
     return _is_below(pattern, path)
+
+
+def is_glob(text: str) -> bool:
+    """Return whether what follows `glob:` is one, as ValidatePattern of doublestar says."""
+    plain = _CLASS.sub("x", _ESCAPED.sub("x", text))
+    depths = list(accumulate((character == "{") - (character == "}") for character in plain))
+    is_closed = not depths or (min(depths) >= 0 and depths[-1] == 0)
+    return is_closed and "[" not in plain and "\\" not in plain
+
+
+def meant(pattern: str) -> str:
+    """Return the pattern that one without `glob:` or `regex:` was probably meant to be, "" if it may be what is meant.
+
+    Kargo takes such a one for the name of a folder or a file, in which `*` is a character like others.
+    """
+    kind, separator, text = pattern.partition(":")
+    if f"{kind}:" in KINDS:
+        return ""
+    known = f"{kind.strip().lower()}:" if separator else ""
+    if known in KINDS:
+        return known + text.strip()
+    if _LIKE_A_REGEX.search(pattern):
+        return f"regex:{pattern}"
+    return f"glob:{pattern.removeprefix('./').lstrip('/')}" if _WILDCARD.search(pattern) else ""
 
 
 def selects(include: Sequence[str], exclude: Sequence[str], path: str) -> bool:

@@ -56,6 +56,15 @@ def document(data: Mapping[str, Any], style: Style | None = None, comment: str =
     return "\n".join(lines) + "\n" if lines else "{}\n"
 
 
+def flow(data: Any) -> str:
+    """Return plain data as YAML on one line, as people write it in a fix."""
+    if isinstance(data, Mapping):
+        return "{" + ", ".join(f"{scalar(key)}: {flow(value)}" for key, value in data.items()) + "}"
+    if isinstance(data, list | tuple):
+        return "[" + ", ".join(map(flow, data)) + "]"
+    return scalar(data)
+
+
 def scalar(value: Any) -> str:
     """Return the YAML text of a string, number, bool or None, on one line, in double quotes where it needs any."""
     if isinstance(value, str):

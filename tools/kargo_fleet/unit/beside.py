@@ -101,7 +101,7 @@ def _task_runs(stage: Stage, tasks: Mapping[str, Any]) -> Iterator[Problem]:
         for name, default in _variables((tasks.get(task) or {}).get("vars")):
             if not (default or own.get(name) or name in given):
                 message = f"is required by the PromotionTask {task}, which has no default for it"
-                fix = f"add vars: {{{name}: …}}, or give the task a default"
+                fix = f"add vars: {{{name}: VALUE}}, or give the task a default"
                 yield problem_at((*path, "vars", name), "KF104", message, fix)
 
 

@@ -43,6 +43,7 @@ from kargo_fleet.text.json_schema import Schema
 from kargo_fleet.text.placeholders import filled
 from kargo_fleet.text.words import did_you_mean
 from kargo_fleet.unit import (
+    artifacts,
     beside,
     kargo_versions,
     own_steps,
@@ -50,6 +51,7 @@ from kargo_fleet.unit import (
     rules,
     stage_files,
     step_config,
+    two_layers,
     warnings,
     written_files,
 )
@@ -275,6 +277,7 @@ def _values_findings(
 
 def _fleet_problems(inputs: Inputs, pipeline: Pipeline) -> Iterator[Problem]:
     """Yield the problems that the chart cannot see: with the config of the service's own steps, and with fleet.yaml."""
+    yield from artifacts.problems(pipeline)
     yield from beside.not_allowed(pipeline.values, inputs.fleet.extra_kinds)
     version = kargo_versions.version_of(pipeline.values)
     yield from step_config.problems(own_steps.own_steps(pipeline), version, inputs.custom_steps)
@@ -297,6 +300,7 @@ def _values_finding(
         fix = f"set git.repoURL in {FLEET_FILE}, or pass --git-repo-url"
         fix = f"{begin}pass --git-repo-url" if no_fleet_file else fix
         return attributed(problem._replace(fix=fix), Place(FLEET_FILE), service)
+    problem = two_layers.explained(problem, layers)
     place = origin(layers, path, default, key=problem.at_key)
     if not problem.fix and path[-2:-1] in (("upstream",), ("stages",)) and isinstance(path[-1], int):
         place, fix = _unknown_stage(values, layers, path, place)

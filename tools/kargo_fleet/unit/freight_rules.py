@@ -12,6 +12,7 @@ from kargo_fleet.findings import KeyPath, Problem, problem_at
 from kargo_fleet.fleet.freight import MAIN
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.text.words import did_you_mean, enumerate_words
+from kargo_fleet.text.yaml_writer import flow
 
 
 def problems(pipeline: Pipeline) -> Iterator[Problem]:
@@ -37,7 +38,8 @@ def _warehouses(pipeline: Pipeline) -> Iterator[Problem]:
     for key, warehouse in pipeline.warehouses.items():
         if key != MAIN and warehouse.name in names:
             message = f'"{warehouse.name}" is the name of another Warehouse'
-            yield problem_at((*warehouse.path, "name"), "KF301", message, "use another name")
+            fix = f"set another one: {flow({'warehouses': {key: {'name': f'{warehouse.name}-{key}'}}})[1:-1]}"
+            yield problem_at((*warehouse.path, "name"), "KF301", message, fix)
         names.add(warehouse.name)
         if not warehouse.subscriptions:
             message = "has no subscriptions; set image, git, chart or subscriptions"
@@ -53,18 +55,52 @@ def _requests(pipeline: Pipeline, stage: Stage, taken: Mapping[str, list[str]]) 
         here: KeyPath = ("stages", stage.name, "requestedFreight", key)
         if request is not None and key not in known:
             message = f'"{key}" is not a Warehouse of this service; it has {enumerate_words(sorted(known))}'
-            fix = did_you_mean(key, sorted(known), f"add it to warehouses: {{{key}: {{image: {{…}}}}}}")
+            named = [other for other, warehouse in known.items() if warehouse.name == key]
+            new = {"image": {"imageSelectionStrategy": "NewestBuild"}} if pipeline.image else {"git": {}}
+            fix = did_you_mean(key, sorted(known), f"add it, such as {flow({'warehouses': {key: new}})[1:-1]}")
+            fix = f"write {named[0]}, the key of the Warehouse of this name" if named else fix
             yield problem_at(here, "KF301", message, fix)
         upstream: list[Any] = (request or {}).get("upstream") or []
         for index, source in enumerate(upstream):
             if source != stage.name and key in known and key not in taken.get(source, [key]):
                 message = f"stage {source} takes no Freight from Warehouse {key}"
-                fix = f"add {key} to requestedFreight of {source}, or set direct: true here"
+                fix = _passing(pipeline, source, key)
                 yield problem_at((*here, "upstream", index), "KF301", message, fix)
     for one in stage.requests:
         if not (one.direct or one.upstream):
-            message = f"no upstream stage of {stage.name} takes Freight from Warehouse {one.key}; set direct: true, or upstream"
-            yield problem_at(one.path, "KF301", message, "set direct: true")
+            sources = [source for source in stage.given.get("upstream") or [] if source in pipeline.stages]
+            what = (
+                f"add it to requestedFreight of {enumerate_words(sources)}"
+                if sources
+                else "set direct: true, or upstream"
+            )
+            message = f"no upstream stage of {stage.name} takes Freight from Warehouse {one.key}; {what}"
+            yield problem_at(
+                one.path, "KF301", message, _passing(pipeline, sources[0], one.key) if sources else "set direct: true"
+            )
+
+
+def _passing(pipeline: Pipeline, source: str, key: str) -> str:
+    """Return the fix that lets a stage take Freight of a Warehouse, and the stages before it, up to one that takes it directly.
+
+    `direct: true` on the stage after it would take what no other stage has seen.
+    """
+    stages: dict[str, Any] = {}
+    seen: list[str] = []
+    while source in pipeline.stages and source not in seen:
+        seen.append(source)
+        stage = pipeline.stages[source]
+        if key in [one.key for one in stage.requests]:
+            break
+        own = [one for one, given in section(stage.given, "requestedFreight").items() if given is not None]
+        upstream = list(stage.given.get("upstream") or [])
+        others = [] if upstream else [name for one in stage.requests for name in one.upstream]
+        if own or not upstream:  # else it takes what the stages before it take
+            taken: dict[str, Any] = {} if own else {one.key: {} for one in stage.requests}
+            stages[source] = {"requestedFreight": {**taken, key: {"upstream": others[:1]} if others else {}}}
+        source = next(iter(upstream or others), "")
+    wanted = flow({"stages": dict(reversed(stages.items()))})[1:-1]
+    return f"set {wanted}" if stages else "set direct: true"
 
 
 def _sources(pipeline: Pipeline, stage: Stage) -> Iterator[Problem]:

@@ -58,25 +58,29 @@ def provider_of(pull_request: Mapping[str, Any], repo_url: str) -> str:
     return pull_request.get("provider") or next(inferred, "")
 
 
-def problems(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str) -> Iterator[Problem]:
-    """Yield the problems with the pull requests of a stage in a repository with an https:// URL."""
+def problems(path: KeyPath, pull_request: Mapping[str, Any], repo_url: str, owner: KeyPath) -> Iterator[Problem]:
+    """Yield the problems with the pull requests of a stage in a repository with an https:// URL.
+
+    `path` is that of the stage's `pullRequest`, `owner` that of the settings to change: of all stages, or of this one alone
+    where others have another repository.
+    """
     provider = provider_of(pull_request, repo_url)
     host = re.split("[/:]", repo_url.partition("://")[2])[0]
     is_azure = provider == "azure" or (not provider and ("/_git/" in repo_url or host.startswith("tfs.")))
     here = (*path, "provider")
     if (provider or ("bitbucket" if "bitbucket" in host else "")) == "bitbucket" and host != "bitbucket.org":
         message = f"Kargo supports Bitbucket Cloud (bitbucket.org) only, not {host}; {_INSTEAD}"
-        yield Problem("KF316", f"{dotted(here)}: {message}", "set promotion.pullRequest.enabled: false", here)
+        yield Problem("KF316", f"{dotted(here)}: {message}", f"set {dotted(owner)}.enabled: false", here)
     elif is_azure and not _INFERRED["azure"].match(repo_url):
         message = f"Kargo supports Azure DevOps Services (dev.azure.com) only, not {host}; {_INSTEAD}"
-        yield Problem("KF316", f"{dotted(here)}: {message}", "set promotion.pullRequest.enabled: false", here)
+        yield Problem("KF316", f"{dotted(here)}: {message}", f"set {dotted(owner)}.enabled: false", here)
     elif not provider:
         message = f'is empty and cannot be inferred from "{repo_url}"; use gitea (for Forgejo, too), github or gitlab'
-        fix = "name what runs on that host, such as promotion.pullRequest.provider: gitlab"
+        fix = f"name what runs on that host, such as {dotted(owner)}.provider: gitlab"
         yield Problem("KF306", f"{dotted(here)}: {message}", fix, here)
     elif _CLOUDS.get(host, provider) != provider:
         message = f'"{provider}" is not the provider of {host}; use {_CLOUDS[host]}'
-        yield Problem("KF306", f"{dotted(here)}: {message}", f"set it to {_CLOUDS[host]}, or remove it", here)
+        yield Problem("KF306", f"{dotted(here)}: {message}", f"set {dotted(owner)}.provider: {_CLOUDS[host]}", here)
     yield from _title(path, pull_request, provider)
     yield from _merge_method(path, pull_request, provider)
 

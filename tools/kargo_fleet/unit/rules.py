@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from kargo_fleet.findings import KeyPath, Problem, dotted, problem_at
+from kargo_fleet.findings import KeyPath, Problem, dotted, problem_at, value_at
 from kargo_fleet.fleet.freight import Subscription
 from kargo_fleet.fleet.names import FLEET_FILE, PREFIX, NameFault, fault_of
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, Update, section, upstream_of
@@ -19,15 +19,18 @@ from kargo_fleet.text.git_urls import https_url, normalized
 from kargo_fleet.text.go_regex import compiled
 from kargo_fleet.text.semver import MOST_GROUPS, excess_groups, is_constraint
 from kargo_fleet.text.words import enumerate_words, quoted
+from kargo_fleet.text.yaml_writer import flow
 from kargo_fleet.unit import (
     beside,
     freight_rules,
     helm_dependencies,
     kargo_names,
     kargo_versions,
+    lengths,
     project_names,
     pull_requests,
     render_rules,
+    selections,
     shard_labels,
     step_lists,
 )
@@ -47,6 +50,7 @@ def problems(pipeline: Pipeline) -> list[Problem]:
         *_service(pipeline.service),
         *project_names.problems(pipeline),
         *_image(pipeline),
+        *selections.problems(pipeline),
         *_pipeline(pipeline),
         *_promotion(pipeline),
         *_rbac(section(pipeline.values, "rbac"), pipeline.stages),
@@ -54,6 +58,7 @@ def problems(pipeline: Pipeline) -> list[Problem]:
         *beside.problems(pipeline),
         *shard_labels.problems(pipeline),
         *kargo_names.problems(pipeline),
+        *lengths.problems(pipeline),
     ]
 
 
@@ -107,7 +112,7 @@ def _subscription(subscription: Subscription, own: str) -> Iterator[Problem]:
             (*path, "repoURL"),
             "KF304",
             f"{quoted(subscription.repo_url)} is the service's own image, to which the Warehouse already subscribes",
-            "remove this subscription, or give it a Warehouse of its own: warehouses: {builds: {image: {…}}}",
+            f"remove this subscription, or give it a Warehouse of its own: {flow(_own_warehouse(subscription))[1:-1]}",
         )
     yield from _constraint(subscription)
     for key in ("allowTagsRegexes", "ignoreTagsRegexes"):
@@ -131,6 +136,12 @@ def _subscription(subscription: Subscription, own: str) -> Iterator[Problem]:
                 "is required; an https:// URL names a repository, not a chart",
                 "add the chart's name",
             )
+
+
+def _own_warehouse(subscription: Subscription) -> dict[str, Any]:
+    """Return the values of a further Warehouse with a subscription to the service's image."""
+    given = {key: value for key, value in subscription.given.items() if key != "repoURL"}
+    return {"warehouses": {"builds": {"image": given or {"imageSelectionStrategy": "NewestBuild"}}}}
 
 
 def _constraint(subscription: Subscription) -> Iterator[Problem]:
@@ -228,7 +239,7 @@ def _promotion(pipeline: Pipeline) -> Iterator[Problem]:
                 message = "is required; for example https://github.com/example/gitops.git"
                 yield problem_at(("stages", name, "git", "repoURL"), "KF104", message, "set it, or remove it")
             yield from _updates(pipeline, stage, writers)
-            yield from _pull_request((*path, "pullRequest"), stage)
+            yield from _pull_request((*path, "pullRequest"), pipeline, stage)
         if section(stage.given, "git").get("author"):
             yield from _author(("stages", name, "git", "author"), section(stage.git, "author"))
         yield from _steps(path, stage)
@@ -302,8 +313,16 @@ def _updates(pipeline: Pipeline, stage: Stage, writers: list[_Writer]) -> Iterat
                 (*path, "updates"),
                 "KF306",
                 "is empty, and the stage has no image to write; something to write is required, or a step in steps.beforeCommit",
-                "set promotion.updates, such as {version: {yaml: {path: …, keys: {version: chartVersion}}}}",
+                f"set {_updates_example(pipeline, stage)}",
             )
+
+
+def _updates_example(pipeline: Pipeline, stage: Stage) -> str:
+    """Return a setting with which a stage without an image writes something of its Freight."""
+    words = [word for word, (kind, _, _) in _SOURCES.items() if pipeline.provides(stage, kind)]
+    what = words[0] if words else "${{ ctx.targetFreight.name }}"
+    updates = {"updates": {"version": {"yaml": {"keys": {"version": what}}}}}
+    return flow({"stages": {stage.name: {"promotion": updates}}})[1:-1]
 
 
 def _other_writer(writers: Sequence[_Writer], one: _Writer) -> _Writer | None:
@@ -335,9 +354,10 @@ def _written_twice(stage: Stage) -> Iterator[Problem]:
             if (update.path, key) in written:
                 path = ("stages", stage.name, "promotion", *update.at, "keys", key)
                 message = f"is written twice in {update.path}; keep one of the two"
-                yield problem_at(
-                    path, "KF306", message, 'remove it, or set promotion.tagKey: "" if that writes it, too'
-                )
+                is_own = value_at(stage.given, ("promotion", *update.at[:2])) is not None
+                owner = f"stages.{stage.name}.promotion" if is_own else "promotion"
+                fix = f'remove it, or set {owner}.tagKey: "" if that writes it, too'
+                yield problem_at(path, "KF306", message, fix)
             written.add((update.path, key))
 
 
@@ -378,7 +398,7 @@ def _author(path: KeyPath, author: Mapping[str, Any]) -> Iterator[Problem]:
         )
 
 
-def _pull_request(path: KeyPath, stage: Stage) -> Iterator[Problem]:
+def _pull_request(path: KeyPath, pipeline: Pipeline, stage: Stage) -> Iterator[Problem]:
     repo_url = stage.repo_url
     if not (stage.has_pull_request and repo_url):
         return
@@ -387,10 +407,20 @@ def _pull_request(path: KeyPath, stage: Stage) -> Iterator[Problem]:
             (*path, "enabled"),
             "KF306",
             "requires git.repoURL with https://; pull requests use the provider's API, which does not accept SSH keys",
-            f"set git.repoURL: {https_url(repo_url) or 'https://…'} in {FLEET_FILE}",
+            _https_fix(stage),
         )
     else:
-        yield from pull_requests.problems(path, section(stage.promotion, "pullRequest"), repo_url)
+        of_all = {one.repo_url for one in pipeline.stages.values() if one.has_pull_request} == {repo_url}
+        owner: KeyPath = ("promotion", "pullRequest") if of_all else path
+        yield from pull_requests.problems(path, section(stage.promotion, "pullRequest"), repo_url, owner)
+
+
+def _https_fix(stage: Stage) -> str:
+    """Return the fix for a repository with an SSH URL, where it is set: for the stage, or for all."""
+    url = https_url(stage.repo_url) or "https://git.example.com/platform.git"
+    if section(stage.given, "git").get("repoURL"):
+        return f"set stages.{stage.name}.git.repoURL: {url}"
+    return f"set git.repoURL: {url} in {FLEET_FILE}"
 
 
 def _steps(path: KeyPath, stage: Stage) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from kargo_fleet.fleet.freight import Subscription
 from kargo_fleet.fleet.layers import Layer, in_layers, last, once_per_pipeline, says
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.text.durations import seconds
-from kargo_fleet.unit import beside, commits, kargo_versions, moot, soak
+from kargo_fleet.unit import beside, commits, kargo_versions, moot, moot_image, selections, soak, two_layers
 
 _INTERVAL_FLOOR = 300  # seconds: controller.reconcilers.warehouses.minReconciliationInterval of Kargo's own chart
 _ONLY_ZERO = re.compile(r"\s*\^\s*v?0\.0\.0\s*")
@@ -43,7 +43,13 @@ def find(pipeline: Pipeline, layers: list[Layer], default: Place, service: str) 
         *_unused(pipeline, layers),
     ]
     found += [*commits.problems(pipeline), *soak.problems(pipeline), *moot.problems(pipeline, layers)]
-    found += [*kargo_versions.warnings(pipeline), *beside.warnings(pipeline)]
+    found += moot_image.problems(pipeline, layers)
+    found += [
+        *kargo_versions.warnings(pipeline),
+        *beside.warnings(pipeline),
+        *selections.warnings(pipeline),
+        *two_layers.warnings(pipeline, layers),
+    ]
     return once_per_pipeline(in_layers(problem, layers, default, service) for problem in found)
 
 
