@@ -925,7 +925,7 @@ CASES = [
         'write "glob:services/web/**"',
     ),
     Case(
-        "KFW321",
+        "KFW322",
         {
             **fleet("values: {stages: {prod: {requestedFreight: {main: {direct: true}}}}}\n"),
             **kargo("stages: {prod: {requestedFreight: {main: {upstream: [staging]}}}}\n"),

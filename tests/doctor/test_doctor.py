@@ -46,6 +46,7 @@ from kargo_fleet.commands.generate import generate
 from kargo_fleet.doctor import drift, git_credentials, stages, warehouses
 from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.errors import FleetError
+from kargo_fleet.fleet.freight import Warehouse
 from kargo_fleet.fleet.object_kinds import CHART_KINDS
 from kargo_fleet.terminal.reporters import Format, Reporter
 
@@ -229,7 +230,8 @@ def broken_discovery(message: str) -> Callable[[World], None]:
     ],
 )
 def test_warehouses_with_one_cause_are_one_finding(message: str, cause: str) -> None:
-    found = warehouses._cause(message, warehouses._answer(message, "kargo-shared-resources"))
+    warehouse = Warehouse("main", ("warehouse",), {}, "nginx", ())
+    found = warehouses._cause(message, warehouses._answer(message, "kargo-shared-resources", warehouse))
     assert found.startswith(cause) if cause else not found
 
 

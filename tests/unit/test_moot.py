@@ -96,7 +96,10 @@ def test_a_setting_without_effect(text: str, message: str) -> None:
         ("image: null\nwarehouse: {subscriptions: [{chart: {repoURL: 'oci://a/b'}}]}\npromotion: {tagKey: ''}",),
         ("warehouse: {interval: 10m}", "image: null\nwarehouses: {c: {git: {}}}"),
         (
-            "promotion: {tagKey: a}\nwarehouses: {c: {chart: {repoURL: 'oci://a/b'}}}\nstages: {dev: {requestedFreight: {c: {}}}, staging: {upstream: null}}",
+            (
+                "promotion: {tagKey: a}\nwarehouses: {c: {chart: {repoURL: 'oci://a/b'}}}\n"
+                "stages: {dev: {requestedFreight: {c: {}}}, staging: {upstream: null}}"
+            ),
         ),
         ("promotion: {tagKey: a}", "promotion: {render: {kustomize: {path: a}}}"),
         ("stages: {prod: {upstream: [dev, staging], availabilityStrategy: All}}",),
