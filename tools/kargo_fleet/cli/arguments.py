@@ -539,11 +539,13 @@ def repository(directory: str | None) -> Path:
     start = Path(directory or "")
     if not start.is_dir():
         raise FleetError(f"{directory} is not a folder")
+    from kargo_fleet.files.reading import is_absent
+
     here = start.resolve()
     for folder in (here, *here.parents):
-        if (folder / FLEET_FILE).is_file():
+        if not is_absent(folder / FLEET_FILE):
             return start if folder == here else folder
-        if (folder / ".git").exists():
+        if not is_absent(folder / ".git"):
             break
     return start
 
