@@ -241,6 +241,11 @@ def unwritable(path: str, error: OSError, service: str = "", *, what: str = "wri
     return Finding(Place(path), "KF010", message, f"{_REMEDIES.get(error.errno or 0, _OTHERWISE)}, {_AGAIN}", service)
 
 
+def folders_of(paths: Iterable[str]) -> set[str]:
+    """Return the folders that the files with these paths are in."""
+    return {path.rpartition("/")[0] for path in paths}
+
+
 def until_failure(root: Path, written: Iterator[str]) -> tuple[list[str], list[Finding]]:
     """Return the paths that were `written` one after the other, and the finding about the first that could not be."""
     done: list[str] = []

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from kargo_fleet.files.generated import Output, State
-from kargo_fleet.files.writing import FileWriter, unwritable
+from kargo_fleet.files.writing import FileWriter, folders_of, unwritable
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import ARGOCD, VALUES
@@ -64,7 +64,7 @@ def apply(
     applied = Applied()
     with FileWriter(root) as writer:
         if mode is Mode.WRITE:
-            writer.sweep([VALUES, ARGOCD])
+            writer.sweep({VALUES, ARGOCD, *folders_of(item.path for item in desired.outputs)})
         _apply(writer, desired, applied, mode, force=force, prune=prune, named=named, progress=progress)
     return applied
 

@@ -14,6 +14,7 @@ from kargo_fleet.argocd.settings import StageApplication
 from kargo_fleet.files import generated, workers
 from kargo_fleet.files.generated import Output, State
 from kargo_fleet.files.reading import is_absent
+from kargo_fleet.files.writing import folders_of
 from kargo_fleet.findings import Finding, Place, merged
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
@@ -96,7 +97,8 @@ def desired_state(
 
 def _leave_links(desired: Desired, root: Path) -> None:
     """Leave alone what is behind a symbolic link in the place of a folder of generated files: it may be anybody's."""
-    for folder in (VALUES, ARGOCD):
+    paths = [item.path for items in (desired.outputs, desired.replaced, desired.orphans) for item in items]
+    for folder in sorted({VALUES, ARGOCD, *folders_of(paths)}):
         if (root / folder).is_symlink():
             message = "is a symbolic link, through which nothing is read, written or removed"
             desired.findings.append(

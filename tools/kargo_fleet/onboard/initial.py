@@ -12,7 +12,7 @@ from kargo_fleet import __version__
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
 from kargo_fleet.files.reading import is_absent
-from kargo_fleet.files.writing import FileWriter
+from kargo_fleet.files.writing import FileWriter, folders_of
 from kargo_fleet.fleet.chart import Chart, packaged, read_chart
 from kargo_fleet.fleet.chart_source import CHART_NAME, DEFAULT_PATH
 from kargo_fleet.fleet.names import FLEET_FILE, SCHEMAS
@@ -61,7 +61,7 @@ class Initial:
                 pass
             yield self.chart.path
         with FileWriter(self.root) as writer:
-            writer.sweep({path.rpartition("/")[0] for path in self.texts})
+            writer.sweep(folders_of(self.texts))
             for path in sorted(self.texts, key=lambda path: path == FLEET_FILE):
                 writer.write(path, self.texts[path], durable=True)
                 yield path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files.reading import is_absent
-from kargo_fleet.files.writing import FileWriter
+from kargo_fleet.files.writing import FileWriter, folders_of
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet import chart_source
 from kargo_fleet.fleet.chart import CHART_FILE, packaged, version_of
@@ -56,7 +56,7 @@ class Vendoring:
         folder = self.root / self.path
         first = (RECORD,) if is_absent(folder / RECORD) else ()
         with FileWriter(self.root) as writer:
-            writer.sweep({f"{self.path}/{file}".rpartition("/")[0] for file in (RECORD, *self.known)})
+            writer.sweep(folders_of(f"{self.path}/{file}" for file in (RECORD, *self.known)))
             for file in sorted(self.texts, key=lambda name: (name not in first, name == RECORD)):
                 if file == RECORD:
                     yield from self._remove(writer, folder)
