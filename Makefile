@@ -91,7 +91,7 @@ test: test-chart test-python test-kargo ## Test the chart and the tool: helm-uni
 test-quick: venv-dev ## Run the quick tests, all properties among them (a minute and a half on two cores) [PYTEST_ARGS=]
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm
-	@$(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not slow and not argocd and not cluster" --hypothesis-profile quick $(PYTEST_ARGS)
+	@$(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not slow and not argocd and not cluster and not torture" --hypothesis-profile quick $(PYTEST_ARGS)
 
 .PHONY: test-chart
 test-chart: venv-dev
@@ -103,15 +103,24 @@ test-chart: venv-dev
 test-python: venv-dev # [PYTEST_ARGS=]
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm ct helm-unittest kubeconform
-	@$(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not argocd and not cluster" $(PYTEST_ARGS)
+	@$(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not argocd and not cluster and not torture" $(PYTEST_ARGS)
 
 # The newest patch release of Kargo, whose module has other libraries than the version that is pinned for everything.
 .PHONY: test-kargo
 test-kargo: venv-dev ## Run the contract tests against a further version of Kargo, v1.11.4
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm
-	@KARGO_FLEET_TEST_KARGO=1.11.4 $(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not argocd and not cluster" \
+	@KARGO_FLEET_TEST_KARGO=1.11.4 $(WITH_TOOLS) pytest $(ON_ALL_CORES) -m "not argocd and not cluster and not torture" \
 	    tests/contract tests/test_chart.py tests/text/test_semver.py tests/text/test_image_references.py tests/unit
+
+# What fails names the seed: with the same one, the same moments are tried again.
+.PHONY: torture
+torture: venv-dev ## Disturb runs at every call and at random moments: kills, Ctrl-C, full disks (some 20 minutes) [SEED=1 ROUNDS=1000 PYTEST_ARGS=]
+	@$(BOOT)/go.sh
+	@$(BOOT)/tool.sh helm
+	@seed=$(or $(call quoted,SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "SEED=$$seed"; \
+	    KARGO_FLEET_TORTURE_SEED="$$seed" KARGO_FLEET_TORTURE_ROUNDS=$(or $(call quoted,ROUNDS),100) \
+	    $(WITH_TOOLS) pytest $(ON_ALL_CORES) -m torture $(PYTEST_ARGS)
 
 .PHONY: test-argocd
 test-argocd: venv-dev ## Render the ApplicationSets with Argo CD's own code (minutes to build the first time) [PYTEST_ARGS=]

@@ -133,7 +133,8 @@ class FileWriter:
         finally:
             os.close(descriptor)
         if durable:
-            os.fsync(target)
+            with suppress(OSError):  # the file has its name; not every file system can do this with a folder
+                os.fsync(target)
 
     def _folder(self, path: str, *, make: bool = True) -> int:
         """Return a descriptor of a folder, which is opened part by part, so that no link is followed."""
