@@ -6,15 +6,16 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-_PATIENCE = (
-    10  # seconds for a program to end by itself, once it is interrupted: Helm then records that an upgrade failed
-)
+#: Seconds for a program to end by itself, once it is interrupted: Helm then records that an upgrade failed.
+_PATIENCE = 10
+_LOOK = 0.5  # seconds between two looks whether the run is interrupted
 
 
 class StoppedError(Exception):
@@ -84,7 +85,7 @@ def completed(
     options |= {"stdin": nothing if stdin is None else subprocess.PIPE, "cwd": folder, "env": environment}
     process = _running.start(command, alone, options | {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE})
     try:
-        stdout, stderr = process.communicate(stdin, timeout)
+        stdout, stderr = _output(process, stdin, timeout)
     except BaseException:  # what it has started may hold the pipes, so nothing more is read from them
         _send(process, signal.SIGKILL, alone)
         process.wait()
@@ -116,6 +117,21 @@ def client_threads(count: int) -> Iterator[ThreadPoolExecutor]:
             finally:
                 _running.stopping.clear()
             raise
+
+
+def _output(process: subprocess.Popen[Any], stdin: str | None, timeout: float) -> tuple[Any, Any]:
+    """Return what a program prints until it ends; once the run is interrupted, what it has started is not waited for."""
+    end = time.monotonic() + timeout
+    while True:
+        left = end - time.monotonic()
+        try:
+            return process.communicate(stdin, max(min(left, _LOOK), 0))
+        except subprocess.TimeoutExpired:
+            if _running.stopping.is_set() and process.poll() is not None:
+                raise StoppedError from None
+            if left <= _LOOK:
+                raise
+            stdin = None  # is being sent
 
 
 def pause(seconds: float) -> None:
