@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +22,7 @@ from kargo_fleet.clients.running import client_threads
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
 from kargo_fleet.files.generated import State
+from kargo_fleet.files.scratch import scratch_folder
 from kargo_fleet.files.workers import processors
 from kargo_fleet.findings import Problem
 from kargo_fleet.fleet.chart import Chart
@@ -64,8 +64,8 @@ def render(
     Raises FleetError without Helm, or when Helm cannot use the chart.
     """
     helm = Helm()
-    with tempfile.TemporaryDirectory(prefix="kargo-fleet-", ignore_cleanup_errors=True) as folder:
-        engine = _Engine(helm, chart, Path(folder), None)
+    with scratch_folder() as folder:
+        engine = _Engine(helm, chart, folder, None)
         if len(units) > _FEW:
             engine = engine.with_batch(units, note)
         size = min(_SIZE, -(-len(units) // processors()) or 1)
