@@ -16,9 +16,12 @@ from typing import Any
 import pytest
 
 from conftest import COMMAND, FLEET, Command, Files, Run, Tree, service, texts
-from kargo_fleet.files import generated
+from kargo_fleet.files import generated, workers
 from kargo_fleet.files.generated import State
+from kargo_fleet.files.reading import RepositoryReader
 from kargo_fleet.files.writing import FileWriter
+from kargo_fleet.generate import evaluate
+from kargo_fleet.unit.build import Inputs, Unit
 
 MANY = 400
 GIT = "git: {repoURL: https://git.example.com/platform.git}\n"
@@ -521,6 +524,26 @@ def test_two_runs_at_once_do_not_harm_each_other(large: Path, run: Run) -> None:
     assert [process.returncode for process in processes] == [0, 0], results
     assert run("check").status == 0
     assert not list((large / "values").glob(".*"))
+
+
+def test_a_worker_that_is_killed_ends_the_run(fleet: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the kernel does when memory is used up. It says what was worked on, and writes nothing."""
+    real, parent = evaluate.build, os.getpid()
+
+    def killed(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
+        if service == "web" and os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(inputs, service, reader)
+
+    monkeypatch.setattr(evaluate, "build", killed)
+    monkeypatch.setattr(workers, "_ENOUGH", 1)
+    monkeypatch.setattr(workers, "_CHUNK", 1)
+    monkeypatch.setattr(workers, "processors", lambda: 2)
+    before = texts(fleet)
+    result = run("generate", "--no-cache")
+    assert (result.status, result.stdout, texts(fleet)) == (2, "", before)
+    assert result.stderr.startswith("kargo-fleet: a worker process was killed by SIGKILL while it worked on web\n")
+    assert "run `kargo-fleet check web`" in result.stderr
 
 
 def test_left_over_temporary_files_are_no_services(fleet: Path, run: Run) -> None:

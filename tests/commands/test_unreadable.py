@@ -106,6 +106,16 @@ def test_one_that_cannot_be_read(
     assert file.exists()
 
 
+def test_a_folder_that_may_be_entered_but_not_listed(close: Close, command: Command, tmp_path: Path) -> None:
+    (tmp_path / "services/api/values-dev.yaml").unlink()
+    close("services/api", 0o311)
+    result = command("generate", preexec_fn=bind)
+    (tmp_path / "services/api").chmod(0o755)
+    assert result.returncode == 1
+    assert "services/api/values-dev.yaml: error KF401" in result.stdout
+    assert "updated  values/web.yaml" in result.stdout
+
+
 def test_a_folder_that_may_not_be_written(close: Close, command: Command, tmp_path: Path) -> None:
     close("values", 0o555)
     result = command("generate", preexec_fn=bind)

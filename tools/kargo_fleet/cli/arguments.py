@@ -543,10 +543,15 @@ def repository(directory: str | None) -> Path:
 
     here = start.resolve()
     for folder in (here, *here.parents):
-        if not is_absent(folder / FLEET_FILE):
-            return start if folder == here else folder
-        if not is_absent(folder / ".git"):
-            break
+        try:
+            if not is_absent(folder / FLEET_FILE):
+                return start if folder == here else folder
+            if not is_absent(folder / ".git"):
+                break
+        except OSError:
+            if folder == here:
+                raise
+            break  # of a folder above that may not be searched nothing is used
     return start
 
 

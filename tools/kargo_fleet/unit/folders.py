@@ -67,8 +67,11 @@ def _nested(
     names = [file.removeprefix(f"{folder}/") for file in sorted(missing) if file.startswith(f"{folder}/")]
     if not names or not (fleet.root / folder).is_dir():
         return
-    with os.scandir(fleet.root / folder) as entries:
-        below = sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
+    try:
+        with os.scandir(fleet.root / folder) as entries:
+            below = sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
+    except OSError:  # it may be entered, but not listed
+        return
     parent, pattern = fleet.layout.parent, fleet.layout.pattern
     if fleet.layout.is_flat and f"values-{service}.yaml" in names:
         names, what, meant = [*names, "values.yaml"], "stage", f"{parent}/<stage>/<service>"
