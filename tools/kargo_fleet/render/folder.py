@@ -38,6 +38,8 @@ class ManifestFolder:
         for taken in (root, root / VALUES, root / ARGOCD, root / services, chart):
             if folder == taken.resolve() or (taken != root and taken.resolve() in folder.parents):
                 raise FleetError(f"--output-dir {output_dir}: the folder is for other files; choose another folder")
+        if os.path.exists(folder) and not os.path.isdir(folder):
+            raise FleetError(f"--output-dir {output_dir}: this is a file; choose a folder")
         return cls(root, root / output_dir)
 
     def write(self, unit: RenderedUnit) -> Iterable[tuple[str, str]]:
