@@ -397,7 +397,7 @@ def test_nothing_is_left_behind(chart: Chart, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(renderer, "_SIZE", 10)
     results = renderer.render(chart, plain(*MANY))
     next(results)
-    assert [path.name[:12] for path in tmp_path.iterdir()] == ["kargo-fleet-"]
+    assert [path.name[:21] for path in tmp_path.iterdir()] == [".kargo-fleet-scratch-"]
     with pytest.raises(KeyboardInterrupt):
         results.throw(KeyboardInterrupt)
     assert list(tmp_path.iterdir()) == []
