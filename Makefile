@@ -115,11 +115,11 @@ test-kargo: venv-dev ## Run the contract tests against a further version of Karg
 
 # What fails names the seed: with the same one, the same moments are tried again.
 .PHONY: torture
-torture: venv-dev ## Try 10,000 generated units, and what else takes long and is random (some 40 minutes) [SEED=1 ROUNDS=1000 PYTEST_ARGS=]
+torture: venv-dev ## Try 10,000 generated units, and disturb runs anywhere: kills, Ctrl-C, full disks (an hour) [SEED=13 ROUNDS=1000 PYTEST_ARGS=]
 	@$(BOOT)/go.sh
 	@$(BOOT)/tool.sh helm
-	@seed=$(or $(call quoted,SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "SEED=$$seed"; \
-	    KARGO_FLEET_TORTURE_SEED="$$seed" KARGO_FLEET_TORTURE_ROUNDS=$(or $(call quoted,ROUNDS),100) \
+	@seed=$(if $(value SEED),$(call quoted,SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "SEED=$$seed"; \
+	    KARGO_FLEET_TORTURE_SEED="$$seed" KARGO_FLEET_TORTURE_ROUNDS=$(if $(value ROUNDS),$(call quoted,ROUNDS),100) \
 	    $(WITH_TOOLS) pytest $(ON_ALL_CORES) -m torture $(PYTEST_ARGS)
 
 .PHONY: test-argocd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conftest import FLEET, TRUSTING, Files, Run, Tree, service
+from conftest import FLEET, TRUSTING, Files, Run, Tree, link, service
 from kargo_fleet.doctor.codes import DOCTOR_CODES
 from kargo_fleet.findings import CODES, Finding, Place, Severity, has_errors
 
@@ -130,6 +131,25 @@ CASES = [
         "remove the duplicate",
     ),
     Case("KF004", kargo("- a\n"), "services/nginx/kargo.yaml:1:1", "the document is not a mapping", "`key: value`"),
+    Case(
+        "KF009",
+        {},
+        "services/nginx/kargo.yaml",
+        "is a symbolic link that leads out of the repository, so it is not read",
+        "replace the link with a file",
+        ("generate",),
+        lambda root: (root / "services/nginx/kargo.yaml").symlink_to("/etc/passwd"),
+    ),
+    Case(
+        "KF009",
+        {},
+        "values",
+        "is a symbolic link, through which nothing is read, written or removed",
+        "`rm values && mkdir values`",
+        ("check",),
+        lambda root: link(root / "values", "_values"),
+        service="",
+    ),
     # Shape
     Case(
         "KF101",
@@ -1098,6 +1118,19 @@ def _findings(run: Run, *arguments: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_a_full_disk(tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    tree({})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        found = _findings(run, "generate", "--no-cache")
+    assert {item["code"] for item in found} == {"KF010"}
+    assert found[-1]["file"] == "values/nginx.yaml"
+    assert found[-1]["fix"] == "free some space on the disk, then run the command again"
+
+
 def test_etcd_is_nearly_full(tree: Tree, run: Run) -> None:
     tree({})
     size = json.loads(run("capacity", "--output", "json").stdout)["capacity"]["etcd"]["databaseBytes"]
@@ -1122,6 +1155,7 @@ def test_a_fleet_below_the_root_of_its_repository(tree: Tree, run: Run) -> None:
 
 def test_every_code_is_tested() -> None:
     assert {case.code for case in CASES} | {
+        "KF010",
         "KF504",
         "KFW352",
         "KFW603",

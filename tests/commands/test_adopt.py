@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import add_chart
 from kargo_fleet.cli.main import main
-from kargo_fleet.files import generated
+from kargo_fleet.files.writing import FileWriter
 from kargo_fleet.text import yaml_reader
 
 FLEET = """\
@@ -126,16 +127,16 @@ def test_an_interrupted_run_leaves_whole_files_and_can_be_repeated(
     edit(fleet, 'interval: "10m"', 'interval: "1h"')
     files = [fleet / "services/nginx/kargo.yaml", fleet / "values/nginx.yaml"]
     before = [file.read_text() for file in files]
-    adopt_module, write, done = "kargo_fleet.files.generated.write", generated.write, []
+    write, done = FileWriter.write, []
 
-    def until_ctrl_c(path: Path, text: str) -> None:
+    def until_ctrl_c(self: FileWriter, path: str, text: str, **options: Any) -> None:
         if len(done) == written:
             raise KeyboardInterrupt
-        write(path, text)
+        write(self, path, text, **options)
         done.append(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(adopt_module, until_ctrl_c)
+        patch.setattr(FileWriter, "write", until_ctrl_c)
         assert main(["-C", str(fleet), "adopt", "nginx"]) == 130
     assert "every file is either unchanged or complete" in capsys.readouterr().err
     assert [file.read_text() == text for file, text in zip(files, before, strict=True)] == [not written, True]

@@ -11,12 +11,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import COMMAND, FLEET, Command, Files, Run, Tree, service, texts
-from kargo_fleet.files import generated
+from kargo_fleet.files import generated, workers
 from kargo_fleet.files.generated import State
+from kargo_fleet.files.reading import RepositoryReader
+from kargo_fleet.files.writing import FileWriter
+from kargo_fleet.generate import evaluate
+from kargo_fleet.unit.build import Inputs, Unit
 
 MANY = 400
 GIT = "git: {repoURL: https://git.example.com/platform.git}\n"
@@ -220,34 +225,51 @@ def test_a_diff_can_be_applied(fleet: Path, run: Run, tmp_path_factory: pytest.T
 
 def forbid(monkeypatch: pytest.MonkeyPatch, is_forbidden: Callable[[Path], bool]) -> None:
     """Make some files such that they cannot be written."""
-    write = generated.write
 
-    def partly(path: Path, text: str) -> None:
-        if is_forbidden(path):
-            raise PermissionError(13, "Permission denied", str(path))
-        write(path, text)
+    def partly(self: FileWriter, path: str, text: str, **options: Any) -> None:
+        if is_forbidden(Path(path)):
+            raise PermissionError(13, "Permission denied", path)
+        write(self, path, text, **options)
 
-    monkeypatch.setattr(generated, "write", partly)
+    write = FileWriter.write
+    monkeypatch.setattr(FileWriter, "write", partly)
 
 
-def test_a_file_that_cannot_be_written_ends_the_run_below_what_was_done(
+def test_a_file_that_cannot_be_written_does_not_stop_the_others(
     tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as a folder argocd/ that is read-only. Everything else of the run is told."""
-    tree(service("web"))
-    forbid(monkeypatch, lambda path: path.parent.name == "argocd")
+    """The summary and the list say what was written, and the status that it is not all."""
+    tree({**service("api"), **service("web")})
+    forbid(monkeypatch, lambda path: path.name == "api.yaml")
     result = run("generate")
-    assert (result.status, result.stdout) == (2, "created  values/nginx.yaml\ncreated  values/web.yaml\n")
-    assert result.stderr.startswith("2 services: 2 files created\nkargo-fleet: ")
-    assert result.stderr.endswith(": Permission denied\n")
+    assert result.status == 1
+    created = [line for line in result.stdout.splitlines() if line.startswith("created")]
+    assert created[:2] == ["created  values/nginx.yaml", "created  values/web.yaml"]
+    assert len(created) == 5
+    assert "values/api.yaml: error KF010: could not be written: Permission denied\n    fix: allow its" in result.stdout
+    assert result.stderr == "3 services: 5 files created, 1 file could not be written or removed\n"
+
+
+def test_an_orphan_that_cannot_be_removed(fleet: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave(fleet, "api")
+
+    def refuse(_: FileWriter, path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(FileWriter, "remove", refuse)
+    (fleet / "services/web/kargo.yaml").write_text("shard: eu\n")
+    result = run("generate", "--prune")
+    assert (result.status, "updated  values/web.yaml" in result.stdout) == (1, True)
+    assert "values/api.yaml: error KF010: could not be removed: Permission denied" in result.stdout
+    assert (fleet / "values/api.yaml").exists()
 
 
 def test_a_schema_that_cannot_be_written(tree: Tree, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     tree({})
     forbid(monkeypatch, lambda path: path.name == "kargo.schema.json")
     result = run("schema")
-    assert (result.status, result.stdout) == (2, "created  schemas/fleet.schema.json\n")
-    assert result.stderr.startswith("stopped before the end\nkargo-fleet: ")
+    assert result.status == 1
+    assert result.stdout.startswith("created  schemas/fleet.schema.json\nschemas/kargo.schema.json: error KF010: ")
 
 
 def test_a_diff_in_json(fleet: Path, run: Run) -> None:
@@ -384,28 +406,36 @@ def test_new_files_follow_the_umask(tree: Tree, run: Run) -> None:
 
 
 def test_a_failing_rename_leaves_the_old_file(fleet: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def replace(source: str, _: Path) -> None:
+    def replace(source: str, _: str, **__: int) -> None:
         raise OSError(28, "No space left on device", source)
 
     before = texts(fleet)
     monkeypatch.setattr(os, "replace", replace)
     (fleet / "services/nginx/kargo.yaml").write_text("shard: eu\n")
     result = run("generate")
-    assert (result.status, result.stdout) == (2, "")
-    assert result.stderr == f"kargo-fleet: {fleet}/values/nginx.yaml: No space left on device\n"
+    assert result.status == 1
+    assert result.stdout == (
+        "values/nginx.yaml: error KF010: could not be written: No space left on device\n"
+        "    fix: free some space on the disk, then run the command again\n"
+    )
+    assert result.stderr == "3 services: 5 files unchanged, 1 file could not be written or removed\n"
     assert texts(fleet) == before
 
 
 def test_a_folder_that_may_not_be_written(fleet: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: str, *flags: int) -> int:
-        if path.startswith(f"{fleet}/values/.nginx"):
+    def refuse(path: str, *flags: int, **folder: int) -> int:
+        if str(path).startswith(".kargo-fleet-"):
             raise PermissionError(13, "Permission denied", path)
-        return open_(path, *flags)
+        return open_(path, *flags, **folder)
 
     open_ = os.open
     (fleet / "services/nginx/kargo.yaml").write_text("shard: eu\n")
     monkeypatch.setattr(os, "open", refuse)
-    assert run("generate") == (2, "", f"kargo-fleet: {fleet}/values/nginx.yaml: Permission denied\n")
+    result = run("generate")
+    assert (result.status, result.stdout.splitlines()[0]) == (
+        1,
+        "values/nginx.yaml: error KF010: could not be written: Permission denied",
+    )
 
 
 @pytest.mark.parametrize("path", ["values", "argocd"])
@@ -433,10 +463,10 @@ STOPPING = """if True:
     import os, signal, sys
     from kargo_fleet.cli.main import entry_point
 
-    def stopping(source, target):
-        if str(target) == middle:
+    def stopping(source, target, **folders):
+        if target == middle:
             os.kill(os.getpid(), signal.SIGSTOP)
-        replace(source, target)
+        replace(source, target, **folders)
 
     middle, replace, os.replace = sys.argv.pop(1), os.replace, stopping
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
@@ -450,7 +480,7 @@ def _interrupted(root: Path, signal_: int) -> subprocess.CompletedProcess[str]:
     files = sorted((root / "values").iterdir())
     before = {path: path.stat().st_ino for path in files}
     middle = files[len(files) // 2]
-    arguments = [sys.executable, "-c", STOPPING, str(middle), "-C", str(root), "generate"]
+    arguments = [sys.executable, "-c", STOPPING, middle.name, "-C", str(root), "generate"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             _, status = os.waitpid(process.pid, os.WUNTRACED)
@@ -471,7 +501,9 @@ def test_a_run_that_is_killed_leaves_each_file_old_or_new(large: Path, run: Run)
     assert result.returncode == -signal.SIGKILL
     for path in (large / "values").glob("[!.]*"):
         assert generated.state(path.read_text(), None) is State.OUTDATED  # as it was generated, then or now
+    assert list((large / "values").glob(".*"))
     assert run("generate").status == 0
+    assert not list((large / "values").glob(".*")), "the next run removes what was left"
     assert run("check").status == 0
 
 
@@ -492,6 +524,26 @@ def test_two_runs_at_once_do_not_harm_each_other(large: Path, run: Run) -> None:
     assert [process.returncode for process in processes] == [0, 0], results
     assert run("check").status == 0
     assert not list((large / "values").glob(".*"))
+
+
+def test_a_worker_that_is_killed_ends_the_run(fleet: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the kernel does when memory is used up. It says what was worked on, and writes nothing."""
+    real, parent = evaluate.build, os.getpid()
+
+    def killed(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
+        if service == "web" and os.getpid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(inputs, service, reader)
+
+    monkeypatch.setattr(evaluate, "build", killed)
+    monkeypatch.setattr(workers, "_ENOUGH", 1)
+    monkeypatch.setattr(workers, "_CHUNK", 1)
+    monkeypatch.setattr(workers, "processors", lambda: 2)
+    before = texts(fleet)
+    result = run("generate", "--no-cache")
+    assert (result.status, result.stdout, texts(fleet)) == (2, "", before)
+    assert result.stderr.startswith("kargo-fleet: a worker process was killed by SIGKILL while it worked on web\n")
+    assert "run `kargo-fleet check web`" in result.stderr
 
 
 def test_left_over_temporary_files_are_no_services(fleet: Path, run: Run) -> None:

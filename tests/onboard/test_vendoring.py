@@ -14,6 +14,7 @@ import pytest
 from conftest import FLEET, Run, Tree
 from helm import CHART
 from kargo_fleet import __version__
+from kargo_fleet.files.writing import FileWriter
 from kargo_fleet.fleet import chart
 from kargo_fleet.fleet.vendored import RECORD, read_record
 
@@ -230,17 +231,15 @@ def test_a_run_that_was_killed_is_completed(
     root = tree({"charts": None})
     run("chart", "vendor")
     newer("9.0.0", {"templates/NOTES.txt": None, "values.yaml": (CHART / "values.yaml").read_text() + "# more\n"})
-    from kargo_fleet.onboard import vendoring
+    write = FileWriter.write
 
-    write = vendoring.generated.write
-
-    def killed(path: Path, text: str) -> None:
-        if path.name == RECORD:
+    def killed(self: FileWriter, path: str, text: str) -> None:
+        if path.endswith(f"/{RECORD}"):
             raise KeyboardInterrupt
-        write(path, text)
+        write(self, path, text)
 
     with monkeypatch.context() as patch:
-        patch.setattr(vendoring.generated, "write", killed)
+        patch.setattr(FileWriter, "write", killed)
         assert run("chart", "vendor").status == 130
     assert said(run) == (0, [])
     assert "templates/NOTES.txt" not in copied(root)
@@ -252,19 +251,19 @@ def test_a_first_copy_that_failed_is_completed(
 ) -> None:
     """Also by a newer version: the record is there first."""
     root = tree({"charts": None})
-    from kargo_fleet.onboard import vendoring
+    write, left = FileWriter.write, [*range(count)]
 
-    write, left = vendoring.generated.write, [*range(count)]
-
-    def full(path: Path, text: str) -> None:
+    def full(self: FileWriter, path: str, text: str) -> None:
         if not left:
-            raise OSError(28, "No space left on device", str(path))
+            raise OSError(28, "No space left on device", str(root / path))
         left.pop()
-        write(path, text)
+        write(self, path, text)
 
     with monkeypatch.context() as patch:
-        patch.setattr(vendoring.generated, "write", full)
-        assert run("chart", "vendor").status == 2
+        patch.setattr(FileWriter, "write", full)
+        result = run("chart", "vendor")
+        assert (result.status, result.stdout.count("created"), result.stdout.count("error KF010")) == (1, count, 1)
+        assert result.stderr == "stopped before the end\n"
     newer("9.0.0", {"README.md": "# Another\n"})
     assert said(run) == (0, [])
     assert copied(root)["README.md"] == b"# Another\n"

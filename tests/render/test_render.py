@@ -397,7 +397,7 @@ def test_nothing_is_left_behind(chart: Chart, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(renderer, "_SIZE", 10)
     results = renderer.render(chart, plain(*MANY))
     next(results)
-    assert [path.name[:12] for path in tmp_path.iterdir()] == ["kargo-fleet-"]
+    assert [path.name[:21] for path in tmp_path.iterdir()] == [".kargo-fleet-scratch-"]
     with pytest.raises(KeyboardInterrupt):
         results.throw(KeyboardInterrupt)
     assert list(tmp_path.iterdir()) == []
@@ -495,7 +495,9 @@ def test_wrong_names_and_environments(fleet: Path, run: Run, monkeypatch: pytest
     assert "there is no service 'ngnix' in services/; did you mean nginx?" in run("render", "ngnix").stderr
     assert run("render", "ngnix", "../api").status == 2
     (fleet / "taken").write_text("")
-    assert run("render", "--output-dir", "taken").status == 2
+    result = run("render", "--output-dir", "taken")
+    assert (result.status, result.stdout) == (2, "")
+    assert "--output-dir taken: this is a file; choose a folder" in result.stderr
     monkeypatch.setenv("PATH", "/nowhere")
     result = run("render", "nginx")
     assert (result.status, result.stdout) == (2, "")

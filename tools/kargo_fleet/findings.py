@@ -126,6 +126,8 @@ CODES = {
     "KF002": "not valid YAML",
     "KF003": "duplicate key",
     "KF004": "not plain data",
+    "KF009": "symbolic link is not followed",
+    "KF010": "file could not be written",
     "KF101": "unknown key",
     "KF102": "wrong type",
     "KF103": "value is not allowed",

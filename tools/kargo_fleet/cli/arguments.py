@@ -565,12 +565,19 @@ def repository(directory: str | None) -> Path:
     start = Path(directory or "")
     if not start.is_dir():
         raise FleetError(f"{directory} is not a folder")
+    from kargo_fleet.files.reading import is_absent
+
     here = start.resolve()
     for folder in (here, *here.parents):
-        if (folder / FLEET_FILE).is_file():
-            return start if folder == here else folder
-        if (folder / ".git").exists():
-            break
+        try:
+            if not is_absent(folder / FLEET_FILE):
+                return start if folder == here else folder
+            if not is_absent(folder / ".git"):
+                break
+        except OSError:
+            if folder == here:
+                raise
+            break  # of a folder above that may not be searched nothing is used
     return start
 
 

@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from kargo_fleet.errors import FleetError, WrongFolderError
 from kargo_fleet.terminal.output import tell, visible
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
+#: What else ends a run, such as a CI job that is cancelled: as Ctrl-C does, so that no process and no file is left.
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,6 +77,9 @@ def entry_point() -> NoReturn:
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names may contain any bytes
     _find_built_tools()
+    for number in _ENDING:
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one of them
+            signal.signal(number, _end)
     status = 0
     try:
         try:
@@ -91,6 +97,10 @@ def entry_point() -> NoReturn:
         _discard_output()
         status = USAGE
     sys.exit(status)
+
+
+def _end(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _discard_output() -> None:

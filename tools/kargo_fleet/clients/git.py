@@ -40,6 +40,7 @@ def git(folder: Path, *arguments: str, stdin: str = "", timeout: float = 60) -> 
             environment=environment,
             folder=folder,
             errors="surrogateescape",
+            alone=True,
         )
     except ClientTimeoutError:
         raise

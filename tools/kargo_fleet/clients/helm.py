@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kargo_fleet.clients.process import ClientError, ClientTimeoutError
+from kargo_fleet.clients.running import StoppedError, completed
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files.workers import processors
 
@@ -18,6 +19,8 @@ from kargo_fleet.files.workers import processors
 _NOISE = re.compile(r"^Error: |^execution error at \([^)]*\): |\n\nUse --debug flag to render out invalid YAML\s*$")
 # A batch runs for a second: collecting garbage a quarter as often as Go's default saves a fifth of that time.
 _MEMORY = {"GOGC": "400", "GOMEMLIMIT": "180MiB"}
+#: Seconds for one process. A batch takes one or two: a template that does not end must not keep the run.
+_LONGEST = 600
 
 
 #: Settings that choose another cluster, user, namespace or storage than kubectl uses, or that add to Helm's output.
@@ -73,37 +76,26 @@ class Helm:
                 "helm is not on PATH\nInstall Helm 3.18 or newer, or run `make tools` in a checkout of kargo-fleet, which builds it."
             )
         self._free = threading.Semaphore(processors())
-        self._stopped = False
         self._environment = _MEMORY | environment()
 
-    def run(self, *arguments: str, folder: Path, timeout: float | None = None) -> bytes:
+    def run(self, *arguments: str, folder: Path, timeout: float = _LONGEST) -> bytes:
         """Run helm in `folder` and return its stdout.
 
         Raises ClientError with Helm's message, ClientTimeoutError after `timeout` seconds.
         """
         with self._free:
-            if self._stopped:
-                raise ClientError("stopped")
             try:
-                result = subprocess.run(
-                    ["helm", *arguments],
-                    cwd=folder,
-                    env=self._environment,
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    check=False,
-                    timeout=timeout,
+                result = completed(
+                    ["helm", *arguments], folder=folder, environment=self._environment, timeout=timeout, alone=True
                 )
             except subprocess.TimeoutExpired:
                 raise ClientTimeoutError(f"helm did not answer within {timeout:.0f} s") from None
+            except StoppedError:
+                raise ClientError("interrupted") from None
         if result.returncode:
             message = result.stderr.decode(errors="replace").strip()
             raise ClientError(clean(message) or f"helm exited with status {result.returncode}")
-        return result.stdout
-
-    def stop(self) -> None:
-        """Start no more processes."""
-        self._stopped = True
+        return bytes(result.stdout)
 
 
 def clean(message: str) -> str:

@@ -74,12 +74,12 @@ class Kube:
         except ClientError as error:
             raise self.unreachable(error) from None
 
-    def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float | None = 120) -> str:
+    def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> str:
         """Run kubectl and return its stdout; `stdin` is its standard input. Raises ClientError, or FleetError without kubectl."""
         context = ["--context", self.context] if self.context else []
         return run(["kubectl", *context, *arguments], stdin=stdin, timeout=timeout)
 
-    def helm(self, *arguments: str, stdin: str | None = None, timeout: float | None = 600) -> str:
+    def helm(self, *arguments: str, stdin: str | None = None, timeout: float = 600) -> str:
         """Run helm on the cluster that kubectl uses and return its stdout, as `kubectl` does."""
         context = ["--kube-context", self.context] if self.context else []
         return run(["helm", *context, *arguments], stdin=stdin, timeout=timeout, environment=environment())

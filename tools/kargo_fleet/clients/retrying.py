@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from kargo_fleet.clients.process import ClientError, TransientError
+from kargo_fleet.clients.running import pause
 
 _LONGEST = 300  # seconds of retries; up to a minute of it passes until the record of a killed Helm is removed
 _TRANSIENT = re.compile(
@@ -39,6 +40,7 @@ def retry_transient(action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
         retry=tenacity.retry_if_exception(_is_transient),
         stop=tenacity.stop_after_delay(_LONGEST),
         wait=tenacity.wait_exponential(multiplier=0.5, max=10) + tenacity.wait_random(0, 0.5),
+        sleep=pause,
         reraise=True,
     )
     return retrying(action, *args, **kwargs)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import TypeVar
@@ -21,6 +20,7 @@ from urllib.parse import urlencode
 
 from kargo_fleet.clients.kube import Kube
 from kargo_fleet.clients.process import ClientError
+from kargo_fleet.clients.running import client_threads
 from kargo_fleet.cluster.objects import Object, condition, dig, since
 from kargo_fleet.cluster.resources import (
     APPLICATION_SETS,
@@ -82,7 +82,7 @@ class _Collector:
         self.kube, self.cluster, self.whole = kube, cluster, whole
 
     def run(self, jobs: Iterable[_Job]) -> None:
-        with ThreadPoolExecutor(_CALLS) as pool:
+        with client_threads(_CALLS) as pool:
             for done in [pool.submit(job) for job in jobs]:
                 done.result()
 

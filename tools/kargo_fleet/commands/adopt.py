@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kargo_fleet.edits.adoption import adopted
 from kargo_fleet.errors import FleetError
-from kargo_fleet.files import generated
 from kargo_fleet.files.generated import State
+from kargo_fleet.files.reading import is_absent
+from kargo_fleet.files.writing import FileWriter, unwritable
 from kargo_fleet.findings import Finding, has_errors
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.config import Fleet
-from kargo_fleet.fleet.names import FLEET_FILE, values_path
+from kargo_fleet.fleet.names import FLEET_FILE, VALUES, values_path
 from kargo_fleet.fleet.service_file import EXAMPLE
 from kargo_fleet.generate.desired import desired_state
 from kargo_fleet.terminal.reporters import TEXT, Change, Report, Reporter
@@ -38,16 +39,32 @@ def adopt(root: Path, services: Sequence[str], *, reporter: Reporter = TEXT) -> 
     inputs = Inputs(desired.fleet, desired.chart)
     findings: list[Finding] = []
     changes: list[Change] = []
-    with reporter.writing(changes):
+    with FileWriter(root) as writer:
+        writer.sweep([VALUES])
         for item in edited.values():
             found, files = adopted(inputs, item)
             findings += found
-            for path, text in files.items():
-                change = Change("updated" if (root / path).exists() else "created", path)
-                generated.write(root / path, text)
-                changes.append(change)
+            findings += _write(writer, root, files, item.service, changes)
     reporter.show(Report(sorted(findings), changes, ""))
     return 1 if has_errors(findings) else 0
+
+
+def _write(
+    writer: FileWriter, root: Path, files: Mapping[str, str], service: str, changes: list[Change]
+) -> Iterator[Finding]:
+    """Write the files of one service and record the changes; yield why the next one cannot be written.
+
+    The values file is the last: until kargo.yaml is on the disk, the edit is nowhere else. The temporary files are in values/,
+    which is swept, since nobody lists the folders of thousands of services.
+    """
+    for path, text in files.items():
+        try:
+            change = Change("created" if is_absent(root / path) else "updated", path)
+            writer.write(path, text, staged=VALUES, durable=True)
+        except OSError as error:
+            yield unwritable(path, error, service)
+            return
+        changes.append(change)
 
 
 def _require_own_files(fleet: Fleet, services: Iterable[str]) -> None:

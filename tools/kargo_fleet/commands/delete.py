@@ -7,9 +7,11 @@ from pathlib import Path
 
 from kargo_fleet.argocd.settings import argo_fleet
 from kargo_fleet.clients.kube import Kube
+from kargo_fleet.files.writing import unwritable
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.load import load_sound
+from kargo_fleet.fleet.names import values_path
 from kargo_fleet.generate.listed import listed
 from kargo_fleet.rollout import deletion
 from kargo_fleet.terminal.confirm import confirm
@@ -59,8 +61,11 @@ def delete(
             continue
         gone += 1
         changes.append(Change("deleted", unit.project))
-        if path := deletion.remove_values(root, fleet, unit.service):
-            changes.append(Change("removed", path))
+        try:
+            if path := deletion.remove_values(root, fleet, unit.service):
+                changes.append(Change("removed", path))
+        except OSError as error:
+            findings.append(unwritable(values_path(unit.service), error, unit.service, what="removed"))
     if planned.has_argocd and (hint := again(fleet, [unit.service for unit in planned.units])):
         reporter.note(f"note: {hint}")
     summary = f"{plural(len(planned.units), 'unit')}: {gone} deleted, {len(planned.units) - gone} left"

@@ -32,9 +32,9 @@ def generate(
     """Update the generated files and report the changes; return 1 if there is an error, else 0.
 
     With `services`, only their values files. A file that was edited by hand is kept unless `force`; values files of
-    services that no longer exist are removed only with `prune`. One service's errors do not stop the others. With
-    `use_cache`, what has not changed since the last run is not evaluated again. Raises OSError for a file that cannot be
-    written, below the report of those that were.
+    services that no longer exist are removed only with `prune`. One service's errors do not stop the others. A file that
+    cannot be written or removed is a finding and does not stop the others. With `use_cache`, what has not changed since the
+    last run is not evaluated again.
     """
     desired = desired_state(
         root,
@@ -46,13 +46,9 @@ def generate(
     )
     writing = partial(reporter.bar, what="writing", patience=PATIENCE)
     applied = apply(root, desired, mode, force=force, prune=prune, named=bool(services), progress=writing)
-    if applied.error and not applied.changes:
-        raise applied.error
-    findings = sorted([*desired.findings, *applied.findings])
+    findings = sorted({*desired.findings, *applied.findings})
     changes = [_shown(change, diff=diff) for change in applied.changes]
     reporter.show(Report(findings, changes, _summary(desired, applied, mode), dry_run=mode is Mode.DRY_RUN))
-    if applied.error:
-        raise applied.error
     if changes and (image_repository or git_repo_url):
         reporter.note(f"note: {FLEET_FILE} still has another value; without the option these files are out of date")
     return 1 if has_errors(findings) else 0
@@ -74,6 +70,8 @@ def _summary(desired: Desired, applied: Applied, mode: Mode) -> str:
         for action, count in counts.items()
         if count
     ]
+    if applied.failed:
+        counted.append(f"{plural(applied.failed, 'file')} could not be written or removed")
     done = ", ".join(counted) or "nothing written"
     if any(change.action == "removed" and change.output.path.startswith(VALUES) for change in applied.changes):
         done += " (deployed units stay in the cluster)"

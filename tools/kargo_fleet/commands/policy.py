@@ -12,6 +12,7 @@ from typing import Any
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated, workers
 from kargo_fleet.files.reading import RepositoryReader
+from kargo_fleet.files.writing import FileWriter, unwritable
 from kargo_fleet.findings import dotted
 from kargo_fleet.fleet import policy_section, scan
 from kargo_fleet.fleet.config import Fleet
@@ -37,7 +38,7 @@ _HEADER = """\
 
 
 def policy(root: Path, *, file: Path | None = None, record: bool = False, reporter: Reporter = TEXT) -> int:
-    """Print the violations of the fleet, counted by rule and by group; return 0.
+    """Print the violations of the fleet, counted by rule and by group; return 0, or 1 when what was recorded cannot be written.
 
     With `file`, a YAML file with `policy`, that policy is held to instead of the one of fleet.yaml. With `record`, the open
     violations, and those recorded before that are still there, are written to policy-recorded.yaml. Raises FleetError for an
@@ -137,15 +138,21 @@ def _record(root: Path, found: Sequence[Violation], reporter: Reporter) -> int:
     for one in sorted(found, key=lambda one: (one.rule.name, one.service, dotted(one.path))):
         if one.state is not Standing.EXCEPTED:
             wanted.setdefault(one.rule.name, {}).setdefault(one.service, {})[dotted(one.path)] = one.value
-    path, text = root / RECORDED_FILE, _HEADER + document(wanted) if wanted else ""
-    current = generated.read(path)
+    text = _HEADER + document(wanted) if wanted else ""
     number = sum(len(keys) for services in wanted.values() for keys in services.values())
     changes = []
-    if not wanted and current is not None:
-        path.unlink()
-        changes = [Change("removed", RECORDED_FILE)]
-    elif wanted and current != text:
-        generated.write(path, text)
-        changes = [Change("created" if current is None else "updated", RECORDED_FILE)]
+    with FileWriter(root) as writer:
+        writer.sweep(["."])
+        try:
+            current = generated.read(root / RECORDED_FILE)
+            if not wanted and current is not None:
+                writer.remove(RECORDED_FILE)
+                changes = [Change("removed", RECORDED_FILE)]
+            elif wanted and current != text:
+                writer.write(RECORDED_FILE, text, durable=True)
+                changes = [Change("created" if current is None else "updated", RECORDED_FILE)]
+        except OSError as error:
+            reporter.show(Report([unwritable(RECORDED_FILE, error)], [], "nothing recorded"))
+            return 1
     reporter.show(Report([], changes, f"{plural(number, 'violation')} recorded"))
     return 0

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from kargo_fleet.files.reading import RepositoryReader
 from kargo_fleet.findings import Finding, Problem, grouped, has_errors
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.load import load_sound
@@ -60,12 +61,12 @@ def render(
         if folder is None:
             _print(sound, reporter)
         else:
-            with reporter.writing(outcome.changes):
-                for one in sound:
-                    outcome.changes += [Change(action, path) for action, path in folder.write(one)]
+            folder.sweep()
+            for one in sound:
+                _write(folder, one, outcome)
     if folder is not None and not services:
         outcome.findings += folder.orphans(names)
-    findings = sorted([*outcome.findings, *_folded(outcome.mistakes)])
+    findings = sorted({*outcome.findings, *_folded(outcome.mistakes)})
     failed = len(names) - outcome.rendered
     done = f"{outcome.rendered} rendered, {failed} failed"
     if folder is not None:
@@ -79,7 +80,8 @@ def _units(root: Path, names: Iterable[str], outcome: _Outcome) -> dict[str, str
     units = {}
     for name in names:
         try:
-            units[name] = (root / values_path(name)).read_bytes().decode("utf-8", errors="surrogateescape")
+            content = RepositoryReader(root).read(values_path(name))
+            units[name] = content.decode("utf-8", errors="surrogateescape")
         except FileNotFoundError:
             problem = Problem(NOT_RENDERED, "it has no values file", "run `kargo-fleet generate`")
             outcome.findings.append(_not_rendered(name, problem))
@@ -88,6 +90,14 @@ def _units(root: Path, names: Iterable[str], outcome: _Outcome) -> dict[str, str
             problem = Problem(NOT_RENDERED, f"its values file cannot be read: {error.strerror}", fix)
             outcome.findings.append(_not_rendered(name, problem))
     return units
+
+
+def _write(folder: ManifestFolder, unit: RenderedUnit, outcome: _Outcome) -> None:
+    try:
+        outcome.changes += [Change(action, path) for action, path in folder.write(unit)]
+    except OSError as error:
+        outcome.findings.append(folder.unwritten(unit.service, error))
+        outcome.rendered -= 1
 
 
 def _not_rendered(service: str, problem: Problem) -> Finding:

@@ -9,6 +9,8 @@ from typing import Any
 from kargo_fleet.argocd import settings
 from kargo_fleet.capacity.assumptions import Assumptions
 from kargo_fleet.files import generated
+from kargo_fleet.files.writing import FileWriter, unwritable
+from kargo_fleet.findings import Finding
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.load import load_chart, require_fleet
 from kargo_fleet.fleet.names import SCHEMAS
@@ -22,21 +24,26 @@ FROM_FLEET = ("service.name", "image.repoURL", "git.repoURL", "git.branch", "pro
 
 
 def schema(root: Path, *, reporter: Reporter = TEXT) -> int:
-    """Write schemas/fleet.schema.json and schemas/kargo.schema.json to the repository; return 0.
+    """Write schemas/fleet.schema.json and schemas/kargo.schema.json to the repository; return 1 when one cannot be written, else 0.
 
     Raises FleetError in a folder that is not a fleet.
     """
     require_fleet(root)
+    findings: set[Finding] = set()
     changes: list[Change] = []
-    with reporter.writing(changes):
+    with FileWriter(root) as writer:
+        writer.sweep([SCHEMAS])
         for name, content in contents(root).items():
             path = f"{SCHEMAS}/{name}"
-            current = generated.read(root / path)
-            if current != content:
-                generated.write(root / path, content)
-                changes.append(Change("created" if current is None else "updated", path))
-    reporter.show(Report([], changes, "" if changes else "the schemas are up to date"))
-    return 0
+            try:
+                current = None if (root / path).is_symlink() else generated.read(root / path)
+                if current != content:
+                    writer.write(path, content)
+                    changes.append(Change("created" if current is None else "updated", path))
+            except OSError as error:
+                findings.add(unwritable(path, error))
+    reporter.show(Report(sorted(findings), changes, "" if changes or findings else "the schemas are up to date"))
+    return 1 if findings else 0
 
 
 def contents(root: Path) -> dict[str, str]:

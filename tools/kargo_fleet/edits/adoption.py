@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from shlex import quote
 
-from kargo_fleet.files import generated
 from kargo_fleet.files.generated import Output
-from kargo_fleet.files.reading import RepositoryReader
+from kargo_fleet.files.reading import RepositoryReader, is_absent, read_text
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.layers import Layer, schema_findings
@@ -34,7 +33,9 @@ def adopted(inputs: Inputs, item: Output) -> tuple[list[Finding], dict[str, str]
     meaning = {**merge(inputs.chart.defaults, edited), "service": {"name": item.service}}
     below = inherited(inputs, item.service)
     root, file = inputs.fleet.root, inputs.fleet.own_file(item.service)
-    before = generated.read(root / file)
+    before = None if is_absent(root / file) else read_text(RepositoryReader(root), file, item.service)
+    if isinstance(before, Finding):
+        return [before], {}
     own = difference(below, meaning)
     files: dict[str, str] = {}
     if own or before is not None:  # an edit that means nothing needs no kargo.yaml
@@ -65,4 +66,4 @@ def _in_edited_file(finding: Finding, file: str, item: Output) -> Finding:
 
 def _new_file(fleet: Fleet, file: str) -> str:
     schema = fleet.root / "schemas" / "kargo.schema.json"
-    return _MODELINE.format(up="/".join([".."] * file.count("/"))) if schema.exists() else ""
+    return _MODELINE.format(up="/".join([".."] * file.count("/"))) if not is_absent(schema) else ""

@@ -1,20 +1,18 @@
-"""Generated files: their header, a checksum that distinguishes untouched files from edited ones, atomic writes."""
+"""Generated files: their header, a checksum that distinguishes untouched files from edited ones."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from kargo_fleet.files.reading import is_link_error, unlinked
 from kargo_fleet.findings import Finding, Place
 
 _CHECKSUM = re.compile(r"^# checksum: sha256:([0-9a-f]{64})\n", re.MULTILINE)
 _CONFLICT = re.compile(r"^<<<<<<< .*?\n=======\n.*?\n>>>>>>> ", re.MULTILINE | re.DOTALL)
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _HEADER_LINES = 8  # the checksum is in one of the first lines
 
 
@@ -54,7 +52,10 @@ def compare(root: Path, path: str, wanted: str, service: str = "") -> Output:
 
 
 def unreadable(path: str, error: OSError, service: str = "") -> Finding:
-    """Return the finding for a generated file that cannot be read."""
+    """Return the finding for a generated file that cannot be read, or that is a symbolic link."""
+    if is_link_error(error):
+        message, fix = "is a symbolic link, which is not followed", "remove it; kargo-fleet generates this file"
+        return Finding(Place(path), "KF009", message, fix, service)
     fix = "remove it; kargo-fleet generates this file"
     return Finding(Place(path), "KF001", f"cannot be read: {error.strerror}", fix, service)
 
@@ -84,38 +85,14 @@ def state(text: str | None, wanted: str | None) -> State:
 
 
 def read(path: Path) -> str | None:
-    """Return the text of a file, None when there is none. Text that is not UTF-8 cannot equal a generated one."""
+    """Return the text of a file, None when there is none. Text that is not UTF-8 cannot equal a generated one.
+
+    Raises OSError, also for a symbolic link: what is generated is a file.
+    """
     try:
-        return path.read_bytes().decode("utf-8", errors="replace")
+        return unlinked(str(path)).decode("utf-8", errors="replace")
     except FileNotFoundError:
         return None
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file so that it is the old one or the new one at any moment, also when the process is killed.
-
-    Folders that are missing are made; the permissions of the old file are kept. Raises OSError.
-    """
-    target = str(path)
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
-    try:
-        try:
-            descriptor = os.open(temporary, _NEW, 0o666)
-        except FileNotFoundError:
-            os.makedirs(folder, exist_ok=True)
-            descriptor = os.open(temporary, _NEW, 0o666)
-        with open(descriptor, "wb") as file:
-            file.write(text.encode())
-        with suppress(FileNotFoundError):
-            os.chmod(temporary, os.stat(target).st_mode & 0o777)
-        os.replace(temporary, target)
-    except BaseException as error:
-        with suppress(OSError):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = target, None  # the file that users know
-        raise
 
 
 def _checksum(body: str) -> str:

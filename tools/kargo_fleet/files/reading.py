@@ -13,6 +13,16 @@ from kargo_fleet.findings import Finding, Place, position_at
 _CHUNK = 1 << 16
 #: What `open` answers for a link that it must not follow; the second is FreeBSD's.
 _IS_LINK = (errno.ELOOP, errno.EMLINK)
+#: What system calls answer where there is no such file. Any other failure says nothing about that.
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+class OutsideError(OSError):
+    """A file that is not read, since `link`, the file itself or a folder above it, leads out of the repository."""
+
+    def __init__(self, path: str, link: str) -> None:
+        super().__init__(errno.ELOOP, "a symbolic link leads out of the repository", path)
+        self.link = link
 
 
 class RepositoryReader:
@@ -30,10 +40,13 @@ class RepositoryReader:
         self._root = f"{root}{os.sep}"
         self._instead = instead or {}
         self._answers = hashlib.blake2b(digest_size=16)
+        self._folders: _Links = {}
 
     def read(self, file: str) -> bytes:
-        """Return the content of a file. Raises OSError, as `open` does."""
+        """Return the content of a file. Raises OSError, as `open` does, and OutsideError for one out of the repository."""
         answer = self._look_up(f"<{file}")
+        if answer[:1] == b"^":
+            raise OutsideError(self._root + file, os.fsdecode(answer[1:]))
         if answer[:1] == b"!":
             number = int(answer[1:])
             raise OSError(number, os.strerror(number), self._root + file)
@@ -44,8 +57,15 @@ class RepositoryReader:
         return answer[1:]
 
     def exists(self, file: str) -> bool:
-        """Return whether the path exists, as a dangling symbolic link does."""
-        return self._look_up(f"?{file}") == b"1"
+        """Return whether the path exists, as a dangling symbolic link does.
+
+        A path that cannot be looked up may exist: it counts as one that does, and `read` says why it cannot be read.
+        """
+        return self._look_up(f"?{file}") != b"0"
+
+    def sees(self, path: str) -> bool:
+        """Return whether the path is known to exist: for what nobody reads."""
+        return self._look_up(f"?{path}") == b"1"
 
     def target(self, folder: str) -> str:
         """Return where a folder leads to that is a symbolic link, from the root; "" for one that is none."""
@@ -65,7 +85,7 @@ class RepositoryReader:
         if self._instead and lookup[1:] in self._instead:
             answer = b"1" if lookup[0] == "?" else b"=" + self._instead[lookup[1:]]
         else:
-            answer = _answer(self._root, lookup)
+            answer = _answer(self._root, lookup, self._folders)
         self.lookups.append(lookup)
         self._answers.update(b"%d:%b" % (len(answer), answer))
         return answer
@@ -75,8 +95,9 @@ def fingerprint_now(root: Path, lookups: Iterable[str]) -> str:
     """Return the fingerprint that a RepositoryReader would have after these lookups now."""
     prefix = f"{root}{os.sep}"
     answers = hashlib.blake2b(digest_size=16)
+    folders: _Links = {}
     for lookup in lookups:
-        answer = _answer(prefix, lookup)
+        answer = _answer(prefix, lookup, folders)
         answers.update(b"%d:%b" % (len(answer), answer))
     return answers.hexdigest()
 
@@ -89,6 +110,10 @@ def read_text(reader: RepositoryReader, file: str, service: str = "") -> str | F
         before = error.object[: error.start].decode("utf-8")
         place = Place(file, *position_at(before, len(before)))
         return Finding(place, "KF001", "the file is not UTF-8 text", "save it as UTF-8", service)
+    except OutsideError as error:
+        message = f"{_called(error.link, file)} a symbolic link that leads out of the repository, so it is not read"
+        fix = "replace the link with a file" if error.link == file else "replace the link with a folder"
+        return Finding(Place(file), "KF009", message, fix, service)
     except OSError as error:
         message, fix = f"cannot be read: {error.strerror}", "check that it is a file that you may read"
         return Finding(Place(file), "KF001", message, fix, service)
@@ -99,29 +124,103 @@ def digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def _answer(root: str, lookup: str) -> bytes:
+def unlinked(path: str) -> bytes:
+    """Return the content of a file that is no symbolic link. Raises OSError."""
+    return _content(path, os.O_NOFOLLOW)
+
+
+def is_link_error(error: OSError) -> bool:
+    """Return whether `unlinked` has failed because the file is a symbolic link."""
+    return error.errno in _IS_LINK
+
+
+def is_absent(path: Path) -> bool:
+    """Return whether there is no such file or folder; a dangling symbolic link is one.
+
+    Path.exists takes some failures for absence, and which ones depends on the version of Python. Raises OSError when nobody
+    knows.
+    """
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise
+        return True
+    return False
+
+
+def repository_root(root: Path) -> str:
+    """Return the real path of the repository that the folder `root` is in: of its closest folder with a .git, or its own."""
+    here = os.path.realpath(root)
+    folder = here
+    while not os.path.lexists(os.path.join(folder, ".git")):
+        folder, before = os.path.dirname(folder), folder
+        if folder == before:
+            return here
+    return folder
+
+
+#: By folder: the link that leads out of the repository, itself or above it; "" for none.
+_Links = dict[str, str]
+
+
+def _called(link: str, file: str) -> str:
+    return "is" if link == file else f"is in {link},"
+
+
+def _answer(root: str, lookup: str, folders: _Links) -> bytes:
     """Return the answer to a lookup.
 
-    That is 0 or 1 for `?file`, =names or !errno for `/folder`, @target or @ for `@folder`, and for `<file` =content,
-    @target, NUL and the content of a link's file, or !errno.
+    That is 0, 1 or !errno for `?file`, =names or !errno for `/folder`, @target or @ for `@folder`, and for `<file` =content,
+    @target, NUL and the content of a link's file, !errno, or ^link for one out of the repository.
     """
-    path = root + lookup[1:]
+    name = lookup[1:]
+    path = root + name
     try:
         if lookup[0] == "?":
             os.lstat(path)
             return b"1"
         if lookup[0] == "/":
-            return b"=" + os.fsencode("\0".join(sorted(os.listdir(path))))
+            return b"^" if _link_out(root, name, folders) else b"=" + _names(path)
         if lookup[0] == "@":
             return b"@" + (_target(root, path) if os.path.islink(path) else b"")
+        if link := _link_out(root, name.rpartition("/")[0], folders):
+            return b"^" + os.fsencode(link)
         try:
             return b"=" + _content(path, os.O_NOFOLLOW)
         except OSError as error:
             if error.errno not in _IS_LINK:
                 raise
+            if _is_outside(root, path):
+                return b"^" + os.fsencode(name)
             return b"@%b\0%b" % (_target(root, path), _content(path, 0))
     except OSError as error:
-        return b"0" if lookup[0] == "?" else b"!%d" % (error.errno or 0)
+        if lookup[0] == "?" and error.errno in _ABSENT:
+            return b"0"
+        return b"!%d" % (error.errno or 0)
+
+
+def _names(folder: str) -> bytes:
+    return os.fsencode("\0".join(sorted(os.listdir(folder))))
+
+
+def _link_out(root: str, folder: str, known: _Links) -> str:
+    """Return the link on the way to a folder that leads out of the repository, "" when there is none."""
+    if not folder:
+        return ""
+    if (found := known.get(folder)) is None:
+        above, _, name = folder.rpartition("/")
+        found = _link_out(root, above, known)
+        path = root + folder
+        if not found and (name == ".." or os.path.islink(path)) and _is_outside(root, path):
+            found = folder
+        known[folder] = found
+    return found
+
+
+def _is_outside(root: str, path: str) -> bool:
+    real, inside = os.path.realpath(path), repository_root(Path(root))
+    return real != inside and not real.startswith(f"{inside.rstrip(os.sep)}{os.sep}")
 
 
 def _target(root: str, path: str) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files.packaged import packaged_folder
+from kargo_fleet.files.reading import is_absent
 from kargo_fleet.fleet.chart_source import DEFAULT_PATH
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.text import yaml_reader
@@ -60,11 +61,11 @@ def read_chart(root: Path, path: str | None) -> Chart:
     Raises ChartError when there is no chart at `path`, or when it is not a kargo-service chart.
     """
     folder = root / (path or DEFAULT_PATH)
-    if not (folder / CHART_FILE).is_file():
-        if path is not None:
-            raise ChartError(f"chart.path: there is no chart in {path}")
-        folder = packaged()
     try:
+        if is_absent(folder / CHART_FILE):
+            if path is not None:
+                raise ChartError(f"chart.path: there is no chart in {path}")
+            folder = packaged()
         version = version_of(folder)
         defaults = yaml_reader.parse((folder / "values.yaml").read_text(encoding="utf-8"))
         schema = json.loads((folder / "values.schema.json").read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kargo_fleet.files.reading import RepositoryReader, read_text
+from kargo_fleet.files.reading import RepositoryReader, is_absent, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem
 from kargo_fleet.fleet import chart_source, custom_steps, nulls, object_kinds, policy_section
 from kargo_fleet.fleet.chart import Chart
@@ -196,9 +196,9 @@ class FleetFile:
 def read_file(root: Path) -> FleetFile:
     """Read fleet.yaml. A repository without one is a fleet with default settings."""
     path = root / FLEET_FILE
-    if not path.exists() and not path.is_symlink():
+    if is_absent(path):
         wrong = "fleet.yml"
-        if not (root / wrong).exists():
+        if is_absent(root / wrong):
             return FleetFile({}, missing=True)
         fix = f"rename it to {FLEET_FILE}"
         return FleetFile({}, findings=(Finding(Place(wrong), "KFW201", "this file is ignored", fix),))

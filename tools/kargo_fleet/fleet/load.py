@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kargo_fleet.errors import FleetError
+from kargo_fleet.files.reading import is_absent
 from kargo_fleet.findings import Finding, Problem
 from kargo_fleet.fleet import chart as charts
 from kargo_fleet.fleet import config
@@ -79,14 +80,14 @@ def _chart_fix(root: Path, file: config.FleetFile) -> str:
     path = file.chart_path or ""
     if why := refusal(root, path, file.data.get("services")):
         return f"correct the path; {path} {why}"
-    if (root / path).exists() and read_record(root / path) is None:
+    if not is_absent(root / path) and read_record(root / path) is None:
         return "correct the path, or set another one and run `kargo-fleet chart vendor` to copy the chart there"
     return "correct the path, or run `kargo-fleet chart vendor` to copy the chart there"
 
 
 def require_fleet(root: Path) -> None:
     """Raise FleetError when the folder has neither a fleet.yaml nor services: what is written there would be of no use."""
-    if (root / FLEET_FILE).exists() or (root / FLEET_FILE).is_symlink():
+    if not is_absent(root / FLEET_FILE):
         return
     tree = read_tree(root, FolderPattern.of(DEFAULT_SERVICES))
     for finding in [] if tree.folders else tree.findings:

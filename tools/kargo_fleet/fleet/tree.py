@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from kargo_fleet.files.reading import is_absent
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.folder_pattern import STAGE, TEAM, FolderPattern, Found
 from kargo_fleet.fleet.names import FLEET_FILE
@@ -88,6 +89,6 @@ def _too_high(root: Path, layout: FolderPattern, folders: Sequence[Found]) -> It
 def _nothing(root: Path, layout: FolderPattern, why: str) -> Finding:
     what = "a values.yaml" if layout.has_stages else "a values-<stage>.yaml per stage"
     fix = f"create {layout.pattern}/ with {what}, or set `services` in {FLEET_FILE}"
-    if not (root / FLEET_FILE).exists():
+    if is_absent(root / FLEET_FILE):
         fix = f"there is no {FLEET_FILE}: run `kargo-fleet init`, which finds the services in other folders, too"
     return Finding(Place(layout.base), "KF203", f"no services: {why}", fix)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from kargo_fleet.files.reading import is_absent
 from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN, FolderPattern
 from kargo_fleet.fleet.names import WRITTEN_FOLDERS
 from kargo_fleet.fleet.sections import DEFAULT_SERVICES
@@ -42,10 +43,15 @@ def refusal(root: Path, path: str, services: object) -> str:
 
 
 def read_record(folder: Path) -> VendoredChart | None:
-    """Return the record of the chart in a folder, None when kargo-fleet has not vendored it."""
+    """Return the record of the chart in a folder, None when kargo-fleet has not vendored it.
+
+    Raises OSError when it cannot be read: a copy would count as the work of others.
+    """
+    if is_absent(folder / RECORD):
+        return None
     try:
         text = (folder / RECORD).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    except UnicodeDecodeError:
         return None
     version = _VERSION.search(text)
     return VendoredChart(version[1] if version else "", {path: digest for digest, path in _SUM.findall(text)})

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from kargo_fleet.files import generated
 from kargo_fleet.files.generated import Output, State
+from kargo_fleet.files.writing import FileWriter, folders_of, unwritable
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.config import Fleet
-from kargo_fleet.fleet.names import VALUES
+from kargo_fleet.fleet.names import ARGOCD, VALUES
 from kargo_fleet.generate.desired import Desired
 from kargo_fleet.generate.stale import fix_of_edit
 from kargo_fleet.unit.values_file import shard_of
@@ -37,13 +37,13 @@ class FileChange:
 
 @dataclass
 class Applied:
-    """The changes and findings of a run, or of a dry run. `error` has ended it: a file that cannot be written."""
+    """The changes and findings of a run, or of a dry run. `failed` files could not be written or removed: each has a finding."""
 
     changes: list[FileChange] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     unchanged: int = 0
     kept: int = 0
-    error: OSError | None = None
+    failed: int = 0
 
 
 def apply(
@@ -58,18 +58,19 @@ def apply(
 ) -> Applied:
     """Write the files that are not current. A file edited by hand is kept unless `force`; orphans are removed only with `prune`.
 
-    With `named`, services were named, so the limit on pruning does not apply.
+    With `named`, services were named, so the limit on pruning does not apply. A file that cannot be written or removed does not
+    stop the others.
     """
     applied = Applied()
-    try:
-        _apply(root, desired, applied, mode, force=force, prune=prune, named=named, progress=progress)
-    except OSError as error:
-        applied.error = error
+    with FileWriter(root) as writer:
+        if mode is Mode.WRITE:
+            writer.sweep({VALUES, ARGOCD, *folders_of(item.path for item in desired.outputs)})
+        _apply(writer, desired, applied, mode, force=force, prune=prune, named=named, progress=progress)
     return applied
 
 
 def _apply(
-    root: Path,
+    writer: FileWriter,
     desired: Desired,
     applied: Applied,
     mode: Mode,
@@ -82,14 +83,14 @@ def _apply(
     stale = [item for item in desired.outputs if item.state is not State.CURRENT]
     applied.unchanged = len(desired.outputs) - len(stale)
     for item in progress(stale, len(stale)):
-        _bring_up(root, desired.fleet, item, applied, mode, force=force)
+        _bring_up(writer, desired.fleet, item, applied, mode, force=force)
     for item in desired.replaced:
-        _clear(root, item, applied, mode, force=force)
+        _clear(writer, item, applied, mode, force=force)
     if prune and not named and (refusal := _refusal(desired)):
         applied.findings.append(refusal)
         prune = False
     for item in desired.orphans:
-        _sweep(root, item, applied, mode, force=force, prune=prune)
+        _sweep(writer, item, applied, mode, force=force, prune=prune)
 
 
 def _keep(applied: Applied, item: Output, message: str, fix: str) -> None:
@@ -97,21 +98,27 @@ def _keep(applied: Applied, item: Output, message: str, fix: str) -> None:
     applied.kept += 1
 
 
-def _change(applied: Applied, root: Path, item: Output, mode: Mode) -> None:
-    """Write or remove a file, and record the change."""
+def _change(applied: Applied, writer: FileWriter, item: Output, mode: Mode) -> None:
+    """Write or remove a file, and record the change, or why it cannot be made."""
+    try:
+        if mode is Mode.WRITE and item.wanted is None:
+            writer.remove(item.path)
+        elif mode is Mode.WRITE and item.wanted is not None:
+            writer.write(item.path, item.wanted)
+    except OSError as error:
+        what = "removed" if item.wanted is None else "written"
+        applied.findings.append(unwritable(item.path, error, item.service, what=what))
+        applied.failed += 1
+        return
     if item.wanted is None:
-        if mode is Mode.WRITE:
-            (root / item.path).unlink(missing_ok=True)
         applied.changes.append(FileChange("removed", item))
         return
-    if mode is Mode.WRITE:
-        generated.write(root / item.path, item.wanted)
     applied.changes.append(FileChange("created" if item.state is State.MISSING else "updated", item, _move(item)))
 
 
-def _bring_up(root: Path, fleet: Fleet, item: Output, applied: Applied, mode: Mode, *, force: bool) -> None:
+def _bring_up(writer: FileWriter, fleet: Fleet, item: Output, applied: Applied, mode: Mode, *, force: bool) -> None:
     if item.state not in (State.EDITED, State.FOREIGN) or force:
-        _change(applied, root, item, mode)
+        _change(applied, writer, item, mode)
         return
     message = (
         "was edited by hand and is kept"
@@ -121,7 +128,7 @@ def _bring_up(root: Path, fleet: Fleet, item: Output, applied: Applied, mode: Mo
     _keep(applied, item, message, fix_of_edit(fleet, item.service))
 
 
-def _clear(root: Path, item: Output, applied: Applied, mode: Mode, *, force: bool) -> None:
+def _clear(writer: FileWriter, item: Output, applied: Applied, mode: Mode, *, force: bool) -> None:
     """Remove a file of argocd/ that is no longer generated. It would claim the same Applications as the new ones."""
     if item.state is State.EDITED and not force:
         _keep(
@@ -131,13 +138,13 @@ def _clear(root: Path, item: Output, applied: Applied, mode: Mode, *, force: boo
             "run `kargo-fleet generate --force` to remove it",
         )
     else:
-        _change(applied, root, item, mode)
+        _change(applied, writer, item, mode)
 
 
-def _sweep(root: Path, item: Output, applied: Applied, mode: Mode, *, force: bool, prune: bool) -> None:
+def _sweep(writer: FileWriter, item: Output, applied: Applied, mode: Mode, *, force: bool, prune: bool) -> None:
     is_edited = item.state is State.EDITED
     if prune and (force or not is_edited):
-        _change(applied, root, item, mode)
+        _change(applied, writer, item, mode)
         return
     message = f"service {item.service} no longer exists{'; its values file was edited by hand' if is_edited else ''}"
     fix = f"run `kargo-fleet generate --prune{' --force' if is_edited else ''}` to remove it"

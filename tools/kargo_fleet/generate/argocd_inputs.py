@@ -18,7 +18,7 @@ from kargo_fleet.fleet.chart_source import Origin
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import FLEET_FILE, KUSTOMIZATIONS, VALUES, values_path
 from kargo_fleet.fleet.pipeline import expanded
-from kargo_fleet.fleet.vendored import read_record
+from kargo_fleet.fleet.vendored import RECORD, read_record
 from kargo_fleet.generate.workload_kind import folders_used
 from kargo_fleet.text import yaml_reader
 from kargo_fleet.text.words import first_of
@@ -122,7 +122,12 @@ def _ignored_values(fleet: Fleet, services: Services) -> Iterator[Finding]:
 
 def _vendored(fleet: Fleet, path: str) -> Iterator[Finding]:
     """Yield a warning when the chart is a copy that another version of this tool has made."""
-    record = read_record(fleet.root / path)
+    try:
+        record = read_record(fleet.root / path)
+    except OSError as error:
+        message, fix = f"cannot be read: {error.strerror}", "check that it is a file that you may read"
+        yield Finding(Place(f"{path}/{RECORD}"), "KF001", message, fix)
+        return
     if record is None or not (fleet.root / path / CHART_FILE).is_file():
         return
     if record.version == (own := version_of(packaged())):

@@ -23,7 +23,7 @@ import yaml
 
 import kargo_fleet
 from kargo_fleet import __version__
-from kargo_fleet.files import generated
+from kargo_fleet.files.writing import FileWriter
 from kargo_fleet.findings import Finding, Place
 
 _DAY = 24 * 3600
@@ -95,7 +95,9 @@ class Cache:
         if self._path is None:
             return
         with suppress(OSError):
-            generated.write(self._path, _text(entries))
+            with FileWriter(self._path.parent) as writer:
+                writer.sweep([""])
+                writer.write(self._path.name, _text(entries))
             _sweep(self._path.parent)
 
 

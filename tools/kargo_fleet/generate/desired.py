@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+import stat
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from kargo_fleet.argocd import manifests, validate
 from kargo_fleet.argocd.settings import StageApplication
 from kargo_fleet.files import generated, workers
 from kargo_fleet.files.generated import Output, State
+from kargo_fleet.files.reading import is_absent
+from kargo_fleet.files.writing import folders_of
 from kargo_fleet.findings import Finding, Place, merged
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
@@ -69,7 +72,7 @@ def desired_state(
         return desired
     if names:
         known, _ = scan.services(fleet)
-        names = scan.chosen(fleet, names, known, also=lambda name: (root / values_path(name)).exists())
+        names = scan.chosen(fleet, names, known, also=lambda name: not is_absent(root / values_path(name)))
         desired.services = [name for name in names if name in known]
         desired.findings += unlisted_findings(fleet, filter(is_service_name, desired.services))
     else:
@@ -87,8 +90,24 @@ def desired_state(
     if names or desired.services:  # without any service, nothing is reported as an orphan
         desired.orphans, found = _orphans(root, names, desired.services)
         desired.findings += found
+    _leave_links(desired, root)
     desired.findings = merged([desired.findings])
     return desired
+
+
+def _leave_links(desired: Desired, root: Path) -> None:
+    """Leave alone what is behind a symbolic link in the place of a folder of generated files: it may be anybody's."""
+    paths = [item.path for items in (desired.outputs, desired.replaced, desired.orphans) for item in items]
+    for folder in sorted({VALUES, ARGOCD, *folders_of(paths)}):
+        if (root / folder).is_symlink():
+            message = "is a symbolic link, through which nothing is read, written or removed"
+            desired.findings.append(
+                Finding(
+                    Place(folder), "KF009", message, f"replace the link with a folder: `rm {folder} && mkdir {folder}`"
+                )
+            )
+            for items in (desired.outputs, desired.replaced, desired.orphans):
+                items[:] = [item for item in items if not item.path.startswith(f"{folder}/")]
 
 
 def _evaluate(
@@ -115,7 +134,11 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     made = {found: [StageApplication(*stage) for stage in found] for found in {one.stages for one in services}}
     stages = {one.service: made[one.stages] for one in services if is_service_name(one.service)}
     shards = {one.service: one.shard for one in services} if fleet.shards else {}
-    fleet = with_workload_kind(fleet, stages)
+    try:
+        fleet = with_workload_kind(fleet, stages)
+    except OSError as error:  # the last good files stay
+        desired.findings.append(_unreadable(os.path.relpath(error.filename, root), error))
+        return
     found = [
         _placed(finding, fleet)
         for finding in validate.findings(fleet.data, stages, shards, fleet.teams, fleet.projects)
@@ -133,7 +156,8 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
     header = HEADER.format(sources=f"{FLEET_FILE} and {fleet.layout.base}/", those="those")
     for path, body in files.items():
         _add_output(desired, root, path, generated.render([header], body))
-    desired.replaced = _replaced(root, files)
+    desired.replaced, unread = _replaced(root, files)
+    desired.findings += unread
     if commands := manifests.handover(fleet.data, [item.current or "" for item in desired.replaced]):
         message = "ApplicationSets are renamed; hand their Applications over, or two sets claim them"
         fix = "after the push: " + " && ".join(commands)
@@ -156,15 +180,46 @@ def _add_output(desired: Desired, root: Path, path: str, wanted: str) -> None:
         desired.findings.append(generated.unreadable(path, error))
 
 
-def _replaced(root: Path, manifests: Iterable[str]) -> list[Output]:
-    """Return the files of argocd/ that are no longer generated, for instance sets that were split."""
-    found = []
-    for path in sorted(file.relative_to(root).as_posix() for file in (root / ARGOCD).rglob("*.yaml") if file.is_file()):
-        text = generated.read(root / path)
+def _replaced(root: Path, manifests: Collection[str]) -> tuple[list[Output], list[Finding]]:
+    """Return the files of argocd/ that are no longer generated, for instance sets that were split; and what cannot be read."""
+    found: list[Output] = []
+    findings: list[Finding] = []
+    for path in (path for path in _yaml_files(root, ARGOCD, findings) if path not in manifests):
+        text = _text(root, path, findings)
         state = generated.state(text, None)
-        if path not in manifests and state not in (State.FOREIGN, State.MISSING):
+        if state not in (State.FOREIGN, State.MISSING):
             found.append(Output(path, None, text, state))
-    return found
+    return found, findings
+
+
+def _yaml_files(root: Path, folder: str, findings: list[Finding]) -> list[str]:
+    """Return the paths of the .yaml files below a folder, sorted; a folder that cannot be listed is a finding."""
+
+    def failed(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            findings.append(_unreadable(os.path.relpath(error.filename, root), error))
+
+    return sorted(
+        (Path(here) / name).relative_to(root).as_posix()
+        for here, _, names in os.walk(root / folder, onerror=failed)
+        for name in names
+        if name.endswith(".yaml")
+    )
+
+
+def _text(root: Path, path: str, findings: list[Finding]) -> str | None:
+    """Return the text of a file that may have been generated; None for what is no file, and for one that cannot be read."""
+    try:
+        return generated.read(root / path) if stat.S_ISREG(os.lstat(root / path).st_mode) else None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        findings.append(_unreadable(path, error))
+        return None
+
+
+def _unreadable(path: str, error: OSError) -> Finding:
+    return Finding(Place(path), "KF001", f"cannot be read: {error.strerror}", "allow it to be read, or remove it")
 
 
 def _orphans(root: Path, names: Sequence[str], services: list[str]) -> tuple[list[Output], list[Finding]]:
@@ -173,16 +228,22 @@ def _orphans(root: Path, names: Sequence[str], services: list[str]) -> tuple[lis
         files = sorted(entry.name for entry in os.scandir(root / VALUES) if not entry.name.startswith("."))
     except FileNotFoundError:
         return [], []
+    except OSError as error:
+        return [], [_unreadable(VALUES, error)]
     expected = {f"{service}.yaml" for service in services}
     if names:
         files = [file for file in files if file.removesuffix(".yaml") in names]
-    orphans, findings = [], []
+    orphans: list[Output] = []
+    findings: list[Finding] = []
     for file in files:
         if file in expected:
             continue
         path = f"{VALUES}/{file}"
-        text = generated.read(root / path) if (root / path).is_file() else None
+        before = len(findings)
+        text = _text(root, path, findings)
         state = generated.state(text, None)
+        if len(findings) > before:
+            continue
         if state in (State.FOREIGN, State.MISSING):
             findings.append(
                 Finding(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from kargo_fleet.clients.git import file_of_remote
 from kargo_fleet.clients.helm import Helm
 from kargo_fleet.clients.process import ClientError
 from kargo_fleet.errors import FleetError
+from kargo_fleet.files.scratch import scratch_folder
 from kargo_fleet.findings import Finding
 from kargo_fleet.fleet.chart import CHART_FILE, Chart, ChartError, read_chart
 from kargo_fleet.fleet.chart_source import CHART_NAME, ChartSource, Origin
@@ -39,11 +39,11 @@ def online_findings(fleet: Fleet, chart: Chart) -> list[Finding]:
     source = argo.chart
     if source.origin is Origin.REPOSITORY:
         return []
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         try:
             if source.is_package:
-                return list(_package(fleet, source, chart, Path(scratch)))
-            return list(_folder(fleet, source, chart, source.revision or argo.revision, Path(scratch)))
+                return list(_package(fleet, source, chart, scratch))
+            return list(_folder(fleet, source, chart, source.revision or argo.revision, scratch))
         except ClientError as error:
             return [_failed(fleet, source, error.message)]
         except FleetError as error:  # without Helm or Git

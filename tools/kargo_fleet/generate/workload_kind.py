@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kargo_fleet.argocd.settings import HELM, StageApplication, argo_fleet
+from kargo_fleet.files.reading import is_absent
 from kargo_fleet.fleet.chart import CHART_FILE
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import KUSTOMIZATIONS
@@ -27,7 +28,7 @@ def with_workload_kind(fleet: Fleet, services: Mapping[str, Sequence[StageApplic
     """Return the fleet with `argocd.workloads.source.kustomize` set if the folders of the workloads are kustomizations.
 
     Argo CD decides in the same way, folder by folder. Here one chart among them decides for Helm, as before: KF602 then
-    names the folders without one.
+    names the folders without one. Raises OSError when a folder cannot be looked at.
     """
     argo = argo_fleet(fleet.data, fleet.teams)
     source = argo.workloads["source"]
@@ -38,9 +39,9 @@ def with_workload_kind(fleet: Fleet, services: Mapping[str, Sequence[StageApplic
     for service, stages in services.items():
         for stage in stages:
             folder = fleet.root / argo.filled(source["path"], service, stage.name).strip("/")
-            if (folder / CHART_FILE).exists():
+            if not is_absent(folder / CHART_FILE):
                 return fleet
-            found = found or any((folder / name).exists() for name in KUSTOMIZATIONS)
+            found = found or not all(is_absent(folder / name) for name in KUSTOMIZATIONS)
     if not found:
         return fleet
     section = fleet.data["argocd"]

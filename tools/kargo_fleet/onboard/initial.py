@@ -11,6 +11,8 @@ from pathlib import Path
 from kargo_fleet import __version__
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
+from kargo_fleet.files.reading import is_absent
+from kargo_fleet.files.writing import FileWriter, folders_of
 from kargo_fleet.fleet.chart import Chart, packaged, read_chart
 from kargo_fleet.fleet.chart_source import CHART_NAME, DEFAULT_PATH
 from kargo_fleet.fleet.names import FLEET_FILE, SCHEMAS
@@ -58,9 +60,11 @@ class Initial:
             for _ in self.chart.carry_out():
                 pass
             yield self.chart.path
-        for path in sorted(self.texts, key=lambda path: path == FLEET_FILE):
-            generated.write(self.root / path, self.texts[path])
-            yield path
+        with FileWriter(self.root) as writer:
+            writer.sweep(folders_of(self.texts))
+            for path in sorted(self.texts, key=lambda path: path == FLEET_FILE):
+                writer.write(path, self.texts[path], durable=True)
+                yield path
 
 
 def initial(root: Path, oci: str, schemas: Callable[[Chart], Mapping[str, str]]) -> Initial:
@@ -77,13 +81,13 @@ def initial(root: Path, oci: str, schemas: Callable[[Chart], Mapping[str, str]])
             "Leave out the version; it is that of kargo-fleet."
         )
     checkout = checkout_of(root)
-    if (root / FLEET_FILE).exists():
-        raise FleetError(f"{FLEET_FILE} exists, so this repository is set up\nRun `kargo-fleet check`.")
-    if (root / FLEET_FILE).is_symlink():
+    if (root / FLEET_FILE).is_symlink() and not os.path.exists(root / FLEET_FILE):
         target = os.readlink(root / FLEET_FILE)
         raise FleetError(
             f"{FLEET_FILE} is a symbolic link to {target}, which does not exist\nRemove or correct the link."
         )
+    if not is_absent(root / FLEET_FILE):
+        raise FleetError(f"{FLEET_FILE} exists, so this repository is set up\nRun `kargo-fleet check`.")
     layout = layout_of(root, files_of(root))
     chart = read_chart(packaged(), ".")
     if checkout.url and not _allows(chart, "repoURL", checkout.url):
@@ -172,10 +176,12 @@ def _report(planned: Initial, layout: Layout, checkout: Checkout) -> None:
 def _add(planned: Initial, texts: Mapping[str, str]) -> None:
     """Plan new files; one that is there is kept."""
     for path, text in texts.items():
+        if (planned.root / path).is_symlink():
+            there = os.path.exists(planned.root / path)
+            planned.kept[path] = "is a symbolic link" + ("" if there else " to a file that does not exist")
+            continue
         current = generated.read(planned.root / path)
-        if current is None and (planned.root / path).is_symlink():
-            planned.kept[path] = "is a symbolic link to a file that does not exist"
-        elif current is None:
+        if current is None:
             planned.texts[path] = text
         elif current != text:
             planned.kept[path] = "exists already"

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kargo_fleet.errors import FleetError
-from kargo_fleet.files import generated
+from kargo_fleet.files.reading import is_absent
+from kargo_fleet.files.writing import FileWriter, folders_of
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet import chart_source
 from kargo_fleet.fleet.chart import CHART_FILE, packaged, version_of
@@ -26,7 +27,8 @@ _RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(-.+)?")
 class Vendoring:
     """What `chart vendor` would do in the folder `path`: write `texts` and remove `stale`, by path in the folder.
 
-    `findings` say what is kept. `own` is whether the folder is the very chart that comes with the tool.
+    `findings` say what is kept. `own` is whether the folder is the very chart that comes with the tool. `known` are the files
+    of the chart, in whose folders killed runs may have left something.
     """
 
     root: Path
@@ -36,6 +38,7 @@ class Vendoring:
     stale: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     own: bool = False
+    known: tuple[str, ...] = ()
 
     @property
     def changes(self) -> list[tuple[str, str]]:
@@ -51,16 +54,18 @@ class Vendoring:
         tells what has not been edited.
         """
         folder = self.root / self.path
-        first = (RECORD,) if not (folder / RECORD).exists() else ()
-        for file in sorted(self.texts, key=lambda name: (name not in first, name == RECORD)):
-            if file == RECORD:
-                yield from self._remove(folder)
-            generated.write(folder / file, self.texts[file])
-            yield f"{self.path}/{file}"
+        first = (RECORD,) if is_absent(folder / RECORD) else ()
+        with FileWriter(self.root) as writer:
+            writer.sweep(folders_of(f"{self.path}/{file}" for file in (RECORD, *self.known)))
+            for file in sorted(self.texts, key=lambda name: (name not in first, name == RECORD)):
+                if file == RECORD:
+                    yield from self._remove(writer, folder)
+                writer.write(f"{self.path}/{file}", self.texts[file])
+                yield f"{self.path}/{file}"
 
-    def _remove(self, folder: Path) -> Iterator[str]:
+    def _remove(self, writer: FileWriter, folder: Path) -> Iterator[str]:
         for file in self.stale:
-            (folder / file).unlink(missing_ok=True)
+            writer.remove(f"{self.path}/{file}")
             yield f"{self.path}/{file}"
             parent = (folder / file).parent
             if parent != folder and not any(parent.iterdir()):
@@ -106,7 +111,9 @@ def vendoring(root: Path, path: str, *, force: bool = False) -> Vendoring:
     known = record.sums if record else {}
     stale = tuple(sorted(file for file in present if file in known and file not in package))
     foreign = [file for file in present if file not in known and file not in package]
-    return Vendoring(root, path, version, texts, stale, tuple(_foreign(path, file) for file in sorted(foreign)))
+    return Vendoring(
+        root, path, version, texts, stale, tuple(_foreign(path, file) for file in sorted(foreign)), known=(*package,)
+    )
 
 
 def _kept(path: str, present: Mapping[str, str], record: VendoredChart | None, wanted: VendoredChart) -> list[Finding]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,10 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kargo_fleet.clients.helm import Helm
-from kargo_fleet.clients.process import ClientError
+from kargo_fleet.clients.process import ClientError, ClientTimeoutError
+from kargo_fleet.clients.running import client_threads
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated
 from kargo_fleet.files.generated import State
+from kargo_fleet.files.scratch import scratch_folder
 from kargo_fleet.files.workers import processors
 from kargo_fleet.findings import Problem
 from kargo_fleet.fleet.chart import Chart
@@ -32,6 +33,7 @@ from kargo_fleet.render import documents
 from kargo_fleet.render.batch import Batch
 from kargo_fleet.render.batch import build as build_batch
 from kargo_fleet.text import yaml_reader
+from kargo_fleet.text.words import first_of
 
 _SIZE = 500  # units of a batch: the start of Helm is a tenth of its time, and the manifests need little memory
 _FEW = 8  # about as fast one by one
@@ -62,18 +64,14 @@ def render(
     Raises FleetError without Helm, or when Helm cannot use the chart.
     """
     helm = Helm()
-    with tempfile.TemporaryDirectory(prefix="kargo-fleet-", ignore_cleanup_errors=True) as folder:
-        engine = _Engine(helm, chart, Path(folder), None)
+    with scratch_folder() as folder:
+        engine = _Engine(helm, chart, folder, None)
         if len(units) > _FEW:
             engine = engine.with_batch(units, note)
         size = min(_SIZE, -(-len(units) // processors()) or 1)
         # One more thread than Helm processes, so that one can read and print meanwhile.
-        with ThreadPoolExecutor(processors() + 1) as pool:
-            try:
-                yield from _in_order(pool, engine.render, _chunks(units.items(), size))
-            finally:
-                helm.stop()
-                pool.shutdown(wait=True, cancel_futures=True)
+        with client_threads(processors() + 1) as pool:
+            yield from _in_order(pool, engine.render, _chunks(units.items(), size))
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -183,6 +181,8 @@ class _Engine:
         assert self.batch is not None
         try:
             files = self.batch.render(values)
+        except ClientTimeoutError as error:
+            raise _endless(error, values) from None
         except ClientError:
             return None
         done = {}
@@ -202,12 +202,21 @@ class _Engine:
         chart = str(self.chart.path.resolve())
         try:
             printed = self.helm.run("template", release_name(service), chart, "--values", str(file), folder=self.folder)
+        except ClientTimeoutError as error:
+            raise _endless(error, [service]) from None
         except ClientError as error:
             located = tuple(self.located(text)) if "the schema" in error.message else ()
             return RenderedUnit(service, "", located or (Problem(NOT_RENDERED, error.message, _fix(error.message)),))
         finally:
             path.unlink()
         return RenderedUnit(service, printed.decode(errors="replace"))
+
+
+def _endless(error: ClientTimeoutError, services: Iterable[str]) -> FleetError:
+    """Return the error that ends the run: how long a template takes depends on the machine, so no unit is left out for it."""
+    return FleetError(
+        f"{error.message} while it rendered {first_of(list(services))}\nCorrect the templates of the chart."
+    )
 
 
 def _nulls_remove(base: Mapping[str, Any], over: Mapping[str, Any]) -> bool:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from kargo_fleet.clients.kube import Kube
 from kargo_fleet.clients.process import ClientError, ClientTimeoutError
 from kargo_fleet.clients.retrying import retry_transient
+from kargo_fleet.clients.running import client_threads
 from kargo_fleet.cluster.objects import Object, annotation, is_ours, label, name_of
 from kargo_fleet.files import generated
 from kargo_fleet.files.generated import State
+from kargo_fleet.files.writing import FileWriter
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import (
@@ -79,7 +81,7 @@ def prepare(
 
 def remove(deletion: Deletion) -> Iterator[tuple[InstalledUnit, Finding | None]]:
     """Delete the units in parallel; yield each with the finding about its failure, or None when it is deleted."""
-    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+    with client_threads(2 * (os.cpu_count() or 1)) as pool:
         futures = {pool.submit(_delete, deletion, unit): unit for unit in deletion.units}
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -90,9 +92,10 @@ def remove_values(root: Path, fleet: Fleet, service: str) -> str | None:
     path = values_path(service)
     if fleet.has(service):
         return None
-    if generated.state(generated.read(root / path), None) is not State.OUTDATED:
+    if (root / path).parent.is_symlink() or generated.state(generated.read(root / path), None) is not State.OUTDATED:
         return None
-    (root / path).unlink()
+    with FileWriter(root) as writer:
+        writer.remove(path)
     return path
 
 

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,9 @@ from kargo_fleet.clients.helm import Version
 from kargo_fleet.clients.kube import ClusterTarget, Kube
 from kargo_fleet.clients.process import ClientError, TransientError
 from kargo_fleet.clients.retrying import retry_transient
+from kargo_fleet.clients.running import client_threads
 from kargo_fleet.errors import FleetError
+from kargo_fleet.files.reading import RepositoryReader, is_absent
 from kargo_fleet.findings import Finding, Place, Problem
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
@@ -90,7 +92,7 @@ def prepare(
     """
     known, none = scan.services(fleet)
     if services:
-        known = scan.chosen(fleet, services, known, also=lambda name: (root / values_path(name)).exists())
+        known = scan.chosen(fleet, services, known, also=lambda name: not is_absent(root / values_path(name)))
     for finding in none if not known else ():
         raise failure(finding)
     helm = kube.helm_version()
@@ -122,14 +124,10 @@ def prepare(
 
 def install(deployment: Deployment, jobs: int = 0) -> Iterator[tuple[Release, Finding | None]]:
     """Install the releases, `jobs` at a time (by default two per processor); yield each with its finding, None on success."""
-    with ThreadPoolExecutor(jobs or 2 * (os.cpu_count() or 1)) as pool:
+    with client_threads(jobs or 2 * (os.cpu_count() or 1)) as pool:
         futures = {pool.submit(_install, deployment, release): release for release in deployment.releases}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
 def _releases(
@@ -144,10 +142,14 @@ def _releases(
             findings.append(unfit[name].in_file(file, name))
             continue
         try:
-            content = (root / file).read_bytes()
+            content = RepositoryReader(root).read(file)
         except FileNotFoundError:
             message = f"{name} has no values file"
             findings.append(Finding(Place(file), "KF801", message, "run `kargo-fleet generate`", name))
+            continue
+        except OSError as error:
+            message = f"{name} was not deployed: its values file cannot be read: {error.strerror}"
+            findings.append(Finding(Place(file), "KF801", message, f"run `kargo-fleet check {name}`", name))
             continue
         if has_example(content.decode("utf-8", "replace")):
             message = f"{file} still has an example of the template"

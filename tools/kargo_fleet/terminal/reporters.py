@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -88,22 +87,6 @@ class Reporter:
         sys.stdout.flush()
         if report.summary:
             self.note(f"{'dry run: ' * report.dry_run}{report.summary}")
-
-    @contextmanager
-    def writing(self, done: Sequence[Change]) -> Iterator[None]:
-        """Report what was `done` when a file cannot be written. The error goes on."""
-        try:
-            yield
-        except OSError:
-            self.show(Report([], done, "stopped before the end"))
-            raise
-
-    def writing_each(self, paths: Iterable[str], changes: Sequence[Change]) -> None:
-        """Go through `paths`, each of which is yielded when it is written. If one cannot be, report the changes so far."""
-        done: list[Change] = []
-        with self.writing(done):
-            for path in paths:
-                done += [change for change in changes if change.path == path]
 
     def data(self, data: Any) -> None:
         """Print plain data as JSON."""

@@ -68,15 +68,18 @@ def _nested(
     names = [file.removeprefix(f"{folder}/") for file in sorted(missing) if file.startswith(f"{folder}/")]
     if not names or not (fleet.root / folder).is_dir():
         return
-    with os.scandir(fleet.root / folder) as entries:
-        below = sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
+    try:
+        with os.scandir(fleet.root / folder) as entries:
+            below = sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
+    except OSError:  # it may be entered, but not listed
+        return
     parent, pattern = fleet.layout.parent, fleet.layout.pattern
     if fleet.layout.is_flat and f"values-{service}.yaml" in names:
         names, what, meant = [*names, "values.yaml"], "stage", f"{parent}/<stage>/<service>"
     else:
         what, meant = "folder of services", f"{parent}/<team>/<service>"
     # Through the reader, so that the result is computed again when these files have gone.
-    found = [name for name in below if any(reader.exists(f"{folder}/{name}/{file}") for file in names)]
+    found = [name for name in below if any(reader.sees(f"{folder}/{name}/{file}") for file in names)]
     if found:
         message = f"this folder has no {names[0]}, but {first_of(found)} in it: a {what} is no service"
         fix = f"move them to {pattern}"
@@ -94,7 +97,7 @@ def stageless_folders(
     findings = []
     for stage in fleet.tree.stages:
         folder = fleet.layout.folder(service, stage=stage)
-        if reader.exists(folder) and stage not in stages and not also(stage):
+        if reader.sees(folder) and stage not in stages and not also(stage):
             example = f"`stages: {{{stage}: {{upstream: [{next(iter(stages))}]}}}}`"
             fix = f"add the stage, such as {example} in {fleet.where_own(service)}, or rename or remove the folder"
             if similar := closest(stage, stages):

@@ -18,7 +18,7 @@ def ignored_findings(fleet: Fleet, reader: RepositoryReader, service: str, *, is
     others = [str(PurePosixPath(own).with_suffix(".yml"))] if own else []
     if fleet.service_file or fleet.layout.has_stages:
         others += [f"{folder}/{name}" for folder in folders for name in (SERVICE_FILE, "kargo.yml")]
-    found = [file for file in dict.fromkeys(others) if file != own and reader.exists(file)]
+    found = [file for file in dict.fromkeys(others) if file != own and reader.sees(file)]
     return [
         Finding(Place(file), "KFW201", "this file is ignored", _fix(own, file, is_there), service) for file in found
     ]

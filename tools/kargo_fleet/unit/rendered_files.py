@@ -87,6 +87,8 @@ def _values_files(reader: RepositoryReader, stage: Stage, rendering: Rendering, 
             message = f"the values file that promotions to {stage.name} render with is missing"
             fix = "add it, or set promotion.render.helm.valuesFiles to the files that there are"
             yield Finding(Place(file), "KF401", message, fix, service)
+        elif not reader.sees(file) and isinstance(unread := read_text(reader, file, service), Finding):
+            yield unread
 
 
 def _kustomization(reader: RepositoryReader, stage: Stage, rendering: Rendering, service: str) -> Iterator[Finding]:
@@ -131,7 +133,7 @@ def _foreign(
     said = max(last(layers, path), last(layers, ("promotion", "render", "outPath")))
     is_shared = said >= 0 and layers[said].file == FLEET_FILE
     # Looked up with the reader, so that the result does not outlive the other service.
-    if is_shared or (first and not fleet.layout.has_teams and reader.exists(fleet.layout.folder(first))):
+    if is_shared or (first and not fleet.layout.has_teams and reader.sees(fleet.layout.folder(first))):
         owner = "every service" if is_shared else f"service {first}"
         where = f"{rendering.out_path or 'all'} of branch {rendering.branch}"
         message = f"promotions to {stage.name} replace {where}, which is the place of {owner}"

@@ -187,7 +187,7 @@ def _file(
         other = PurePosixPath(file).with_suffix(".yml")
         if update.at:
             fix = f"add it with {' and '.join(keys)}, or correct promotion.{dotted((*update.at, 'path'))}"
-        if file.endswith(".yaml") and reader.exists(str(other)):
+        if file.endswith(".yaml") and reader.sees(str(other)):
             fix = f"rename {other.name}, or set promotion.{dotted((*update.at, 'path'))}"
         return [Finding(Place(file), "KF401", f"{what} is missing", fix, service)], {}
     except (OSError, UnicodeDecodeError):
