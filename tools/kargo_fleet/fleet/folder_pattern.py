@@ -6,6 +6,7 @@ services/<team>/<service> has a folder per service, envs/<stage>/<service> one p
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,9 +22,16 @@ _FOLDER = rf"{_PART}(/{_PART})*"
 #: A path from the root of the repository.
 FOLDER_PATTERN = f"^{_FOLDER}$"
 #: What `services` may be. The first part is fixed: `<team>/<service>` would take charts/kargo-service for a service.
-SERVICES_PATTERN = rf"^(?!({'|'.join(WRITTEN_FOLDERS)})(/|$)){_FOLDER}((/<(team|stage)>(/{_PART})*)?/<service>)?$"
+SERVICES_PATTERN = rf"^{_FOLDER}((/<(team|stage)>(/{_PART})*)?/<service>)?$"
+#: What it may not be: what this tool writes.
+WRITTEN_PATTERN = rf"^({'|'.join(WRITTEN_FOLDERS)})(/|$)"
 
 SERVICE, TEAM, STAGE = "<service>", "<team>", "<stage>"
+
+
+def is_services(text: str) -> bool:
+    """Return whether a text may be `services` of fleet.yaml."""
+    return re.search(SERVICES_PATTERN, text) is not None and not re.search(WRITTEN_PATTERN, text)
 
 
 class Found(NamedTuple):

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN, FolderPattern
+from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, FolderPattern, is_services
 from kargo_fleet.fleet.names import WRITTEN_FOLDERS
 from kargo_fleet.fleet.sections import DEFAULT_SERVICES
 
@@ -32,7 +32,7 @@ def refusal(root: Path, path: str, services: object) -> str:
         return "is not a path from the root of the repository, such as charts/kargo-service"
     if path.partition("/")[0] in WRITTEN_FOLDERS:
         return "is for generated files; choose another folder, such as charts/kargo-service"
-    is_valid = isinstance(services, str) and re.search(SERVICES_PATTERN, services)
+    is_valid = isinstance(services, str) and is_services(services)
     base = FolderPattern.of(services if is_valid else DEFAULT_SERVICES).base  # type: ignore[arg-type]
     if f"{path}/".startswith(f"{base}/"):
         return f"is in {base}, the folder of the services; choose another folder, such as charts/kargo-service"
