@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kargo_fleet.files.reading import read_bytes
 from kargo_fleet.findings import Finding, Problem, grouped, has_errors
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.load import load_sound
@@ -80,7 +81,7 @@ def _units(root: Path, names: Iterable[str], outcome: _Outcome) -> dict[str, str
     units = {}
     for name in names:
         try:
-            units[name] = (root / values_path(name)).read_bytes().decode("utf-8", errors="surrogateescape")
+            units[name] = read_bytes(root / values_path(name)).decode("utf-8", errors="surrogateescape")
         except FileNotFoundError:
             problem = Problem(NOT_RENDERED, "it has no values file", "run `kargo-fleet generate`")
             outcome.findings.append(_not_rendered(name, problem))

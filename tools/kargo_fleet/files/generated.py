@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from kargo_fleet.files.reading import read_bytes
 from kargo_fleet.findings import Finding, Place
 
 _CHECKSUM = re.compile(r"^# checksum: sha256:([0-9a-f]{64})\n", re.MULTILINE)
@@ -93,7 +94,7 @@ def _has_conflict(text: str) -> bool:
 def read(path: Path) -> str | None:
     """Return the text of a file, None when there is none. Text that is not UTF-8 cannot equal a generated one."""
     try:
-        return path.read_bytes().decode("utf-8", errors="replace")
+        return read_bytes(path).decode("utf-8", errors="replace")
     except FileNotFoundError:
         return None
 

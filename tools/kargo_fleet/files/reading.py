@@ -1,16 +1,27 @@
-"""Read files of the repository and record the lookups, so that a later run can check whether it would get the same answers."""
+"""Read files: regular ones up to a size, and such that a later run can check whether it would get the same answers.
+
+A repository may hold anything: a FIFO and a device would be waited for, and some are endless. Whatever people own is
+read here; tests/test_architecture.py holds that.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from kargo_fleet.findings import Finding, Place, position_at
 
+#: The largest file of a service, and the largest of those that all services share or that are generated, in bytes.
+MOST, MOST_SHARED = 1 << 20, 1 << 24
 _CHUNK = 1 << 16
+#: Nothing is waited for: not for a FIFO's other end, and no terminal takes over this process.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+#: What `open` answers for a socket, and this module for everything else that is no regular file.
+_IRREGULAR = errno.ENXIO
 #: What `open` answers for a link that it must not follow; the second is FreeBSD's.
 _IS_LINK = (errno.ELOOP, errno.EMLINK)
 
@@ -24,7 +35,8 @@ class RepositoryReader:
     answers: `lookups` are those made so far, in order, `fingerprint` is the hash of their answers.
     """
 
-    def __init__(self, root: Path, instead: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, root: Path, instead: Mapping[str, bytes] | None = None, most: int = MOST) -> None:
+        self.most = most
         self.lookups: list[str] = []
         self.targets: dict[str, str] = {}
         self._root = f"{root}{os.sep}"
@@ -32,11 +44,11 @@ class RepositoryReader:
         self._answers = hashlib.blake2b(digest_size=16)
 
     def read(self, file: str) -> bytes:
-        """Return the content of a file. Raises OSError, as `open` does."""
+        """Return the content of a file. Raises OSError, also for one of more than `most` bytes and for one that is no regular file."""
         answer = self._look_up(f"<{file}")
         if answer[:1] == b"!":
             number = int(answer[1:])
-            raise OSError(number, os.strerror(number), self._root + file)
+            raise OSError(number, _reason(number, self.most), self._root + file)
         if answer[:1] == b"@":
             target, _, content = answer[1:].partition(b"\0")
             self.targets[file] = os.fsdecode(target)
@@ -65,7 +77,7 @@ class RepositoryReader:
         if self._instead and lookup[1:] in self._instead:
             answer = b"1" if lookup[0] == "?" else b"=" + self._instead[lookup[1:]]
         else:
-            answer = _answer(self._root, lookup)
+            answer = _answer(self._root, lookup, self.most)
         self.lookups.append(lookup)
         self._answers.update(b"%d:%b" % (len(answer), answer))
         return answer
@@ -76,7 +88,7 @@ def fingerprint_now(root: Path, lookups: Iterable[str]) -> str:
     prefix = f"{root}{os.sep}"
     answers = hashlib.blake2b(digest_size=16)
     for lookup in lookups:
-        answer = _answer(prefix, lookup)
+        answer = _answer(prefix, lookup, MOST)
         answers.update(b"%d:%b" % (len(answer), answer))
     return answers.hexdigest()
 
@@ -91,7 +103,20 @@ def read_text(reader: RepositoryReader, file: str, service: str = "") -> str | F
         return Finding(place, "KF001", "the file is not UTF-8 text", "save it as UTF-8", service)
     except OSError as error:
         message, fix = f"cannot be read: {error.strerror}", "check that it is a file that you may read"
+        if error.errno == _IRREGULAR:
+            fix = "replace it with a regular file"
+        elif error.errno == errno.EFBIG:
+            fix = f"make it smaller: files of a service are limited to {_size(MOST)}, files of the fleet to {_size(MOST_SHARED)}"
         return Finding(Place(file), "KF001", message, fix, service)
+
+
+def read_bytes(path: Path, most: int = MOST_SHARED) -> bytes:
+    """Return the content of a regular file, or of the one that a link leads to. Raises OSError, also for a larger file than `most`."""
+    try:
+        return _content(str(path), 0, most)
+    except OSError as error:
+        number = error.errno or 0
+        raise OSError(number, _reason(number, most), str(path)) from None
 
 
 def digest(content: bytes) -> str:
@@ -99,7 +124,7 @@ def digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def _answer(root: str, lookup: str) -> bytes:
+def _answer(root: str, lookup: str, most: int) -> bytes:
     """Return the answer to a lookup.
 
     That is 0 or 1 for `?file`, =names or !errno for `/folder`, @target or @ for `@folder`, and for `<file` =content,
@@ -115,11 +140,11 @@ def _answer(root: str, lookup: str) -> bytes:
         if lookup[0] == "@":
             return b"@" + (_target(root, path) if os.path.islink(path) else b"")
         try:
-            return b"=" + _content(path, os.O_NOFOLLOW)
+            return b"=" + _content(path, os.O_NOFOLLOW, most)
         except OSError as error:
             if error.errno not in _IS_LINK:
                 raise
-            return b"@%b\0%b" % (_target(root, path), _content(path, 0))
+            return b"@%b\0%b" % (_target(root, path), _content(path, 0, most))
     except OSError as error:
         return b"0" if lookup[0] == "?" else b"!%d" % (error.errno or 0)
 
@@ -128,13 +153,28 @@ def _target(root: str, path: str) -> bytes:
     return os.fsencode(os.path.relpath(os.path.realpath(path), os.path.realpath(root)))
 
 
-def _content(path: str, flags: int) -> bytes:
+def _content(path: str, flags: int, most: int) -> bytes:
     # Tens of thousands of small files are read here: this is a third of the time of `open(path, "rb").read()`.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    descriptor = os.open(path, _FLAGS | flags)
     try:
-        content = os.read(descriptor, _CHUNK)
-        while part := os.read(descriptor, _CHUNK) if len(content) >= _CHUNK else b"":
-            content += part
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EISDIR if stat.S_ISDIR(status.st_mode) else _IRREGULAR, "")
+        content = os.read(descriptor, min(status.st_size, most) + 1)
+        while len(content) != status.st_size and len(content) <= most and (part := os.read(descriptor, _CHUNK)):
+            content += part  # somebody writes it right now
+        if len(content) > most:
+            raise OSError(errno.EFBIG, "")
     finally:
         os.close(descriptor)
     return content
+
+
+def _reason(number: int, most: int) -> str:
+    if number == errno.EFBIG:
+        return f"it is larger than {_size(most)}"
+    return "it is not a regular file" if number == _IRREGULAR else os.strerror(number)
+
+
+def _size(number: int) -> str:
+    return f"{number >> 20} MiB"

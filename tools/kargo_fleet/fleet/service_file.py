@@ -44,7 +44,11 @@ def unused_files(root: Path, pattern: str, used: Mapping[str, str]) -> Iterator[
     """Yield a finding for each file that `pattern` describes and that no service has; `used` has the services by their files."""
     named = linear(re.escape(pattern).replace(TEAM, "[^/]+").replace(SERVICE, "([^/]+)"))
     glob = pattern.replace(TEAM, "*").replace(SERVICE, "*")
-    for path in sorted(file.relative_to(root).as_posix() for file in root.glob(glob)):
+    try:
+        files = sorted(file.relative_to(root).as_posix() for file in root.glob(glob))
+    except OSError:  # whoever reads what is there reports it
+        return
+    for path in files:
         found = named.fullmatch(path)
         if path in used or not found:
             continue

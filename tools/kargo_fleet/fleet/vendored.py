@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from kargo_fleet.files.reading import read_bytes
 from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, FolderPattern, is_services
 from kargo_fleet.fleet.names import WRITTEN_FOLDERS
 from kargo_fleet.fleet.sections import DEFAULT_SERVICES
@@ -44,7 +45,7 @@ def refusal(root: Path, path: str, services: object) -> str:
 def read_record(folder: Path) -> VendoredChart | None:
     """Return the record of the chart in a folder, None when kargo-fleet has not vendored it."""
     try:
-        text = (folder / RECORD).read_text(encoding="utf-8")
+        text = read_bytes(folder / RECORD).decode("utf-8").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError):
         return None
     version = _VERSION.search(text)

@@ -17,6 +17,7 @@ from kargo_fleet.clients.kube import ClusterTarget, Kube
 from kargo_fleet.clients.process import ClientError, TransientError
 from kargo_fleet.clients.retrying import retry_transient
 from kargo_fleet.errors import FleetError
+from kargo_fleet.files.reading import read_bytes
 from kargo_fleet.findings import Finding, Place, Problem
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
@@ -144,7 +145,7 @@ def _releases(
             findings.append(unfit[name].in_file(file, name))
             continue
         try:
-            content = (root / file).read_bytes()
+            content = read_bytes(root / file)
         except FileNotFoundError:
             message = f"{name} has no values file"
             findings.append(Finding(Place(file), "KF801", message, "run `kargo-fleet generate`", name))
@@ -162,7 +163,7 @@ def _chart_digest(chart: Path) -> bytes:
     digest = hashlib.sha256()
     for file in sorted([chart / "Chart.yaml", chart / "values.yaml", *(chart / "templates").rglob("*")]):
         if file.is_file():
-            digest.update(file.relative_to(chart).as_posix().encode() + b"\0" + file.read_bytes())
+            digest.update(file.relative_to(chart).as_posix().encode() + b"\0" + read_bytes(file))
     return digest.digest()
 
 
