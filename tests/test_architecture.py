@@ -99,6 +99,22 @@ def test_no_two_classes_have_one_name() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
+#: Who reads files of its own: the package's data, the cache, and files/, which reads for all others.
+READERS = {
+    "argocd/health.py", "capacity/stored_objects.py", "commands/explain.py", "generate/cache.py", "unit/kargo_versions.py",
+    "unit/step_config.py", "cli/main.py", "render/batch.py", "files/generated.py", "files/reading.py",
+}  # fmt: skip
+
+
+def test_files_are_read_in_one_place() -> None:
+    """Whatever people own may be a FIFO, a device or without an end: files/reading.py waits for none of these."""
+    for path in MODULES:
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        named = {call.attr for call in calls if isinstance(call, ast.Attribute)}
+        named |= {call.id for call in calls if isinstance(call, ast.Name)} - {"read_bytes", "read_text"}
+        assert path.relative_to(PACKAGE).as_posix() in READERS or not named & {"read_text", "read_bytes", "open"}, path
+
+
 def test_yaml_is_read_in_one_way_for_each_dialect() -> None:
     """What people write is read by text/yaml_reader.py, manifests by text/yaml_manifests.py, so that a text has one meaning."""
     readers = {"yaml_reader.py", "yaml_manifests.py"}

@@ -115,6 +115,7 @@ CASES = [
     Case("KF001", kargo("# ok\n# Zürich".encode("latin-1")), "services/nginx/kargo.yaml:2:4", "not UTF-8", "as UTF-8"),
     Case("KF001", {"services/nginx/kargo.yaml/x": ""}, "services/nginx/kargo.yaml", "Is a directory", "is a file"),
     Case("KF001", {"values/nginx.yaml/x": ""}, "values/nginx.yaml", "Is a directory", "remove it"),
+    Case("KF001", kargo("#" * (1 << 20) + "\n"), "services/nginx/kargo.yaml", "larger than 1 MiB", "make it smaller"),
     Case(
         "KF002",
         kargo("image:\n\tconstraint: ^1.0.0\n"),
@@ -129,6 +130,13 @@ CASES = [
         "services/nginx/kargo.yaml:3:1",
         'duplicate key "image"',
         "remove the duplicate",
+    ),
+    Case(
+        "KF004",
+        kargo("image: " + "[" * 25_000),
+        "services/nginx/kargo.yaml:1:107",
+        "deeper than 100 levels",
+        "flatten it",
     ),
     Case("KF004", kargo("- a\n"), "services/nginx/kargo.yaml:1:1", "the document is not a mapping", "`key: value`"),
     Case(
@@ -1153,10 +1161,32 @@ def test_a_fleet_below_the_root_of_its_repository(tree: Tree, run: Run) -> None:
     assert _findings(run, "-C", str(below), "check") == []
 
 
+@pytest.mark.parametrize(
+    ("code", "text", "listed", "more"),
+    [
+        ("KF006", "".join(f"a{number}: 1\n" for number in range(2000)), 100, "1,900 further errors of nginx are"),
+        (
+            "KFW006",
+            f"project: {{annotations: {{{', '.join(f'a{number}: <svc>' for number in range(101))}}}}}\n",
+            100,
+            "1 further warning of nginx is",
+        ),
+    ],
+)
+def test_more_findings_than_anybody_reads(tree: Tree, run: Run, code: str, text: str, listed: int, more: str) -> None:
+    """Each place was looked up by parsing the file again: 2,000 unknown keys took 14 seconds."""
+    tree({**kargo(text), **service("api")})
+    first, *others = sorted(_findings(run, "generate"), key=lambda found: str(found["code"]) != code)
+    assert (first["code"], first["file"], first["message"]) == (code, "services/nginx/kargo.yaml", f"{more} not listed")
+    assert (len(others), {found["service"] for found in others}) == (listed, {"nginx"})
+
+
 def test_every_code_is_tested() -> None:
     assert {case.code for case in CASES} | {
+        "KF006",
         "KF010",
         "KF504",
+        "KFW006",
         "KFW352",
         "KFW603",
         "KFW904",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kargo_fleet.files.reading import RepositoryReader
+from kargo_fleet.files.reading import MOST_SHARED, RepositoryReader
 from kargo_fleet.findings import Finding, Problem, grouped, has_errors
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.load import load_sound
@@ -80,7 +80,7 @@ def _units(root: Path, names: Iterable[str], outcome: _Outcome) -> dict[str, str
     units = {}
     for name in names:
         try:
-            content = RepositoryReader(root).read(values_path(name))
+            content = RepositoryReader(root, most=MOST_SHARED).read(values_path(name))
             units[name] = content.decode("utf-8", errors="surrogateescape")
         except FileNotFoundError:
             problem = Problem(NOT_RENDERED, "it has no values file", "run `kargo-fleet generate`")

@@ -12,7 +12,7 @@ from kargo_fleet.argocd.settings import ArgoFleet, argo_fleet
 from kargo_fleet.argocd.unit_sets import unit_application
 from kargo_fleet.cluster.scope import ExpectedUnit, Scope
 from kargo_fleet.doctor.codes import found
-from kargo_fleet.files.reading import RepositoryReader
+from kargo_fleet.files.reading import MOST_SHARED, RepositoryReader
 from kargo_fleet.findings import Finding
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
@@ -81,7 +81,7 @@ def _add(expected: Expected, root: Path, service: str) -> None:
     file = values_path(service)
     fix = f"run `kargo-fleet generate {service} --force`"
     try:
-        text = RepositoryReader(root).read(file).decode("utf-8-sig")
+        text = RepositoryReader(root, most=MOST_SHARED).read(file).decode("utf-8-sig")
         values: dict[str, Any] = complete_values(expected.chart, text)
     except FileNotFoundError:
         fix = f"run `kargo-fleet generate {service}`; if it writes nothing, run `kargo-fleet check {service}`"

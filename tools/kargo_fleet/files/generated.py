@@ -12,7 +12,6 @@ from kargo_fleet.files.reading import is_link_error, unlinked
 from kargo_fleet.findings import Finding, Place
 
 _CHECKSUM = re.compile(r"^# checksum: sha256:([0-9a-f]{64})\n", re.MULTILINE)
-_CONFLICT = re.compile(r"^<<<<<<< .*?\n=======\n.*?\n>>>>>>> ", re.MULTILINE | re.DOTALL)
 _HEADER_LINES = 8  # the checksum is in one of the first lines
 
 
@@ -79,9 +78,17 @@ def state(text: str | None, wanted: str | None) -> State:
     match = _CHECKSUM.search(head)
     if match is None:
         return State.FOREIGN
-    if len(_CHECKSUM.findall(head)) == 2 and _CONFLICT.search(text):
+    if len(_CHECKSUM.findall(head)) == 2 and _has_conflict(text):
         return State.OUTDATED  # generated on two branches, that Git could not merge
     return State.OUTDATED if _checksum(text[match.end() :]) == match[1] else State.EDITED
+
+
+def _has_conflict(text: str) -> bool:
+    """Return whether a text has the marks of a merge conflict, in order."""
+    text, at = f"\n{text}", 0
+    for mark in ("\n<<<<<<< ", "\n=======\n", "\n>>>>>>> "):
+        at = text.find(mark, at) if at >= 0 else at
+    return at >= 0
 
 
 def read(path: Path) -> str | None:

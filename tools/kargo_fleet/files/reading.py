@@ -1,16 +1,27 @@
-"""Read files of the repository and record the lookups, so that a later run can check whether it would get the same answers."""
+"""Read files: regular ones up to a size, and such that a later run can check whether it would get the same answers.
+
+A repository may hold anything: a FIFO and a device would be waited for, and some are endless. Whatever people own is
+read here; tests/test_architecture.py holds that.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from kargo_fleet.findings import Finding, Place, position_at
 
+#: The largest file of a service, and the largest of those that all services share or that are generated, in bytes.
+MOST, MOST_SHARED = 1 << 20, 1 << 24
 _CHUNK = 1 << 16
+#: Nothing is waited for: not for a FIFO's other end, and no terminal takes over this process.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+#: What `open` answers for a socket, and this module for everything else that is no regular file.
+_IRREGULAR = errno.ENXIO
 #: What `open` answers for a link that it must not follow; the second is FreeBSD's.
 _IS_LINK = (errno.ELOOP, errno.EMLINK)
 #: What system calls answer where there is no such file. Any other failure says nothing about that.
@@ -34,7 +45,8 @@ class RepositoryReader:
     answers: `lookups` are those made so far, in order, `fingerprint` is the hash of their answers.
     """
 
-    def __init__(self, root: Path, instead: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, root: Path, instead: Mapping[str, bytes] | None = None, most: int = MOST) -> None:
+        self.most = most
         self.lookups: list[str] = []
         self.targets: dict[str, str] = {}
         self._root = f"{root}{os.sep}"
@@ -43,13 +55,17 @@ class RepositoryReader:
         self._folders: _Links = {}
 
     def read(self, file: str) -> bytes:
-        """Return the content of a file. Raises OSError, as `open` does, and OutsideError for one out of the repository."""
+        """Return the content of a file.
+
+        Raises OSError, as `open` does, also for one of more than `most` bytes and for one that is no regular file, and OutsideError
+        for one out of the repository.
+        """
         answer = self._look_up(f"<{file}")
         if answer[:1] == b"^":
             raise OutsideError(self._root + file, os.fsdecode(answer[1:]))
         if answer[:1] == b"!":
             number = int(answer[1:])
-            raise OSError(number, os.strerror(number), self._root + file)
+            raise OSError(number, _reason(number, self.most), self._root + file)
         if answer[:1] == b"@":
             target, _, content = answer[1:].partition(b"\0")
             self.targets[file] = os.fsdecode(target)
@@ -85,7 +101,7 @@ class RepositoryReader:
         if self._instead and lookup[1:] in self._instead:
             answer = b"1" if lookup[0] == "?" else b"=" + self._instead[lookup[1:]]
         else:
-            answer = _answer(self._root, lookup, self._folders)
+            answer = _answer(self._root, lookup, self.most, self._folders)
         self.lookups.append(lookup)
         self._answers.update(b"%d:%b" % (len(answer), answer))
         return answer
@@ -97,7 +113,7 @@ def fingerprint_now(root: Path, lookups: Iterable[str]) -> str:
     answers = hashlib.blake2b(digest_size=16)
     folders: _Links = {}
     for lookup in lookups:
-        answer = _answer(prefix, lookup, folders)
+        answer = _answer(prefix, lookup, MOST, folders)
         answers.update(b"%d:%b" % (len(answer), answer))
     return answers.hexdigest()
 
@@ -116,7 +132,20 @@ def read_text(reader: RepositoryReader, file: str, service: str = "") -> str | F
         return Finding(Place(file), "KF009", message, fix, service)
     except OSError as error:
         message, fix = f"cannot be read: {error.strerror}", "check that it is a file that you may read"
+        if error.errno == _IRREGULAR:
+            fix = "replace it with a regular file"
+        elif error.errno == errno.EFBIG:
+            fix = f"make it smaller: files of a service are limited to {_size(MOST)}, files of the fleet to {_size(MOST_SHARED)}"
         return Finding(Place(file), "KF001", message, fix, service)
+
+
+def read_bytes(path: Path, most: int = MOST_SHARED) -> bytes:
+    """Return the content of a regular file, or of the one that a link leads to. Raises OSError, also for a larger file than `most`."""
+    try:
+        return _content(str(path), 0, most)
+    except OSError as error:
+        number = error.errno or 0
+        raise OSError(number, _reason(number, most), str(path)) from None
 
 
 def digest(content: bytes) -> str:
@@ -126,7 +155,7 @@ def digest(content: bytes) -> str:
 
 def unlinked(path: str) -> bytes:
     """Return the content of a file that is no symbolic link. Raises OSError."""
-    return _content(path, os.O_NOFOLLOW)
+    return _content(path, os.O_NOFOLLOW, MOST_SHARED)
 
 
 def is_link_error(error: OSError) -> bool:
@@ -168,7 +197,7 @@ def _called(link: str, file: str) -> str:
     return "is" if link == file else f"is in {link},"
 
 
-def _answer(root: str, lookup: str, folders: _Links) -> bytes:
+def _answer(root: str, lookup: str, most: int, folders: _Links) -> bytes:
     """Return the answer to a lookup.
 
     That is 0, 1 or !errno for `?file`, =names or !errno for `/folder`, @target or @ for `@folder`, and for `<file` =content,
@@ -187,13 +216,13 @@ def _answer(root: str, lookup: str, folders: _Links) -> bytes:
         if link := _link_out(root, name.rpartition("/")[0], folders):
             return b"^" + os.fsencode(link)
         try:
-            return b"=" + _content(path, os.O_NOFOLLOW)
+            return b"=" + _content(path, os.O_NOFOLLOW, most)
         except OSError as error:
             if error.errno not in _IS_LINK:
                 raise
             if _is_outside(root, path):
                 return b"^" + os.fsencode(name)
-            return b"@%b\0%b" % (_target(root, path), _content(path, 0))
+            return b"@%b\0%b" % (_target(root, path), _content(path, 0, most))
     except OSError as error:
         if lookup[0] == "?" and error.errno in _ABSENT:
             return b"0"
@@ -227,13 +256,28 @@ def _target(root: str, path: str) -> bytes:
     return os.fsencode(os.path.relpath(os.path.realpath(path), os.path.realpath(root)))
 
 
-def _content(path: str, flags: int) -> bytes:
+def _content(path: str, flags: int, most: int) -> bytes:
     # Tens of thousands of small files are read here: this is a third of the time of `open(path, "rb").read()`.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    descriptor = os.open(path, _FLAGS | flags)
     try:
-        content = os.read(descriptor, _CHUNK)
-        while part := os.read(descriptor, _CHUNK) if len(content) >= _CHUNK else b"":
-            content += part
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EISDIR if stat.S_ISDIR(status.st_mode) else _IRREGULAR, "")
+        content = os.read(descriptor, min(status.st_size, most) + 1)
+        while len(content) != status.st_size and len(content) <= most and (part := os.read(descriptor, _CHUNK)):
+            content += part  # somebody writes it right now
+        if len(content) > most:
+            raise OSError(errno.EFBIG, "")
     finally:
         os.close(descriptor)
     return content
+
+
+def _reason(number: int, most: int) -> str:
+    if number == errno.EFBIG:
+        return f"it is larger than {_size(most)}"
+    return "it is not a regular file" if number == _IRREGULAR else os.strerror(number)
+
+
+def _size(number: int) -> str:
+    return f"{number >> 20} MiB"

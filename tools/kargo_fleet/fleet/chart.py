@@ -10,7 +10,7 @@ from typing import Any
 
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files.packaged import packaged_folder
-from kargo_fleet.files.reading import is_absent
+from kargo_fleet.files.reading import is_absent, read_bytes
 from kargo_fleet.fleet.chart_source import DEFAULT_PATH
 from kargo_fleet.fleet.merge import merge
 from kargo_fleet.text import yaml_reader
@@ -67,9 +67,9 @@ def read_chart(root: Path, path: str | None) -> Chart:
                 raise ChartError(f"chart.path: there is no chart in {path}")
             folder = packaged()
         version = version_of(folder)
-        defaults = yaml_reader.parse((folder / "values.yaml").read_text(encoding="utf-8"))
-        schema = json.loads((folder / "values.schema.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml_reader.YamlError) as error:
+        defaults = yaml_reader.parse(read_bytes(folder / "values.yaml").decode("utf-8"))
+        schema = json.loads(read_bytes(folder / "values.schema.json").decode("utf-8"))
+    except (OSError, ValueError, RecursionError, yaml_reader.YamlError) as error:
         raise ChartError(f"chart.path: {folder} is not a kargo-service chart: {error}", str(error)) from None
     for part in (defaults, schema.get("properties") if isinstance(schema, dict) else None):
         if not isinstance(part, dict) or not {"image", "git", "promotion", "stages"} <= part.keys():
@@ -81,7 +81,7 @@ def read_chart(root: Path, path: str | None) -> Chart:
 
 def version_of(folder: Path) -> str:
     """Return the version of the chart in a folder. Raises OSError, ValueError or yaml_reader.YamlError when it has none."""
-    version = yaml_reader.parse((folder / CHART_FILE).read_text(encoding="utf-8")).get("version")
+    version = yaml_reader.parse(read_bytes(folder / CHART_FILE).decode("utf-8")).get("version")
     if not isinstance(version, str):
         raise ValueError(f"{CHART_FILE} has no version")
     return version

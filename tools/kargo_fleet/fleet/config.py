@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kargo_fleet.files.reading import RepositoryReader, is_absent, read_text
+from kargo_fleet.files.reading import MOST_SHARED, RepositoryReader, is_absent, read_text
 from kargo_fleet.findings import Finding, KeyPath, Place, Problem
 from kargo_fleet.fleet import chart_source, custom_steps, nulls, object_kinds, policy_section
 from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.folder_pattern import FolderPattern
-from kargo_fleet.fleet.layers import Layer, for_team, in_layer, layer_problems
+from kargo_fleet.fleet.layers import Layer, for_team, in_layer, in_one_layer, layer_problems
 from kargo_fleet.fleet.names import FLEET_FILE, PROJECT, RECORDED_FILE, SERVICE_FILE
 from kargo_fleet.fleet.projects import Projects, filled, name_alone, named
 from kargo_fleet.fleet.sections import DEFAULT_PRUNE_SHARE, DEFAULT_SERVICES, fleet_schema
@@ -202,7 +202,7 @@ def read_file(root: Path) -> FleetFile:
             return FleetFile({}, missing=True)
         fix = f"rename it to {FLEET_FILE}"
         return FleetFile({}, findings=(Finding(Place(wrong), "KFW201", "this file is ignored", fix),))
-    text = read_text(RepositoryReader(root), FLEET_FILE)
+    text = read_text(RepositoryReader(root, most=MOST_SHARED), FLEET_FILE)
     if isinstance(text, Finding):
         return FleetFile({}, findings=(text,), unusable=True)
     try:
@@ -216,7 +216,7 @@ def fleet_of(root: Path, file: FleetFile, chart: Chart) -> tuple[Fleet, list[Fin
     if file.unusable:
         return broken_fleet(root), list(file.findings)
     problems = layer_problems(Schema(fleet_schema(chart.schema)), _with_a_team(file.layer))
-    findings = [*file.findings, *(in_layer(_moved(problem, file.data), file.layer) for problem in problems)]
+    findings = [*file.findings, *in_one_layer([_moved(problem, file.data) for problem in problems], file.layer)]
     problems = [problem for problem in problems if problem.is_error]
     if not any(problem.path[:1] == ("policy",) for problem in problems):  # a rule that cannot be used holds nobody
         policy = list(policy_section.problems(file.data))
@@ -241,7 +241,7 @@ def recorded_violations(root: Path) -> dict[str, dict[str, dict[str, Any]]] | Fi
     """Return the content of policy-recorded.yaml, {} without the file, or why it cannot be used: nobody would be held to anything."""
     if not (root / RECORDED_FILE).exists():
         return {}
-    text = read_text(RepositoryReader(root), RECORDED_FILE)
+    text = read_text(RepositoryReader(root, most=MOST_SHARED), RECORDED_FILE)
     if isinstance(text, Finding):
         return text
     fix = "write it again with `kargo-fleet policy record`"

@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema_rs
 
 from kargo_fleet.findings import Problem
+from kargo_fleet.text.json_schema import validator
 
 CUSTOM_STEPS_SCHEMA: dict[str, Any] = {
     "description": "Custom promotion steps of this Kargo installation, by name. Services may use them in promotion.steps.",
@@ -51,7 +52,7 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
 def _fault(schema: Mapping[str, Any]) -> str | None:
     """Return why a JSON Schema cannot be used, None if it can. Nothing is read from the network."""
     try:
-        jsonschema_rs.validator_for(dict(schema), offline=True)
+        validator(schema)
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         return str(error).splitlines()[0]
     return None

@@ -6,7 +6,9 @@ services/<team>/<service> has a folder per service, envs/<stage>/<service> one p
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -21,16 +23,24 @@ _FOLDER = rf"{_PART}(/{_PART})*"
 #: A path from the root of the repository.
 FOLDER_PATTERN = f"^{_FOLDER}$"
 #: What `services` may be. The first part is fixed: `<team>/<service>` would take charts/kargo-service for a service.
-SERVICES_PATTERN = rf"^(?!({'|'.join(WRITTEN_FOLDERS)})(/|$)){_FOLDER}((/<(team|stage)>(/{_PART})*)?/<service>)?$"
+SERVICES_PATTERN = rf"^{_FOLDER}((/<(team|stage)>(/{_PART})*)?/<service>)?$"
+#: What it may not be: what this tool writes.
+WRITTEN_PATTERN = rf"^({'|'.join(WRITTEN_FOLDERS)})(/|$)"
 
 SERVICE, TEAM, STAGE = "<service>", "<team>", "<stage>"
+
+
+def is_services(text: str) -> bool:
+    """Return whether a text may be `services` of fleet.yaml."""
+    return re.search(SERVICES_PATTERN, text) is not None and not re.search(WRITTEN_PATTERN, text)
 
 
 class Found(NamedTuple):
     """A folder of a service, from the root of the repository; `team` is "" where the layout has no teams.
 
     `stage` is the stage that the folder is for, "" where a service has one folder for all. `link` is the folder on this path
-    that is a symbolic link, "" when none is.
+    that is a symbolic link, "" when none is. `fault` is why the folder cannot be looked at, "" when it can; then `service` may be
+    "" for a folder above those of services.
     """
 
     service: str
@@ -38,6 +48,7 @@ class Found(NamedTuple):
     folder: str
     link: str = ""
     stage: str = ""
+    fault: str = ""
 
     @property
     def path(self) -> str:
@@ -104,7 +115,8 @@ class FolderPattern:
     def scan(self, root: Path) -> list[Found]:
         """Return the folders of services, sorted. Raises OSError when the folder that all are below cannot be read.
 
-        Files, hidden folders and folders that start with `_` are ignored. Symbolic links to folders are followed, and told.
+        Files, hidden folders and folders that start with `_` are ignored. Symbolic links to folders are followed, and told. A
+        folder below that cannot be looked at, such as a link to itself, is told as well: it may be a service's.
         """
         above = self.parts[: self.base.count("/") + 1]
         link = next((path for path in accumulate(above, "{}/{}".format) if (root / path).is_symlink()), "")
@@ -134,23 +146,43 @@ def _matches(root: Path, folder: str, below: list[str], words: dict[str, str], l
     `words` are the placeholders that the path has so far, `link` is a link on the way there.
     """
     part, *rest = below
-    if part[0] != "<":
-        inner = f"{folder}/{part}"
-        if (root / inner).is_dir():
-            yield from _matches(root, inner, rest, words, link or (inner if (root / inner).is_symlink() else ""))
+    try:
+        entries = _subfolders(root / folder) if part[0] == "<" else _fixed(root / folder / part)
+    except OSError as error:
+        if not words:  # the folder that all services are below
+            raise
+        yield Found("", words.get(TEAM, ""), folder, link, words.get(STAGE, ""), error.strerror or str(error))
         return
-    for name, is_link in _subfolders(root / folder):
+    for name, is_link, fault in entries:
         inner = f"{folder}/{name}"
         linked = link or (inner if is_link else "")
-        if part == SERVICE:
-            yield Found(name, words.get(TEAM, ""), inner, linked, words.get(STAGE, ""))
+        known = words if part[0] != "<" else {**words, part: name}
+        if part == SERVICE or fault:
+            yield Found(known.get(SERVICE, ""), known.get(TEAM, ""), inner, linked, known.get(STAGE, ""), fault)
         else:
-            yield from _matches(root, inner, rest, {**words, part: name}, linked)
+            yield from _matches(root, inner, rest, known, linked)
 
 
-def _subfolders(folder: Path) -> list[tuple[str, bool]]:
-    """Return the names of the folders in a folder, each with whether it is a symbolic link."""
+def _subfolders(folder: Path) -> list[tuple[str, bool, str]]:
+    """Return the names of the folders in a folder, each with whether it is a symbolic link, and why it cannot be looked at."""
     with os.scandir(folder) as entries:
-        return sorted(
-            (entry.name, entry.is_symlink()) for entry in entries if entry.name[0] not in "._" and entry.is_dir()
-        )
+        found = [
+            (entry.name, entry.is_symlink(), *_look(entry.is_dir)) for entry in entries if entry.name[0] not in "._"
+        ]
+    return sorted((name, is_link, fault) for name, is_link, is_folder, fault in found if is_folder)
+
+
+def _fixed(folder: Path) -> list[tuple[str, bool, str]]:
+    """Return the same for the one folder with a fixed name, if there is one."""
+    is_folder, fault = _look(lambda: stat.S_ISDIR(os.stat(folder).st_mode))
+    return [(folder.name, folder.is_symlink(), fault)] if is_folder else []
+
+
+def _look(is_folder: Callable[[], bool]) -> tuple[bool, str]:
+    """Return whether something is a folder, or may be one, and then why nobody can tell."""
+    try:
+        return is_folder(), ""
+    except (FileNotFoundError, NotADirectoryError):
+        return False, ""
+    except OSError as error:
+        return True, error.strerror or str(error)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from kargo_fleet.findings import Finding, KeyPath, Place, Problem, dotted
+from kargo_fleet.findings import Finding, KeyPath, Place, Problem, Severity, dotted
 from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.text import placeholders, yaml_reader
 from kargo_fleet.text.json_schema import Schema
+from kargo_fleet.text.words import plural
+
+#: How many errors of one service are reported, and how many warnings.
+_MOST = 100
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ def for_team(layer: Layer, team: str, *, escapes: bool = False) -> Layer:
 
 def schema_findings(schema: Schema, layer: Layer, service: str = "") -> list[Finding]:
     """Validate a layer by a schema; places are looked up only for an invalid layer."""
-    return [in_layer(problem, layer, service) for problem in layer_problems(schema, layer)]
+    return in_one_layer(layer_problems(schema, layer), layer, service)
 
 
 def layer_problems(schema: Schema, layer: Layer) -> list[Problem]:
@@ -60,6 +66,43 @@ def in_layers(problem: Problem, layers: Sequence[Layer], default: Place, service
 def attributed(problem: Problem, place: Place, service: str) -> Finding:
     """Return the finding for a problem at `place`: a service's own, unless the place is in the file that all share."""
     return problem.at(place, "" if place.file == FLEET_FILE else service)
+
+
+def in_one_layer(problems: Sequence[Problem], layer: Layer, service: str = "") -> list[Finding]:
+    """Return the findings for problems with the values of one layer, as many as `bounded` leaves: places cost time."""
+    kept, more = _first(problems, lambda problem: problem.is_error)
+    return [*(in_layer(problem, layer, service) for problem in kept), *_further(more, Place(layer.file), service)]
+
+
+def bounded(findings: Sequence[Finding], place: Place, service: str) -> list[Finding]:
+    """Return the findings about a service, no more than 100 errors and as many warnings; a last one, at `place`, counts the others."""
+    if len(findings) <= _MOST:
+        return list(findings)
+    counted = [finding for finding in findings if finding.code in ("KF006", "KFW006")]
+    kept, more = _first(
+        [finding for finding in findings if finding not in counted], lambda finding: finding.severity is Severity.ERROR
+    )
+    return [*kept, *counted, *_further(more, place, service)]
+
+
+def _first(found: Sequence[T], is_error: Callable[[T], bool]) -> tuple[list[T], dict[bool, int]]:
+    """Return the first errors and warnings, in order, and how many there are more of each."""
+    if len(found) <= _MOST:
+        return list(found), {}
+    kept, count = [], {True: 0, False: 0}
+    for one in found:
+        kind = is_error(one)
+        count[kind] += 1
+        if count[kind] <= _MOST:
+            kept.append(one)
+    return kept, {kind: number - _MOST for kind, number in count.items() if number > _MOST}
+
+
+def _further(more: Mapping[bool, int], place: Place, service: str) -> Iterator[Finding]:
+    for is_error, number in more.items():
+        what = plural(number, "further error" if is_error else "further warning")
+        message = f"{what} of {service or place.file} {'is' if number == 1 else 'are'} not listed"
+        yield Finding(place, "KF006" if is_error else "KFW006", message, "correct those that are listed first", service)
 
 
 def once_per_pipeline(findings: Iterable[Finding]) -> list[Finding]:

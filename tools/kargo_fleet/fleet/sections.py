@@ -9,7 +9,7 @@ from kargo_fleet.fleet.argocd_section import ARGOCD_SCHEMA
 from kargo_fleet.fleet.capacity_section import CAPACITY_SCHEMA
 from kargo_fleet.fleet.chart_source import DEFAULT_PATH
 from kargo_fleet.fleet.custom_steps import CUSTOM_STEPS_SCHEMA
-from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN
+from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN, WRITTEN_PATTERN
 from kargo_fleet.fleet.object_kinds import EXTRA_OBJECTS_SCHEMA
 from kargo_fleet.fleet.policy_section import POLICY_SCHEMA
 from kargo_fleet.fleet.service_file import SERVICE_FILE_SCHEMA
@@ -69,6 +69,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 "default": DEFAULT_SERVICES,
                 "type": "string",
                 "pattern": SERVICES_PATTERN,
+                "not": {"pattern": WRITTEN_PATTERN},
                 "patternErrorMessage": "a path from the root of the repository, such as services, or a pattern such as "
                 "services/<team>/<service>; values, argocd and schemas are for what kargo-fleet writes",
                 "names": True,

@@ -19,6 +19,8 @@ class Tree:
 
     folders: tuple[Found, ...]
     findings: tuple[Finding, ...] = ()
+    #: Whether there may be services that are not in `folders`: a folder above those of services cannot be read.
+    incomplete: bool = False
 
     @cached_property
     def _by_name(self) -> dict[str, tuple[Found, ...]]:
@@ -48,6 +50,11 @@ class Tree:
         return sorted({one.stage for one in self.folders if one.stage})
 
     @property
+    def faults(self) -> list[tuple[str, str]]:
+        """The folders of services that cannot be looked at, each with the reason."""
+        return [(one.folder, one.fault) for one in self.folders if one.fault]
+
+    @property
     def links(self) -> list[str]:
         """The folders that are symbolic links, and have services."""
         return sorted({one.link for one in self.folders if one.link})
@@ -60,17 +67,24 @@ class Tree:
 def read_tree(root: Path, layout: FolderPattern) -> Tree:
     """Look for the services of the repository at `root`."""
     try:
-        folders = layout.scan(root)
+        scanned = layout.scan(root)
     except FileNotFoundError:
         return Tree((), (_nothing(root, layout, "the folder does not exist"),))
     except OSError as error:
-        message, fix = f"cannot be read: {error.strerror}", "check that it is a folder that you may read"
-        return Tree((), (Finding(Place(layout.base), "KF001", message, fix),))
-    misplaced = tuple(_too_high(root, layout, folders))
+        return Tree((), (Finding(Place(layout.base), "KF001", *unreadable(error.strerror or str(error))),))
+    folders = [one for one in scanned if one.service]
+    above = [one for one in scanned if not one.service]
+    unread = tuple(Finding(Place(one.folder), "KF001", *unreadable(one.fault)) for one in above)
+    misplaced = (*unread, *_too_high(root, layout, folders))
     if not folders and not misplaced:
         why = "the folder has no subfolders" if layout.is_flat else f"no folder matches {layout.pattern}"
         return Tree((), (_nothing(root, layout, why),))
-    return Tree(tuple(folders), misplaced)
+    return Tree(tuple(folders), misplaced, incomplete=bool(unread))
+
+
+def unreadable(fault: str) -> tuple[str, str]:
+    """Return message and fix for a folder that cannot be looked at."""
+    return f"cannot be read: {fault}", "check that it is a folder that you may read"
 
 
 def _too_high(root: Path, layout: FolderPattern, folders: Sequence[Found]) -> Iterator[Finding]:
@@ -80,7 +94,7 @@ def _too_high(root: Path, layout: FolderPattern, folders: Sequence[Found]) -> It
         return
     used = {*(one.team for one in folders), *(one.stage for one in folders)}
     for found in FolderPattern(f"{layout.pattern.rpartition('/' + above)[0]}/<service>").scan(root):
-        if found.service not in used and any((root / found.folder).glob("values-*.yaml")):
+        if found.service not in used and not found.fault and any((root / found.folder).glob("values-*.yaml")):
             message = f"this folder has values files, but is not a service: services are {layout.pattern}"
             fix = f"move it to {layout.folder(found.service, TEAM)}"
             yield Finding(Place(found.folder), "KF207", message, fix)

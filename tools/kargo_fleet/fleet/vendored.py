@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kargo_fleet.files.reading import is_absent
-from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, SERVICES_PATTERN, FolderPattern
+from kargo_fleet.files.reading import is_absent, read_bytes
+from kargo_fleet.fleet.folder_pattern import FOLDER_PATTERN, FolderPattern, is_services
 from kargo_fleet.fleet.names import WRITTEN_FOLDERS
 from kargo_fleet.fleet.sections import DEFAULT_SERVICES
 
@@ -33,7 +33,7 @@ def refusal(root: Path, path: str, services: object) -> str:
         return "is not a path from the root of the repository, such as charts/kargo-service"
     if path.partition("/")[0] in WRITTEN_FOLDERS:
         return "is for generated files; choose another folder, such as charts/kargo-service"
-    is_valid = isinstance(services, str) and re.search(SERVICES_PATTERN, services)
+    is_valid = isinstance(services, str) and is_services(services)
     base = FolderPattern.of(services if is_valid else DEFAULT_SERVICES).base  # type: ignore[arg-type]
     if f"{path}/".startswith(f"{base}/"):
         return f"is in {base}, the folder of the services; choose another folder, such as charts/kargo-service"
@@ -50,7 +50,7 @@ def read_record(folder: Path) -> VendoredChart | None:
     if is_absent(folder / RECORD):
         return None
     try:
-        text = (folder / RECORD).read_text(encoding="utf-8")
+        text = read_bytes(folder / RECORD).decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError:
         return None
     version = _VERSION.search(text)

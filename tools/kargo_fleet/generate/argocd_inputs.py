@@ -104,7 +104,7 @@ def _chart(fleet: Fleet, path: str) -> Iterator[Finding]:
 
 
 def _ignored_chart(fleet: Fleet, path: str) -> Iterator[Finding]:
-    files = [file.relative_to(fleet.root).as_posix() for file in (fleet.root / path).rglob("*") if file.is_file()]
+    files = [file.relative_to(fleet.root).as_posix() for file in (fleet.root / path).rglob("*") if os.path.isfile(file)]
     needed = [
         file for file in files if file.startswith((f"{path}/templates/", f"{path}/{CHART_FILE}", f"{path}/values."))
     ]

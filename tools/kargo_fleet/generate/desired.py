@@ -85,9 +85,10 @@ def desired_state(
     desired.findings += merged(one.findings for one in services)
     desired.broken = [one.service for one in services if one.broken]
     desired.outputs = [one.output for one in services if one.output]
-    if not names and desired.services:
+    # Where services may be hidden, the last good files stay. Without any service, nothing is reported as an orphan.
+    if not names and desired.services and not fleet.tree.incomplete:
         _add_argocd(desired, root, services)
-    if names or desired.services:  # without any service, nothing is reported as an orphan
+    if (names or desired.services) and not fleet.tree.incomplete:
         desired.orphans, found = _orphans(root, names, desired.services)
         desired.findings += found
     _leave_links(desired, root)
@@ -125,7 +126,8 @@ def _cache(chart: Chart, fleet: Fleet) -> Cache:
     # fleet.data, too: it includes the options of the command line. The order of its keys is that of the generated files.
     # What the tree as a whole says shows in no lookup of a service: a name or a Project that is taken twice, a link, a stage.
     shared = [fleet.data, fleet.missing, fleet.recorded, chart.defaults, chart.schema]
-    odd = [found for found in (fleet.tree.twice, fleet.tree.links, fleet.tree.stages, fleet.shared_projects) if found]
+    tree = fleet.tree
+    odd = [found for found in (tree.twice, tree.links, tree.stages, tree.faults, fleet.shared_projects) if found]
     return open_cache(fleet.root, [fleet.text, json.dumps([*shared, *odd])])
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from kargo_fleet.files import generated
 from kargo_fleet.files.generated import Output, State
 from kargo_fleet.files.reading import RepositoryReader, digest, fingerprint_now
+from kargo_fleet.files.watchdog import watched
 from kargo_fleet.findings import Finding
 from kargo_fleet.fleet.names import values_path
 from kargo_fleet.fleet.pipeline import pipeline_of
@@ -57,6 +58,12 @@ def _evaluate(inputs: Inputs, cache: Cache, service: str) -> EvaluatedService | 
     root = inputs.fleet.root
     if service in cache and _holds(root, service, cache[service]):
         return None
+    with watched(service):
+        return _evaluated(inputs, service)
+
+
+def _evaluated(inputs: Inputs, service: str) -> EvaluatedService:
+    root = inputs.fleet.root
     reader = RepositoryReader(root)
     unit = build(inputs, service, reader)
     values = _last_good(inputs, reader, service) if unit.broken else unit.values

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kargo_fleet.argocd.settings import HELM, StageApplication, argo_fleet
-from kargo_fleet.files.reading import is_absent
+from kargo_fleet.files.reading import is_absent, read_bytes
 from kargo_fleet.fleet.chart import CHART_FILE
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import KUSTOMIZATIONS
@@ -18,7 +18,7 @@ def folders_used(folder: Path) -> list[str]:
     """Return the paths outside of its own folder that a kustomization uses, relative to the folder."""
     for name in KUSTOMIZATIONS:
         try:
-            return paths_outside((folder / name).read_text(encoding="utf-8", errors="replace"))
+            return paths_outside(read_bytes(folder / name).decode("utf-8", errors="replace"))
         except OSError:
             continue
     return []

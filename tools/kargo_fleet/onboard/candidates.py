@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kargo_fleet.fleet.folder_pattern import SERVICES_PATTERN, FolderPattern
+from kargo_fleet.fleet.folder_pattern import FolderPattern, is_services
 from kargo_fleet.fleet.names import NOT_STAGES
 
 _VALUES = re.compile(r"(?P<parent>.+)/(?P<service>[^/]+)/values-(?P<stage>[a-z0-9]([-a-z0-9]*[a-z0-9])?)\.yaml")
@@ -97,14 +97,14 @@ def candidates(files: Iterable[str]) -> list[Candidate]:
         for pattern, name, given in (*_flat(file), *_by_stage(file)):
             found.setdefault((pattern, name), Candidate(pattern, name)).add(*given)
     flat = [one for one in found.values() if not one.layout.has_stages]
-    everything = [one for one in [*found.values(), *_by_team(flat)] if re.search(SERVICES_PATTERN, one.pattern)]
+    everything = [one for one in [*found.values(), *_by_team(flat)] if is_services(one.pattern)]
     return sorted(everything, key=lambda one: one.preference)
 
 
 def unusable(files: Iterable[str]) -> list[str]:
     """Return the folders of services whose paths `services` of fleet.yaml cannot have, such as those that this tool writes."""
     parents = {pattern for file in files for pattern, _, _ in _flat(file)}
-    return sorted(pattern.removesuffix("/<service>") for pattern in parents if not re.search(SERVICES_PATTERN, pattern))
+    return sorted(pattern.removesuffix("/<service>") for pattern in parents if not is_services(pattern))
 
 
 def stages_in_the_root(files: Iterable[str]) -> list[str]:

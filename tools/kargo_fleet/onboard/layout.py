@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kargo_fleet.errors import FleetError
+from kargo_fleet.files.reading import MOST, read_bytes
 from kargo_fleet.fleet.folder_pattern import TEAM, FolderPattern
 from kargo_fleet.fleet.service_file import EXAMPLE
 from kargo_fleet.onboard.candidates import Candidate, candidates, position, rank, stages_in_the_root, unusable
@@ -123,7 +124,7 @@ def _values(root: Path, layout: Candidate, files: Sequence[str]) -> Iterator[tup
         if count > _MOST_FILES:
             return
         try:
-            yield layout.folders[folder], yaml_reader.parse((root / file).read_text(encoding="utf-8-sig"))
+            yield layout.folders[folder], yaml_reader.parse(read_bytes(root / file, MOST).decode("utf-8-sig"))
         except (OSError, UnicodeDecodeError, yaml_reader.YamlError):
             continue
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kargo_fleet.errors import FleetError
-from kargo_fleet.files.reading import is_absent
+from kargo_fleet.files.reading import is_absent, read_bytes
 from kargo_fleet.files.writing import FileWriter, folders_of
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet import chart_source
@@ -154,7 +154,9 @@ def _foreign(path: str, file: str) -> Finding:
 def _texts(chart: Path) -> dict[str, str]:
     """Return the files of the package, by path in the chart."""
     files = sorted(file for pattern in _PACKAGE for file in chart.glob(pattern) if file.is_file())
-    return {file.relative_to(chart).as_posix(): file.read_text(encoding="utf-8") for file in files}
+    return {
+        file.relative_to(chart).as_posix(): read_bytes(file).decode("utf-8").replace("\r\n", "\n") for file in files
+    }
 
 
 def _present(folder: Path) -> dict[str, str]:
@@ -162,7 +164,7 @@ def _present(folder: Path) -> dict[str, str]:
     files = [
         file for file in folder.rglob("*") if file.is_file() and (file.name == ".helmignore" or file.name[0] != ".")
     ]
-    return {file.relative_to(folder).as_posix(): _digest(file.read_bytes()) for file in files}
+    return {file.relative_to(folder).as_posix(): _digest(read_bytes(file)) for file in files}
 
 
 def _digest(content: bytes) -> str:

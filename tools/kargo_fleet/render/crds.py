@@ -14,6 +14,7 @@ import yaml
 from kargo_fleet.clients.kube import Kube
 from kargo_fleet.clients.process import ClientError
 from kargo_fleet.errors import FleetError
+from kargo_fleet.files.reading import read_bytes
 from kargo_fleet.findings import Problem
 from kargo_fleet.text.json_schema import Schema
 from kargo_fleet.text.words import did_you_mean
@@ -101,8 +102,8 @@ def _read(path: Path) -> Iterator[dict[str, Any]]:
     files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml")) if path.is_dir() else [path]
     for file in files:
         try:
-            yield from (item for item in parse(file.read_text(encoding="utf-8")) if isinstance(item, dict))
-        except (ValueError, yaml.YAMLError) as error:
+            yield from (item for item in parse(read_bytes(file).decode("utf-8")) if isinstance(item, dict))
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise FleetError(f"--crds: {file} cannot be read: {str(error).splitlines()[0]}") from None
 
 

@@ -18,7 +18,7 @@ from kargo_fleet.clients.process import ClientError, TransientError
 from kargo_fleet.clients.retrying import retry_transient
 from kargo_fleet.clients.running import client_threads
 from kargo_fleet.errors import FleetError
-from kargo_fleet.files.reading import RepositoryReader, is_absent
+from kargo_fleet.files.reading import MOST_SHARED, RepositoryReader, is_absent, read_bytes
 from kargo_fleet.findings import Finding, Place, Problem
 from kargo_fleet.fleet import scan
 from kargo_fleet.fleet.chart import Chart
@@ -142,7 +142,7 @@ def _releases(
             findings.append(unfit[name].in_file(file, name))
             continue
         try:
-            content = RepositoryReader(root).read(file)
+            content = RepositoryReader(root, most=MOST_SHARED).read(file)
         except FileNotFoundError:
             message = f"{name} has no values file"
             findings.append(Finding(Place(file), "KF801", message, "run `kargo-fleet generate`", name))
@@ -164,7 +164,7 @@ def _chart_digest(chart: Path) -> bytes:
     digest = hashlib.sha256()
     for file in sorted([chart / "Chart.yaml", chart / "values.yaml", *(chart / "templates").rglob("*")]):
         if file.is_file():
-            digest.update(file.relative_to(chart).as_posix().encode() + b"\0" + file.read_bytes())
+            digest.update(file.relative_to(chart).as_posix().encode() + b"\0" + read_bytes(file))
     return digest.digest()
 
 

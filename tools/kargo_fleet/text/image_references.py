@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from kargo_fleet.text.patterns import LinearPattern, linear
+
 _NAME = r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*"
 #: 1 to 65535.
 _PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
@@ -37,21 +39,21 @@ def _with_placeholders(grammar: str) -> str:
 REGISTRY_PATTERN = _with_placeholders(REGISTRY)
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_HOST_AND_PORT = re.compile(r"[^/:]+:([^/]*)(/.*)?")
-_TAG = re.compile(r"(.*/[^/:]*):[^/]*")
-_DIGEST = re.compile(r"(.*)@[A-Za-z0-9]+:.*")
+_HOST_AND_PORT = linear(r"[^/:]+:([^/]*)(/.*)?")
+_TAG = linear(r"(.*/[^/:]*):[^/]*")
+_DIGEST = linear(r"(.*)@[A-Za-z0-9]+:.*")
 
 
 class Kind(NamedTuple):
     """The kinds of references: their grammar, and what they are called."""
 
-    pattern: re.Pattern[str]
+    pattern: LinearPattern
     plural: str
 
 
 KINDS = {
-    "image": Kind(re.compile(IMAGE, re.ASCII), "image repositories"),
-    "registry": Kind(re.compile(REGISTRY_PATTERN, re.ASCII), "registries"),
+    "image": Kind(linear(IMAGE), "image repositories"),
+    "registry": Kind(linear(REGISTRY_PATTERN), "registries"),
 }
 
 

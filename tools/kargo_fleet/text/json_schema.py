@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import jsonschema_rs
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
 from kargo_fleet.text import image_references
-from kargo_fleet.text.schema_nodes import referred
+from kargo_fleet.text.schema_nodes import Node, child, referred, resolved, without_names
 from kargo_fleet.text.words import closest
 
 # Keys of older Kargo releases or of other tools, and their names in these schemas.
@@ -33,8 +34,18 @@ _TYPE_NAMES = {
     "boolean": "a boolean (true or false)",
 }
 
+#: How many unknown keys get a suggestion: looking for similar keys takes time, and nobody reads more.
+_MOST_SUGGESTIONS = 1000
 #: The fix where the schema does not say what is allowed.
 SEE_README = "see the chart's README"
+
+
+def validator(schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
+    """Compile a JSON Schema. Its patterns take linear time, and are those that Go knows; nothing is read from the network.
+
+    Raises ValueError, jsonschema_rs.ValidationError or jsonschema_rs.ReferencingError.
+    """
+    return jsonschema_rs.validator_for(dict(schema), offline=True, pattern_options=jsonschema_rs.RegexOptions())
 
 
 class Schema:
@@ -42,7 +53,7 @@ class Schema:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.data = schema
-        self._validator = jsonschema_rs.validator_for(dict(schema), offline=True)
+        self._validator = validator(schema)
 
     def is_valid(self, data: Any) -> bool:
         """Return whether the data is valid; thousands of times faster than `problems`."""
@@ -52,10 +63,32 @@ class Schema:
         """Return all problems of the data, [] when it is valid."""
         if self.is_valid(data):
             return []
-        found = [problem for error in self._validator.iter_errors(data) for problem in self._explain(error)]
-        return found or [Problem("KF103", "the document: is invalid", SEE_README)]
+        found = dict.fromkeys(self._names(self.data, data, ()))
+        for error in self._nameless.iter_errors(data):
+            found.update(dict.fromkeys(self._explain(error, suggests=len(found) < _MOST_SUGGESTIONS)))
+        return list(found) or [Problem("KF103", "the document: is invalid", SEE_README)]
 
-    def _explain(self, error: jsonschema_rs.ValidationError) -> Iterator[Problem]:
+    @cached_property
+    def _nameless(self) -> jsonschema_rs.Validator:
+        """The schema without its `propertyNames`: for each invalid name, the library copies the whole mapping."""
+        return validator(without_names(self.data))
+
+    def _names(self, node: Node, data: Any, path: KeyPath) -> Iterator[Problem]:
+        """Yield a problem for each key that `propertyNames` does not allow."""
+        node = resolved(self.data, node)
+        if isinstance(data, dict) and (allowed := node.get("propertyNames")):
+            allowed = resolved(self.data, allowed)
+            names = validator(allowed)
+            for key in data:
+                if not names.is_valid(key):
+                    message = f"{dotted(path) or 'the document'}: {json.dumps(key)} is not a valid key"
+                    yield Problem("KF103", message, _expected(allowed, key), (*path, key), at_key=True)
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+            inner = child(self.data, node, key) if isinstance(value, dict | list) else None
+            if inner is not None:
+                yield from self._names(inner, value, (*path, key))
+
+    def _explain(self, error: jsonschema_rs.ValidationError, *, suggests: bool) -> Iterator[Problem]:
         instance: Any = error.instance
         path: KeyPath = tuple(error.instance_path)
         kind = error.kind.name
@@ -64,16 +97,12 @@ class Schema:
         name = dotted(path) or "the document"
         if kind == "additionalProperties":
             allowed = list(subschema.get("properties", {}))
-            for key in details["unexpected"]:
+            for index, key in enumerate(details["unexpected"]):
                 message = f"{dotted((*path, key))}: unknown key"
-                yield Problem("KF101", message, _suggest(key, allowed), (*path, key), at_key=True)
-        elif kind == "propertyNames":
-            to = len(error.schema_path) - error.schema_path[::-1].index("propertyNames")
-            inner = self._at(error.schema_path[:to])  # the keyword that failed follows it
-            for key in instance:
-                if not jsonschema_rs.validator_for(inner).is_valid(key):
-                    message = f"{name}: {json.dumps(key)} is not a valid key"
-                    yield Problem("KF103", message, _expected(inner, key), (*path, key), at_key=True)
+                fix = _suggest(key, allowed) if suggests and index < _MOST_SUGGESTIONS else ""
+                yield Problem("KF101", message, fix, (*path, key), at_key=True)
+        elif kind == "propertyNames":  # where `_names` does not come
+            yield Problem("KF103", f"{name}: has a key that is not valid", SEE_README, path)
         elif kind == "type":
             types = [_TYPE_NAMES[name] for name in _types(subschema) if name != "null"]
             given = f"{_shown(instance)} is {_type_name(instance)}"
@@ -181,7 +210,7 @@ def _expected(subschema: Mapping[str, Any], value: Any) -> str:
 
 def _quoted(subschema: Mapping[str, Any], value: Any) -> str:
     text = json.dumps(value)
-    if not jsonschema_rs.validator_for(dict(subschema)).is_valid(text):
+    if not validator(subschema).is_valid(text):
         return _expected(subschema, value)
     # 1.10 is parsed as 1.1, so the original string is unknown.
     return "quote it" if isinstance(value, float) else f'quote it: "{text}"'

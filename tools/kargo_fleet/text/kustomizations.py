@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from kargo_fleet.text.patterns import linear
 
 #: A path that leads out of a kustomization's folder, as an item of a list or behind `path:`. No YAML is parsed: there are
 #: tens of thousands of these files, and a path that is missed is only a warning that is missed.
-_OUTSIDE = re.compile(r"""^\s*(?:-\s+)?(?:path:\s*)?["']?(\.\./[^\s"'#]+)""", re.MULTILINE)
+_OUTSIDE = linear(r"""(?m)^\s*(?:-\s+)?(?:path:\s*)?["']?(\.\./[^\s"'#]+)""")
 
 
 def paths_outside(text: str) -> list[str]:

@@ -7,20 +7,23 @@ file. tests/text/test_path_patterns.py compares with Kargo's own code.
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
 from kargo_fleet.text.go_regex import compiled
+from kargo_fleet.text.patterns import LinearPattern, linear
+
+#: A pattern that no character matches.
+_NOTHING = r"[^\x00-\x{10FFFF}]"
 
 #: What makes a pattern of a path; Kargo takes all others for the name of a folder or a file.
 KINDS = ("glob:", "regex:", "regexp:")
-_ESCAPED = re.compile(r"(?s)\\.")
+_ESCAPED = linear(r"(?s)\\.")
 #: A class of a glob, [a-z]: not empty, and its first character may be negated.
-_CLASS = re.compile(r"\[(?:[!^][^\]]+|[^!^\]][^\]]*)\]")
-_LIKE_A_REGEX = re.compile(r"^[\^(]|\$$|\.[*+]|\\[.dwS]")
-_WILDCARD = re.compile(r"[*?]|\{[^{}]*,[^{}]*\}")
+_CLASS = linear(r"\[(?:[!^][^\]]+|[^!^\]][^\]]*)\]")
+_LIKE_A_REGEX = linear(r"^[\^(]|\$$|\.[*+]|\\[.dwS]")
+_WILDCARD = linear(r"[*?]|\{[^{}]*,[^{}]*\}")
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -73,12 +76,13 @@ def _is_below(folder: str, path: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _glob(text: str) -> re.Pattern[str] | None:
+def _glob(text: str) -> LinearPattern | None:
     """Return the regular expression of a glob, None if it is malformed."""
     try:
-        return re.compile(_translated(text), re.DOTALL)
-    except (re.error, IndexError):
+        translated = f"(?s){_translated(text)}"
+    except IndexError:
         return None
+    return None if compiled(translated) is None else linear(translated)
 
 
 def _translated(glob: str) -> str:
@@ -108,9 +112,7 @@ def _translated(glob: str) -> str:
             end = glob.index("]", position + 1) if "]" in glob[position + 1 :] else -1
             if end < 0:
                 raise IndexError
-            body = glob[position:end]
-            negated = body[:1] in ("!", "^")
-            result += f"(?!/)[{'^' if negated else ''}{body[negated:].replace('[', chr(92) + '[')}]"
+            result += _class(glob[position:end])
             position = end + 1
         elif character == "{":
             result, depth = result + "(?:", depth + 1
@@ -119,8 +121,45 @@ def _translated(glob: str) -> str:
         elif character == "," and depth:
             result += "|"
         elif character == "\\":
-            result += re.escape(glob[position])
+            result += _escaped(glob[position])
             position += 1
         else:
-            result += re.escape(character) if character != "/" else "/"
+            result += _escaped(character)
     return result
+
+
+def _class(body: str) -> str:
+    """Return the class of characters that a glob has between brackets. It never matches a slash."""
+    is_negated = body[:1] in ("!", "^")
+    characters = list(_characters(body[is_negated:]))
+    ranges = []
+    while characters:
+        first, _ = last = characters.pop(0)
+        if len(characters) > 1 and characters[0] == ("-", False):
+            last = characters[1]
+            del characters[:2]
+        if first > last[0]:
+            raise IndexError
+        ranges += [(first, last[0])] if is_negated else _without_slash(first, last[0])
+    if not ranges:
+        return _NOTHING
+    inner = "".join(f"{_escaped(first)}-{_escaped(last)}" for first, last in ranges)
+    return f"[^/{inner}]" if is_negated else f"[{inner}]"
+
+
+def _characters(body: str) -> Iterator[tuple[str, bool]]:
+    """Yield the characters of a class, each with whether a backslash stands before it."""
+    rest = iter(body)
+    for character in rest:
+        yield (next(rest), True) if character == "\\" else (character, False)
+
+
+def _without_slash(first: str, last: str) -> list[tuple[str, str]]:
+    """Return a range of characters without the slash."""
+    if not first <= "/" <= last:
+        return [(first, last)]
+    return [(one, other) for one, other in ((first, "."), ("0", last)) if one <= other]
+
+
+def _escaped(character: str) -> str:
+    return character if character.isalnum() or character in "/_" or character > "\x7f" else f"\\x{ord(character):02x}"

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.text.patterns import linear
 from kargo_fleet.text.schema_nodes import Node, child
 from kargo_fleet.text.words import enumerate_words, similar
 
 _WORD = re.compile(r"<([A-Za-z][A-Za-z0-9_-]*)>")
 #: What looks like a placeholder and is none: a named group of a regular expression, Kargo's expressions, and what was
 #: escaped.
-_OTHER = re.compile(r"\(\?P?<|\$\{\{.*?\}\}|\\<[a-z]+>", re.DOTALL)
+_OTHER = linear(r"(?s)\(\?P?<|\$\{\{.*?\}\}|\\<[a-z]+>")
 _KNOWN = ("service", "stage", "version", "team")
 #: What people write instead, in lowercase and without - and _.
 _SYNONYMS = {

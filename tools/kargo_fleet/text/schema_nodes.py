@@ -46,3 +46,17 @@ def names_are_free(root: Node, node: Node) -> bool:
     """Return whether people choose the keys of a mapping: those of `stages`, as opposed to those of `git`."""
     node = resolved(root, node)
     return not node.get("properties") and "enum" not in node.get("propertyNames", {})
+
+
+def without_names(node: Node) -> dict[str, Any]:
+    """Return a JSON Schema without the `propertyNames` of the nodes that `child` leads to."""
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        if key in ("properties", "definitions", "$defs") and isinstance(value, Mapping):
+            parts = value.items()
+            found[key] = {name: without_names(part) if isinstance(part, Mapping) else part for name, part in parts}
+        elif key in ("additionalProperties", "items") and isinstance(value, Mapping):
+            found[key] = without_names(value)
+        elif key != "propertyNames":
+            found[key] = value
+    return found

@@ -5,30 +5,28 @@ tests/text/test_semver.py compares with the library's results.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from itertools import zip_longest
 from typing import NamedTuple
 
-_SPACE = r"[\t\n\f\r ]"  # Go's \s
+from kargo_fleet.text.patterns import linear
+
 _VERSION = (
     r"v?([0-9|x|X|\*]+)(\.[0-9|x|X|\*]+)?(\.[0-9|x|X|\*]+)?"
     r"(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
     r"(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?"
 )
 _OPERATOR = r"=||!=|>|<|>=|=>|<=|=<|~|~>|\^"
-_RANGE = re.compile(f"{_SPACE}*({_VERSION}){_SPACE}+-{_SPACE}+({_VERSION}){_SPACE}*")
-_DASH = re.compile(f"{_SPACE}-{_SPACE}")  # matching a range is slow
-_ONE = re.compile(f"{_SPACE}*({_OPERATOR}){_SPACE}*({_VERSION}){_SPACE}*")
-_FIND = re.compile(f"({_OPERATOR}){_SPACE}*({_VERSION})")
-# The library's own pattern is ambiguous about spaces: harmless in Go, exponential in Python.
-_PART = f"(?:(?:!=|>=|=>|<=|=<|~>|[=<>~^]){_SPACE}*)?{_VERSION}"
-_GROUP = re.compile(f"{_SPACE}*{_PART}(?:(?:{_SPACE}*,{_SPACE}*|{_SPACE}+){_PART})*{_SPACE}*")
-_LOOSE_VERSION = re.compile(
+_RANGE = linear(rf"\s*({_VERSION})\s+-\s+({_VERSION})\s*")
+_ONE = linear(rf"\s*({_OPERATOR})\s*({_VERSION})\s*")
+_FIND = linear(rf"({_OPERATOR})\s*({_VERSION})")
+_PART = rf"({_OPERATOR})\s*({_VERSION})\s*"
+_GROUP = linear(rf"\s*{_PART}((?:\s+|,\s*){_PART})*")  # exponential in an engine that backtracks
+_LOOSE_VERSION = linear(
     r"v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+[0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*)?"
 )
 _NUMBER = "(0|[1-9][0-9]*)"
-_STRICT_VERSION = re.compile(rf"v?{_NUMBER}\.{_NUMBER}\.{_NUMBER}([-+].*)?")
+_STRICT_VERSION = linear(rf"v?{_NUMBER}\.{_NUMBER}\.{_NUMBER}([-+].*)?")
 #: How many numbers a version has.
 _ALL = 3
 #: How many groups a constraint has at most in Kargo 1.11.4, which has version 3.5.0 of the library.
@@ -86,7 +84,7 @@ def parse_version(text: str, *, strict: bool) -> SemanticVersion | None:
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> tuple[tuple[_Comparison, ...], ...] | None:
     """Return the groups of a constraint, any of which a version has to satisfy as a whole; None if it is none."""
-    if _DASH.search(text):
+    if "-" in text:
         for match in list(_RANGE.finditer(text)):
             text = text.replace(match[0], f">= {match[1]}, <= {match[11]} ", 1)
     groups = []

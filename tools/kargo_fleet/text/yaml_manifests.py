@@ -27,6 +27,8 @@ for _yes, _no in (("y", "n"), ("yes", "no"), ("on", "off"), ("true", "false")):
     _WORDS |= dict.fromkeys((_yes, _yes.title(), _yes.upper()), True)
     _WORDS |= dict.fromkeys((_no, _no.title(), _no.upper()), False)
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0b[01_]+|0o?[0-7_]+)")
+#: A manifest is nested by some ten levels, a CustomResourceDefinition by some thirty.
+_MAX_DEPTH = 200
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?")
 
 
@@ -40,7 +42,10 @@ def _plain(text: str) -> Any:
         sign = -1 if digits[0] == "-" else 1
         digits = digits.lstrip("+-")
         octal = digits[0] == "0" and digits[1:].isdigit()
-        return sign * (int(digits, 8) if octal else int(digits, 0))
+        try:
+            return sign * (int(digits, 8) if octal else int(digits, 0))
+        except ValueError:  # no digit behind 0x, an 8 in an octal number, or thousands of digits
+            return text
     return float(digits) if _FLOAT.fullmatch(text) else text
 
 
@@ -50,8 +55,10 @@ def parse(text: str) -> list[Any]:
     following: Callable[[], Any] = parser.get_event
     anchors: dict[str, Any] = {}
 
-    def build(event: Any) -> Any:
+    def build(event: Any, depth: int = 0) -> Any:
         kind, anchor = type(event), event.anchor
+        if depth > _MAX_DEPTH:
+            raise yaml.YAMLError(f"the document is nested deeper than {_MAX_DEPTH} levels")
         value: Any
         if kind is ScalarEvent:
             value = _plain(event.value) if event.implicit[0] else event.value
@@ -60,12 +67,12 @@ def parse(text: str) -> list[Any]:
         elif kind is MappingStartEvent:
             value = {}
             while type(event := following()) is not MappingEndEvent:
-                key = build(event)
-                value[key if isinstance(key, str) else event.value] = build(following())
+                key = build(event, depth + 1)
+                value[key if isinstance(key, str) else event.value] = build(following(), depth + 1)
         else:
             value = []
             while type(item := following()) is not SequenceEndEvent:
-                value.append(build(item))
+                value.append(build(item, depth + 1))
         if anchor:
             anchors[anchor] = value
         return value

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +25,12 @@ from kargo_fleet.findings import Position, Problem, position_at
 _CONFLICT = re.compile(r"^(?:<{7} |={7}\r?$|>{7} )", re.MULTILINE)
 _MAX_NODES = 200_000  # what aliases may expand to; a values file has tens to hundreds
 _MAX_DEPTH = 100
+#: Nesting that libyaml's composer stands: it calls itself for every level, and ends the process at some 20,000.
+_SAFE_DEPTH = 1000
+#: A line that may open many blocks: each takes a column, of spaces or of `-`, `?` and `:`. (YAML has more line breaks than `re`.)
+_DEEP_LINE = re.compile(r"(?:^|[\r\x85\u2028\u2029])[ \t?:\ufeff-]{96}", re.MULTILINE)
+#: How many `%TAG` lines may stand in a text: libyaml compares each with all others.
+_MAX_DIRECTIVES = 100
 _MAX_INTEGER = 2**53  # Helm reads numbers as float64
 
 
@@ -52,6 +58,7 @@ class _Loader(CParser, _Resolver):
         _Resolver.__init__(self)
 
 
+_TOO_DEEP = "the document is nested deeper than"
 _QUOTE = "quote the value, because of the character that it starts with"
 _UNQUOTED = "close the quote that opens here"
 #: What to do about libyaml's messages, by how they start.
@@ -82,6 +89,7 @@ def compose(text: str, *, first_only: bool = False) -> yaml.Node | None:
     With `first_only`, further documents in the text are ignored. Raises YamlError for a text that is not YAML, or
     that holds several documents.
     """
+    check_depth(text)
     try:
         loader = _Loader(text)
         try:
@@ -97,6 +105,30 @@ def compose(text: str, *, first_only: bool = False) -> yaml.Node | None:
         before = text.encode()[: error.position].decode(errors="ignore")
         message = f"the character U+{int(error.character):04X} is not allowed in YAML"
         raise YamlError("KF002", message, "remove it", position_at(text, len(before))) from None
+
+
+def check_depth(text: str) -> None:
+    """Check that a text can be parsed without harm. Raises YamlError for one that is nested too deep.
+
+    Nearly all texts have too few brackets, and too narrow an indentation, to be. For others, the events are counted:
+    libyaml makes these one by one.
+    """
+    if text.count("%TAG") > _MAX_DIRECTIVES:
+        raise YamlError("KF002", f"more than {_MAX_DIRECTIVES} times %TAG", "remove the directives", Position(1, 1))
+    if text.count("[") + text.count("{") < _SAFE_DEPTH // 2 and not _DEEP_LINE.search(text):
+        return
+    parser, depth = CParser(text), 0
+    following: Callable[[], Any] = parser.get_event
+    try:
+        while not isinstance(event := following(), yaml.StreamEndEvent):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                message = f"{_TOO_DEEP} {_MAX_DEPTH} levels"
+                raise YamlError("KF004", message, "flatten it", _position(event.start_mark))
+    except yaml.YAMLError:
+        return  # up to there it is not too deep; the composer stops at the same place
+    finally:
+        parser.dispose()
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> YamlError:
@@ -134,7 +166,7 @@ def parse(text: str) -> dict[str, Any]:
         if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
             return {}
         raise _node_error("KF004", node, "the document is not a mapping", "write `key: value` lines")
-    result: dict[str, Any] = _Builder().build(node)
+    result: dict[str, Any] = _Builder(has_aliases="*" in text).build(node)
     return result
 
 
@@ -149,25 +181,27 @@ def _node_error(code: str, node: yaml.Node, message: str, fix: str) -> YamlError
 class _Builder:
     """Turns a node tree into dicts, lists and scalars."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_aliases: bool) -> None:
+        self.has_aliases = has_aliases
         self.open: set[int] = set()
         self.nodes = 0
 
     def build(self, node: yaml.Node) -> Any:
         self.nodes += 1
         if self.nodes > _MAX_NODES:
-            raise _node_error(
-                "KF004",
-                node,
-                f"aliases expand to more than {_MAX_NODES:,} nodes",
-                "replace the aliases with their values",
-            )
+            message, fix = f"the document has more than {_MAX_NODES:,} nodes", "make it smaller"
+            if self.has_aliases:
+                message, fix = (
+                    f"aliases expand to more than {_MAX_NODES:,} nodes",
+                    "replace the aliases with their values",
+                )
+            raise _node_error("KF004", node, message, fix)
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if id(node) in self.open:
             raise _node_error("KF004", node, "an alias refers to the node that contains it", "remove the alias")
         if len(self.open) >= _MAX_DEPTH:
-            raise _node_error("KF004", node, f"the document is nested deeper than {_MAX_DEPTH} levels", "flatten it")
+            raise _node_error("KF004", node, f"{_TOO_DEEP} {_MAX_DEPTH} levels", "flatten it")
         self.open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
@@ -265,7 +299,7 @@ def locate(text: str, path: Sequence[str | int], *, key: bool = False) -> tuple[
 @lru_cache(maxsize=256)  # what all services share is looked up for each of them
 def _located(text: str, path: tuple[str | int, ...], key: bool) -> tuple[Position, int]:
     try:
-        node = compose(text)
+        node = _tree(text)
     except YamlError as error:
         return error.problem.position or Position(1, 1), 0
     mark = node.start_mark if node else None
@@ -280,6 +314,11 @@ def _located(text: str, path: tuple[str | int, ...], key: bool) -> tuple[Positio
         at_key = key or found < len(path) or not isinstance(node, yaml.ScalarNode)
         mark = key_node.start_mark if key_node is not None and at_key else node.start_mark
     return (_position(mark) if mark else Position(1, 1)), found
+
+
+@lru_cache(maxsize=2)  # a service's own file and fleet.yaml, with all of their mistakes
+def _tree(text: str) -> yaml.Node | None:
+    return compose(text)
 
 
 def _step(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:

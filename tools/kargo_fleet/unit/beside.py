@@ -14,6 +14,7 @@ from kargo_fleet.findings import KeyPath, Problem, dotted, problem_at
 from kargo_fleet.fleet.names import FLEET_FILE
 from kargo_fleet.fleet.object_kinds import FORBIDDEN, GroupKind
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
+from kargo_fleet.text.patterns import linear
 from kargo_fleet.text.words import similar
 from kargo_fleet.unit import step_lists
 from kargo_fleet.unit.step_lists import RESERVED_VARS
@@ -22,7 +23,7 @@ _METRIC = '[{name: health, provider: {web: {url: "https://nginx.example.com"}}}]
 _STEP = '[{uses: http, config: {url: "https://example.com"}}]'
 #: How close the name of a template or task is to another one's that it was meant to be: smoke-tset to smoke-test (0.9).
 _CLOSE = 0.85
-_EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_EXPRESSION = linear(r"(?s)\$\{\{(.*?)\}\}")
 _VARIABLE = re.compile(r"\bvars\.([A-Za-z_]\w*)")
 _IN_STEPS = "use ${{{{ vars.{} }}}} in the config or in the vars of the task's steps instead"
 

@@ -19,10 +19,11 @@ from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.layers import (
     Layer,
     attributed,
+    bounded,
     decides,
     for_team,
-    in_layer,
     in_layers,
+    in_one_layer,
     once_per_pipeline,
     origin,
     says,
@@ -55,7 +56,7 @@ from kargo_fleet.unit import (
     warnings,
     written_files,
 )
-from kargo_fleet.unit.folders import link_findings, nested_findings, team_findings
+from kargo_fleet.unit.folders import link_findings, nested_findings, team_findings, unreadable_findings
 from kargo_fleet.unit.ignored_files import ignored_findings
 
 
@@ -138,19 +139,17 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
     """
     folder = inputs.fleet.folder_of(service)
     findings = name_findings(folder, service) + team_findings(inputs.fleet, reader, service)
-    findings += link_findings(inputs.fleet, reader, service)
+    findings += unreadable_findings(inputs.fleet, service) + link_findings(inputs.fleet, reader, service)
     values, layers, group_broken = inputs.shared(service)
     own, own_findings = _own_layer(inputs, reader, service)
     findings += own_findings
     if own is not None and not _stops(own_findings):
         weaker = [inputs.base, *(layer.values for layer in layers)]
-        findings += [
-            in_layer(problem, own, service) for problem in nulls.problems(inputs.chart.schema, own.values, weaker)
-        ]
+        findings += in_one_layer(nulls.problems(inputs.chart.schema, own.values, weaker), own, service)
     if group_broken:
         findings += _group_findings(inputs.fleet, service)
     if _stops(findings):
-        return Unit(service, {}, {}, (), tuple(findings))
+        return Unit(service, {}, {}, (), tuple(bounded(findings, Place(folder), service)))
     if own is not None:
         values = merge(values, own.values)
         layers = [*layers, own]
@@ -171,6 +170,7 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
         targets += stage_files.find(inputs.fleet, pipeline, here, layers, inputs.chart.defaults["stages"], service)
         missing = {finding.place.file for finding in targets if finding.code == "KF401"}
         findings += nested_findings(inputs.fleet, reader, service, missing) or targets
+    findings = bounded(findings, Place(default.file), service)
     overlay = difference(inputs.chart.defaults, values)
     return Unit(service, values, overlay, tuple(layers), tuple(findings), tuple(violated))
 

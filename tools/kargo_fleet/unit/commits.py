@@ -12,11 +12,12 @@ from kargo_fleet.fleet.freight import Subscription
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
 from kargo_fleet.text.git_urls import normalized
 from kargo_fleet.text.path_patterns import selects
+from kargo_fleet.text.patterns import linear
 from kargo_fleet.text.words import enumerate_words
 from kargo_fleet.unit import clones
 
 _CLONE = re.compile(r"(?:\./)?(src|out)/")
-_EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
+_EXPRESSION = linear(r"\$\{\{\s*(.*?)\s*\}\}")
 _UNKNOWN = "\0"
 
 

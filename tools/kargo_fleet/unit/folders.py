@@ -10,6 +10,7 @@ from kargo_fleet.files.reading import RepositoryReader
 from kargo_fleet.findings import Finding, Place
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import FLEET_FILE
+from kargo_fleet.fleet.tree import unreadable
 from kargo_fleet.text.words import closest, first_of
 
 
@@ -32,6 +33,12 @@ def team_findings(fleet: Fleet, reader: RepositoryReader, service: str) -> list[
     return [Finding(Place(folders[0]), "KF206", message, "rename all of these folders but one", service)]
 
 
+def unreadable_findings(fleet: Fleet, service: str) -> list[Finding]:
+    """Return the findings about folders of a service that cannot be looked at, such as links to themselves."""
+    found = [one for one in fleet.tree.found(service) if one.fault]
+    return [Finding(Place(one.folder), "KF001", *unreadable(one.fault), service) for one in found]
+
+
 def link_findings(fleet: Fleet, reader: RepositoryReader, service: str) -> list[Finding]:
     """Return the findings about folders of a service that are symbolic links, or are in one.
 
@@ -42,7 +49,7 @@ def link_findings(fleet: Fleet, reader: RepositoryReader, service: str) -> list[
     for stage in fleet.tree.stages:
         reader.exists(fleet.layout.folder(service, stage=stage))  # so that a result does not outlive a new folder
     findings = []
-    for link in dict.fromkeys(one.link for one in fleet.tree.found(service) if one.link):
+    for link in dict.fromkeys(one.link for one in fleet.tree.found(service) if one.link and not one.fault):
         target = reader.target(link)
         what = "this service" if link in folders else "the services in it"
         message = f"is a symbolic link to {target}: Argo CD does not see {what}, and promotions do not check it out"
@@ -66,12 +73,14 @@ def _nested(
     fleet: Fleet, reader: RepositoryReader, service: str, folder: str, missing: Collection[str]
 ) -> Iterator[Finding]:
     names = [file.removeprefix(f"{folder}/") for file in sorted(missing) if file.startswith(f"{folder}/")]
-    if not names or not (fleet.root / folder).is_dir():
+    if not names:
         return
+    path = str(fleet.root / folder)
     try:
-        with os.scandir(fleet.root / folder) as entries:
-            below = sorted(entry.name for entry in entries if entry.name[0] not in "._" and entry.is_dir())
-    except OSError:  # it may be entered, but not listed
+        below = sorted(
+            name for name in os.listdir(path) if name[0] not in "._" and os.path.isdir(os.path.join(path, name))
+        )
+    except OSError:  # there is none, or its files are reported
         return
     parent, pattern = fleet.layout.parent, fleet.layout.pattern
     if fleet.layout.is_flat and f"values-{service}.yaml" in names:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kargo_fleet.findings import KeyPath, Problem, dotted
+from kargo_fleet.text.patterns import linear
 from kargo_fleet.text.words import did_you_mean
 
 #: Hosts that Kargo takes for a provider's when none is named, in its own words and order.
@@ -45,7 +46,7 @@ _DRAFTS = {
 #: How long titles are at most, where a longer one is refused: GitLab's app/models/concerns/issuable.rb.
 _LONGEST_TITLES = {"gitlab": 255}
 #: What Kargo puts something else in the place of, of any length.
-_EVALUATED = re.compile(r"(?s)\$\{\{.*?\}\}|<version>")
+_EVALUATED = linear(r"(?s)\$\{\{.*?\}\}|<version>")
 _INSTEAD = (
     "set pullRequest.enabled: false, so that promotions push to the branch,"
     " or open the pull request with an http step in steps.replace"
