@@ -59,10 +59,10 @@ def test_only_absence_is_absence(run: Run, tmp_path: Path, monkeypatch: pytest.M
             raise OSError(number, os.strerror(number), path)
         return lstat(path, **options)
 
-    def unreadable(path: str, flags: int) -> bytes:
+    def unreadable(path: str, flags: int, most: int) -> bytes:
         if path.endswith("services/api/kargo.yaml"):
             raise OSError(number, os.strerror(number), path)
-        return content(path, flags)
+        return content(path, flags, most)
 
     before, lstat, content = texts(tmp_path)["values/api.yaml"], os.lstat, reading._content
     monkeypatch.setattr(os, "lstat", failing)

@@ -11,7 +11,7 @@ from typing import Any
 
 from kargo_fleet.errors import FleetError
 from kargo_fleet.files import generated, workers
-from kargo_fleet.files.reading import RepositoryReader
+from kargo_fleet.files.reading import RepositoryReader, read_bytes
 from kargo_fleet.files.writing import FileWriter, unwritable
 from kargo_fleet.findings import dotted
 from kargo_fleet.fleet import policy_section, scan
@@ -80,7 +80,7 @@ def _violations(inputs: Inputs, service: str) -> tuple[Violation, ...] | None:
 def _candidate(file: Path, fleet: Fleet) -> dict[str, Any]:
     """Return the policy in a file. Raises FleetError with all that is wrong with it."""
     try:
-        data = yaml_reader.parse(file.read_text(encoding="utf-8-sig"))
+        data = yaml_reader.parse(read_bytes(file).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise FleetError(
             f"{file}: cannot be read: {error}\nPass a YAML file with `policy:`, as in {FLEET_FILE}."

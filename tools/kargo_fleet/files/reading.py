@@ -141,11 +141,7 @@ def read_text(reader: RepositoryReader, file: str, service: str = "") -> str | F
 
 def read_bytes(path: Path, most: int = MOST_SHARED) -> bytes:
     """Return the content of a regular file, or of the one that a link leads to. Raises OSError, also for a larger file than `most`."""
-    try:
-        return _content(str(path), 0, most)
-    except OSError as error:
-        number = error.errno or 0
-        raise OSError(number, _reason(number, most), str(path)) from None
+    return _read(str(path), 0, most)
 
 
 def digest(content: bytes) -> str:
@@ -154,8 +150,16 @@ def digest(content: bytes) -> str:
 
 
 def unlinked(path: str) -> bytes:
-    """Return the content of a file that is no symbolic link. Raises OSError."""
-    return _content(path, os.O_NOFOLLOW, MOST_SHARED)
+    """Return the content of a file that is no symbolic link. Raises OSError, also for a larger file than MOST_SHARED."""
+    return _read(path, os.O_NOFOLLOW, MOST_SHARED)
+
+
+def _read(path: str, flags: int, most: int) -> bytes:
+    try:
+        return _content(path, flags, most)
+    except OSError as error:
+        number = error.errno or 0
+        raise OSError(number, _reason(number, most), path) from None
 
 
 def is_link_error(error: OSError) -> bool:

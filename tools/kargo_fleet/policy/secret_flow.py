@@ -7,18 +7,20 @@ variable in between.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kargo_fleet.fleet.pipeline import Pipeline, section
 from kargo_fleet.policy.keys import strings
+from kargo_fleet.text.patterns import linear
 
-_EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
-_SECRET = re.compile(r"\b(?:secret|sharedSecret)\b")
-_OWNER = re.compile(r"\b(?:vars|outputs)\b")
-#: How an expression names one variable or the outputs of one step; anything else, such as toJSON(vars), takes all.
-_NAMED = re.compile(r"\s*\??\.?\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(?:\"([^\"\\]*)\"|'([^'\\]*)')\s*\])")
+_EXPRESSION = linear(r"(?s)\$\{\{(.*?)\}\}")
+_SECRET = linear(r"\b(?:secret|sharedSecret)\b")
+#: What an expression reads variables or outputs of steps by, and the name of the one that it reads; without a name, as in
+#: toJSON(vars), all of them.
+_OWNER = linear(
+    r"\b(?:vars|outputs)\b(?:\s*\??\.?\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(?:\"([^\"\\]*)\"|'([^'\\]*)')\s*\]))?"
+)
 
 
 class Tainted:
@@ -38,8 +40,7 @@ class Tainted:
         if _SECRET.search(expression):
             return True
         for owner in _OWNER.finditer(expression):
-            named = _NAMED.match(expression, owner.end())
-            name = next(filter(None, named.groups()), "") if named else ""
+            name = next(filter(None, owner.groups()), "")
             if name in self._names if name else self._names:
                 return True
         return False

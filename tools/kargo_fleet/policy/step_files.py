@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kargo_fleet.findings import KeyPath
 from kargo_fleet.fleet.pipeline import section
 from kargo_fleet.policy.subject import Subject
+from kargo_fleet.text.patterns import linear
 
 #: Steps that only read what `path` names.
 _READERS = frozenset(
     "git-commit git-push helm-template json-parse kustomize-build oci-push tar toml-parse yaml-parse".split()
 )
 _LISTS = ("before", "beforeCommit", "after", "replace")
-_EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
+_EXPRESSION = linear(r"(?s)\$\{\{.*?\}\}")
 #: Expressions for the folder and the values file of a stage, which belong to the service, or are where the platform says.
-_OWN_PLACES = re.compile(r"\$\{\{\s*vars\.(folder|path)\s*\}\}")
+_OWN_PLACES = linear(r"\$\{\{\s*vars\.(folder|path)\s*\}\}")
 _OWN, _UNKNOWN = "\1", "\0"
 
 

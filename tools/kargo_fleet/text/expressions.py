@@ -9,10 +9,14 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from kargo_fleet.text.patterns import linear
+
 #: Comments and strings, in which brackets and quotes mean nothing.
-_LITERAL = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`""", re.DOTALL)
-_EMBEDDED = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
+_LITERAL = linear(r"""(?s)//[^\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`""")
+_EMBEDDED = linear(r"(?s)\$\{\{(.*?)\}\}")
 _CALL = re.compile(r"(?<![\w.$])([A-Za-z_]\w*)\s*\(")
+#: Calls in more brackets than these are not looked at: people write a handful.
+_DEEPEST = 100
 _PAIR = re.compile(r"\(\)|\[\]|\{\}")
 
 
@@ -47,19 +51,23 @@ def embedded(text: str) -> list[str]:
 def calls(expression: str, names: Collection[str]) -> Iterator[Call]:
     """Yield the calls of functions of these names, also those in the arguments of others."""
     hidden = _LITERAL.sub(lambda found: "~" * len(found[0]), expression)
-    for found in _CALL.finditer(hidden):
-        if found[1] not in names:
-            continue
-        depth, start, arguments = 1, found.end(), []
-        for position in range(found.end(), len(hidden)):
-            character = hidden[position]
-            depth += (character in "([{") - (character in ")]}")
-            if depth == 0 or (depth == 1 and character == ","):
-                arguments.append(expression[start:position].strip())
-                start = position + 1
-            if depth == 0:
-                yield Call(found[1], tuple(one for one in arguments if one))
+    named = {found.end(): found[1] for found in _CALL.finditer(hidden)}
+    found: list[tuple[int, Call]] = []
+    stack: list[tuple[int, list[int]]] = []  # of each open bracket: where its inside begins, and the commas there
+    for position, character in enumerate(hidden):
+        if character in "([{":
+            if len(stack) == _DEEPEST:
                 break
+            stack.append((position + 1, []))
+        elif character in ")]}" and stack:
+            start, commas = stack.pop()
+            if (name := named.get(start)) in names and name:
+                parts = zip([start, *(comma + 1 for comma in commas)], [*commas, position], strict=True)
+                given = (expression[first:last].strip() for first, last in parts)
+                found.append((start, Call(name, tuple(one for one in given if one))))
+        elif character == "," and stack:
+            stack[-1][1].append(position)
+    yield from (call for _, call in sorted(found))
 
 
 def literal(argument: str) -> str | None:

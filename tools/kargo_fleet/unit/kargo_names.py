@@ -5,19 +5,18 @@ The chart has the same rules and messages in templates/_validate_kargo_names.tpl
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from kargo_fleet.findings import KeyPath, Problem, problem_at
 from kargo_fleet.fleet.pipeline import Pipeline, section
+from kargo_fleet.text.patterns import linear
 from kargo_fleet.text.words import quoted
 
 #: gitURLRegex of Kargo's pkg/subscription/git.go: no IPv6 addresses, no - in the first part of an SSH host.
-_GIT_URL = re.compile(
-    r"^(ssh|https?)://(([\w-]+)(:(.+))?@)?([\w-]+(\.[\w-]+)*)(:(\d{1,5}))?(/.*)$|^([\w-]+)@([\w+]+(\.[\w-]+)*):(/?.*)$",
-    re.ASCII,
+_GIT_URL = linear(
+    r"^(ssh|https?)://(([\w-]+)(:(.+))?@)?([\w-]+(\.[\w-]+)*)(:(\d{1,5}))?(/.*)$|^([\w-]+)@([\w+]+(\.[\w-]+)*):(/?.*)$"
 )
-_EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
+_EXPRESSION = linear(r"(?s)\$\{\{.*?\}\}")
 
 
 def problems(pipeline: Pipeline) -> Iterator[Problem]:
