@@ -18,12 +18,14 @@ from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet, group_findings
 from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.load import load
-from kargo_fleet.fleet.names import ARGOCD, FLEET_FILE, VALUES, is_service_name, values_path
+from kargo_fleet.fleet.names import ADMISSION_FILE, ARGOCD, FLEET_FILE, VALUES, is_service_name, values_path
+from kargo_fleet.generate.admission_file import admission_text
 from kargo_fleet.generate.argocd_inputs import Unchecked, argocd_inputs, place_in_fleet_file
 from kargo_fleet.generate.cache import Cache, open_cache
 from kargo_fleet.generate.evaluate import EvaluatedService, cached, evaluator
 from kargo_fleet.generate.listed import unlisted_findings
 from kargo_fleet.generate.workload_kind import with_workload_kind
+from kargo_fleet.policy.admission import is_enabled
 from kargo_fleet.unit.build import Inputs
 from kargo_fleet.unit.values_file import HEADER
 
@@ -78,12 +80,14 @@ def desired_state(
         desired.findings += group_findings(fleet, chart, desired.services) if desired.services else []
     # One service is evaluated faster than the whole cache is read.
     cache = _cache(chart, fleet) if use_cache and not names else Cache()
-    services = _evaluate(Inputs(fleet, chart), cache, desired.services, progress)
+    inputs = Inputs(fleet, chart)
+    services = _evaluate(inputs, cache, desired.services, progress)
     desired.findings += merged(one.findings for one in services)
     desired.broken = [one.service for one in services if one.broken]
     desired.outputs = [one.output for one in services if one.output]
     if not names and desired.services:
         _add_argocd(desired, root, services)
+        _add_admission(desired, root, inputs)
     if names or desired.services:  # without any service, nothing is reported as an orphan
         desired.orphans, found = _orphans(root, names, desired.services)
         desired.findings += found
@@ -140,6 +144,14 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
         desired.findings.append(Finding(Place(ARGOCD), "KFW601", message, fix))
 
 
+def _add_admission(desired: Desired, root: Path, inputs: Inputs) -> None:
+    """Add the policy in the cluster. While a group is invalid, what its services may do is not known: the last good file stays."""
+    if not is_enabled(inputs.fleet.data):
+        desired.replaced += _unwanted(root, [ADMISSION_FILE])
+    elif not any(group.broken for group in inputs.fleet.groups):
+        _add_output(desired, root, ADMISSION_FILE, admission_text(inputs, desired.services))
+
+
 def _placed(finding: Finding, fleet: Fleet) -> Finding:
     """Return a finding about a value of fleet.yaml at its place there, and that about a service at a folder of it."""
     if finding.service and fleet.layout.has_stages:
@@ -158,11 +170,17 @@ def _add_output(desired: Desired, root: Path, path: str, wanted: str) -> None:
 
 def _replaced(root: Path, manifests: Iterable[str]) -> list[Output]:
     """Return the files of argocd/ that are no longer generated, for instance sets that were split."""
+    files = sorted(file.relative_to(root).as_posix() for file in (root / ARGOCD).rglob("*.yaml") if file.is_file())
+    return _unwanted(root, [path for path in files if path not in manifests])
+
+
+def _unwanted(root: Path, paths: Iterable[str]) -> list[Output]:
+    """Return those of the files that were generated, and no longer are."""
     found = []
-    for path in sorted(file.relative_to(root).as_posix() for file in (root / ARGOCD).rglob("*.yaml") if file.is_file()):
+    for path in paths:
         text = generated.read(root / path)
         state = generated.state(text, None)
-        if path not in manifests and state not in (State.FOREIGN, State.MISSING):
+        if state not in (State.FOREIGN, State.MISSING):
             found.append(Output(path, None, text, state))
     return found
 
