@@ -174,7 +174,8 @@ class Admission:
         projects = self.fleet.projects
         before, found, after = projects.pattern.partition("<service>")
         if found and not projects.own and "<" not in before + after:
-            return f"{_NAMESPACE}.substring({len(before)}, size({_NAMESPACE}) - {len(after)})"
+            end = f", size({_NAMESPACE}) - {len(after)}" if after else ""
+            return f"{_NAMESPACE}.substring({len(before)}{end})"
         names = {projects.of(service): service for service in self.services}
         return f"{literal(dict(sorted(names.items())))}[?{_NAMESPACE}].orValue('')"
 

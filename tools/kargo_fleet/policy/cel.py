@@ -75,7 +75,7 @@ def _word(word: str, given: Any, value: str) -> str | None:
         return f"(type({value}) != string || size({value}) {sign} {given})"
     if word == "not":
         inner = _schema(given, value)
-        return f"!{inner}" if inner else None
+        return f"!({inner})" if inner else None
     if word in ("allOf", "anyOf"):
         found = [_schema(one, value) for one in given]
         known = [one for one in found if one]
