@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -24,19 +24,13 @@ KINDS = ("ProjectConfig", "Stage", "Warehouse", "PromotionTask", "AnalysisTempla
 NAMESPACES = [f"kargo-{name}" for name in SERVICES]
 ROLE = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role"}
 EVERYTHING = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
-FREIGHT = "freights.kargo.akuity.io/f"
-
-
-class Held(NamedTuple):
-    """A cluster under the policy, with the namespaces of the table's fleet."""
-
-    cluster: Client
+FREIGHT = "freights.kargo.akuity.io"
 
 
 @pytest.fixture(scope="module")
-def held(cluster: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+def held(cluster: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     made = tmp_path_factory.mktemp("admission")
-    yield Held(cluster)
+    yield cluster
     for file in made.parent.glob("**/admission-applied.yaml"):
         cluster.kubectl("delete", "-f", file, "--ignore-not-found")
     cluster.kubectl("delete", "projects.kargo.akuity.io", *NAMESPACES, "--ignore-not-found", "--timeout=180s")
@@ -44,9 +38,9 @@ def held(cluster: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture
-def server(held: Held, tree: Tree, run: Run, tmp_path: Path) -> Client:
+def server(held: Client, tree: Tree, run: Run, tmp_path: Path) -> Client:
     """The cluster, once it holds the policies."""
-    cluster = held.cluster
+    cluster = held
     if cluster.find("validatingadmissionpolicy", "kargo-fleet-freight"):
         return cluster
     file = tmp_path / "admission-applied.yaml"
@@ -67,16 +61,11 @@ def server(held: Held, tree: Tree, run: Run, tmp_path: Path) -> Client:
 
 def said(cluster: Client, *objects: Object) -> str:
     """What the API server says against objects that somebody would apply."""
-    found = [cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=_json(one), check=False) for one in objects]
+    create = ("create", "--dry-run=server", "-f", "-")
+    found = [cluster.kubectl(*create, stdin=json.dumps(one), check=False) for one in objects]
     for done in found:
         assert done.returncode == 0 or "ValidatingAdmissionPolicy" in done.stderr, done.stderr
     return "\n".join(done.stderr for done in found)
-
-
-def _json(one: Object) -> str:
-    import json
-
-    return json.dumps(one)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.service} {case.said}"[:70])
@@ -90,7 +79,9 @@ def test_the_api_server_holds_the_table(server: Client, tree: Tree, run: Run, ca
 def test_no_expression_is_doubtful(server: Client) -> None:
     """What the API server warns of when it checks the types of expressions."""
     for policy in server.get("validatingadmissionpolicies")["items"]:
-        assert not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"), policy["metadata"]["name"]
+        assert not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"), policy["metadata"][
+            "name"
+        ]
 
 
 def test_soak_and_approval_cannot_be_forged(server: Client) -> None:
@@ -110,7 +101,7 @@ def test_soak_and_approval_cannot_be_forged(server: Client) -> None:
 
     def patched(patch: str, *who: str) -> str:
         flags = ["--subresource=status", "--type=merge", "-p", patch, "-n", namespace]
-        return server.kubectl("patch", FREIGHT.split("/")[0], "f", *flags, *who, check=False).stderr
+        return server.kubectl("patch", FREIGHT, "f", *flags, *who, check=False).stderr
 
     masters = "--as-group=system:masters"
     assert "freight:" in patched(soak, "--as=pat", masters)

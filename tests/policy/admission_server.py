@@ -59,14 +59,18 @@ def refusals(
 
 
 def _refused(spec: Object, data: dict[str, Any]) -> list[str]:
-    matched = [one for one in spec["matchConstraints"]["resourceRules"] if data["request"]["operation"] in one["operations"]]
+    matched = [
+        one for one in spec["matchConstraints"]["resourceRules"] if data["request"]["operation"] in one["operations"]
+    ]
     kinds = {_PLURALS[name] for rule in matched for name in rule["resources"]}
     if data["object"]["kind"] not in kinds:
         return []
     if not all(_value(one["expression"], data) for one in spec["matchConditions"]):
         return []
     known = {one["name"]: one["expression"] for one in spec["variables"]}
-    return [one["message"] for one in spec["validations"] if _value(_inlined(one["expression"], known), data) is not True]
+    return [
+        one["message"] for one in spec["validations"] if _value(_inlined(one["expression"], known), data) is not True
+    ]
 
 
 def _inlined(expression: str, known: Mapping[str, str]) -> str:

@@ -198,7 +198,9 @@ def test_approvals_are_not_held_without_approvers(tree: Tree, run: Run) -> None:
 
 
 def test_services_by_projects_of_their_own_names(tree: Tree, run: Run) -> None:
-    fleet = "values: {project: {name: team-<service>-x}, rbac: {bindings: {a: {role: admin, groups: [of-<service>]}}}}\n"
+    fleet = (
+        "values: {project: {name: team-<service>-x}, rbac: {bindings: {a: {role: admin, groups: [of-<service>]}}}}\n"
+    )
     text = admission(tree, run, CLUSTER + fleet)
     subjects = [{"kind": "Group", "name": "of-nginx"}]
     binding = {

@@ -251,7 +251,9 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield from _groups(place, scope.get("groups") or [], groups)
     if {"Deny", "Warn"} <= set(section_of(policy).get("actions") or ()):
         message = "Kubernetes does not take Deny together with Warn"
-        yield _problem(("policy", "cluster", "actions"), message, "write [Deny, Audit], or [Warn, Audit] to try it first")
+        yield _problem(
+            ("policy", "cluster", "actions"), message, "write [Deny, Audit], or [Warn, Audit] to try it first"
+        )
     known = [*SHIPPED, *(policy.get("rules") or {})]
     for index, one in enumerate(policy.get("exceptions") or []):
         path = ("policy", "exceptions", index)

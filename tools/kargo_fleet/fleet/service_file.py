@@ -26,7 +26,7 @@ SERVICE_FILE_SCHEMA: dict[str, Any] = {
     "Default: kargo.yaml in the service's folder; none if `services` has `<stage>`.",
     "type": "string",
     "pattern": _PATTERN,
-    "patternErrorMessage": f"the path of a file per service, such as {EXAMPLE}; values, argocd and schemas are for what "
+    "patternErrorMessage": f"the path of a file per service, such as {EXAMPLE}; values, argocd, policy and schemas are for what "
     "kargo-fleet writes",
     "names": True,
     "placeholders": ["service", "team"],

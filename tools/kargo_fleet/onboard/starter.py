@@ -136,7 +136,7 @@ def hook(layout: Layout, chart: str) -> dict[str, Any]:
 
 def workflow(layout: Layout, checkout: Checkout) -> str:
     """Return the job of the host's CI that checks changes of the fleet; "" when the host is not known."""
-    inputs = ["fleet.yaml", "values/**", "argocd/**", f"{chart_path(layout)}/**"]
+    inputs = ["fleet.yaml", "values/**", "argocd/**", "policy/**", f"{chart_path(layout)}/**"]
     own_file = [_glob(layout.service_file)] if layout.service_file else []
     own = own_file if layout.folders.has_stages else [_glob(f"{layout.folders.pattern}/kargo.yaml")]
     if checkout.host is GitHost.GITHUB:

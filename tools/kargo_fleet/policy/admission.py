@@ -103,9 +103,7 @@ class Admission:
         """Return the namespaces of services for which the platform relaxed a rule, or of which violations are recorded."""
         scopes = [Selection.of(one) for one in rule.given.get("relaxedFor") or ()]
         known = self.fleet.recorded.get(rule.name) or {}
-        meant = [
-            one for one in self.services if one in known or any(scope.has(self.fleet, one) for scope in scopes)
-        ]
+        meant = [one for one in self.services if one in known or any(scope.has(self.fleet, one) for scope in scopes)]
         return self._namespaces(meant)
 
     def _namespaces(self, services: Iterable[str]) -> list[str]:
@@ -133,7 +131,7 @@ class Admission:
                 {
                     "name": "not-by-kargo-itself",
                     "expression": Note(
-                        "Kargo makes RoleBindings and Roles when a Project is created. kargo-api is not let through: it writes for people.",
+                        "Kargo makes Roles and RoleBindings of each Project. kargo-api is not let through: it writes for people.",
                         f"!(object.kind in ['RoleBinding', 'Role'] && request.userInfo.username in\n  {literal(kargo)})",
                     ),
                 },

@@ -104,7 +104,9 @@ object.?rules.orValue([]).all(r, !('promote' in r.verbs) || r.?resourceNames.orV
 
 
 def _local_steps(_: Platform) -> Held:
-    known = "variables.steps.all(s, !has(s.uses) || s.uses in variables.localSteps || s.uses in variables.platformSteps)"
+    known = (
+        "variables.steps.all(s, !has(s.uses) || s.uses in variables.localSteps || s.uses in variables.platformSteps)"
+    )
     cloned = """\
 variables.steps.all(s, !s.?uses.orValue('').startsWith('git-') ||
   s.?config.repoURL.orValue('${{ vars.gitRepoURL }}') == '${{ vars.gitRepoURL }}' ||
@@ -123,7 +125,9 @@ object.spec.metrics.all(m, !has(m.provider) || !has(m.provider.job))"""
 def _gates(platform: Platform) -> Held:
     checks = []
     if platform.any(lambda one: one.by_hand):
-        message = "promotes by itself where the platform promotes by hand, or selects stages other than by one exact name"
+        message = (
+            "promotes by itself where the platform promotes by hand, or selects stages other than by one exact name"
+        )
         test = exact_policies("!(n in variables.byHand)", " variables.byHand.size() == 0 ||")
         checks.append(Check("ProjectConfig", test, message))
     if platform.any(lambda one: one.soaks):

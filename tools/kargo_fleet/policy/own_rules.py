@@ -39,7 +39,9 @@ def breaches(rule: Rule, subject: Subject, values: Mapping[str, Any]) -> Iterato
 
 def rule_tests(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a rule holds the values of its keys to."""
-    return {key: given[key] for key in ("must", "minimumDuration", "maximumDuration", "constraintWithin") if key in given}
+    return {
+        key: given[key] for key in ("must", "minimumDuration", "maximumDuration", "constraintWithin") if key in given
+    }
 
 
 def is_allowed(rule: Rule, value: Any) -> bool:

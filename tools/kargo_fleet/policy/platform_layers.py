@@ -92,12 +92,14 @@ class PlatformLayers:
     def links(self) -> list[str]:
         """The links in Kargo's UI."""
         config = section(self.pipeline.values, "projectConfig")
-        return sorted({str(link.get("url")) for key in ("freightLinks", "stageLinks") for link in config.get(key) or []})
+        return sorted(
+            {str(link.get("url")) for key in ("freightLinks", "stageLinks") for link in config.get(key) or []}
+        )
 
     @property
     def bindings(self) -> list[str]:
         """Who is bound to which role: "Role/kargo-viewer Group/developers"."""
-        found = set()
+        found: set[str] = set()
         for key, binding in self._bindings.items():
             role = bound_role(key, binding)
             found.update(f"{role} {subject}" for subject in subjects_of(key, binding))
@@ -111,7 +113,7 @@ class PlatformLayers:
 
     @property
     def promoters(self) -> list[str]:
-        """The Roles that the chart makes for the platform's bindings, with each stage that people promote to: "kargo-service-a/prod"."""
+        """The Roles that the chart makes for the platform's bindings, by stage that people promote to: "kargo-service-a/prod"."""
         names = [(f"kargo-service-{key}", one.get("stages") or []) for key, one in self._bindings.items()]
         return sorted(f"{name}/{stage}" for name, stages in names for stage in stages if stage in self.guarded)
 
