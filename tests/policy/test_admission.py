@@ -109,7 +109,7 @@ def test_deny_and_warn_exclude_each_other(tree: Tree, run: Run) -> None:
 def test_it_says_what_it_does_not_hold(tree: Tree, run: Run) -> None:
     text = admission(tree, run)
     assert "#   own-files: no: " in text
-    assert "#   locked: no: there nobody sees which layer sets a key" in text
+    assert "#   locked: no: objects do not tell which layer sets a key" in text
     assert "#   web-links: yes\n" in text
 
 

@@ -118,7 +118,7 @@ def stage_values(stages: Sequence[str], defaults: Mapping[str, Mapping[str, Any]
 def hook(layout: Layout, chart: str) -> dict[str, Any]:
     """Return the entry of .pre-commit-config.yaml for the services of `layout` and a chart in the folder `chart`."""
     own = [layout.service_file.partition("/")[0]] if layout.service_file else []
-    top = dict.fromkeys([layout.folders.base, *own, "values", "argocd", chart.partition("/")[0]])
+    top = dict.fromkeys([layout.folders.base, *own, "values", "argocd", "policy", chart.partition("/")[0]])
     return {
         "repo": "local",
         "hooks": [

@@ -17,7 +17,7 @@ from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL, PROJECT_LABEL
 from kargo_fleet.fleet.pipeline import section
 from kargo_fleet.fleet.policy_section import ClusterSettings, cluster_settings
 from kargo_fleet.policy import admission_baseline, admission_own
-from kargo_fleet.policy.admission_rules import Check, Held
+from kargo_fleet.policy.admission_rules import Check, InCluster
 from kargo_fleet.policy.cel import literal
 from kargo_fleet.policy.platform_layers import Platform
 from kargo_fleet.policy.ruleset import Policy, Rule, Selection
@@ -57,7 +57,7 @@ class HeldRule:
     """A rule, and what the cluster holds of it."""
 
     rule: Rule
-    held: Held
+    held: InCluster
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class Admission:
         """Return what the cluster holds of each rule."""
         return [HeldRule(rule, self._held(rule)) for rule in self.policy.rules]
 
-    def _held(self, rule: Rule) -> Held:
+    def _held(self, rule: Rule) -> InCluster:
         if rule.given.get("relaxedFor") and set(self.relaxed(rule)) >= set(self._namespaces(self.services)):
-            return Held(left="it is relaxed for all services")
+            return InCluster(left="it is relaxed for all services")
         if rule.is_shipped:
             return admission_baseline.held(rule.name, self.platform)
         return admission_own.held(rule, self.platform)

@@ -1,6 +1,6 @@
 """The shipped rules in the cluster.
 
-There nobody sees which layer said something: what the platform's layers say is allowed to its services, and nothing else is.
+Objects do not tell which layer said something: what the platform's layers say is allowed to its services, and nothing else is.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from kargo_fleet.policy.admission_rules import CHART_STEPS, Check, Held
+from kargo_fleet.policy.admission_rules import CHART_STEPS, Check, InCluster
 from kargo_fleet.policy.baseline import LOCAL_STEPS
 from kargo_fleet.policy.cel import literal
 from kargo_fleet.policy.platform_layers import OWN_NAMESPACE, Platform, PlatformLayers
@@ -28,9 +28,9 @@ _LEFT: Final = {
 }
 
 
-def held(name: str, platform: Platform) -> Held:
+def held(name: str, platform: Platform) -> InCluster:
     """Return what the cluster holds of the shipped rule `name`."""
-    known: dict[str, Callable[[Platform], Held]] = {
+    known: dict[str, Callable[[Platform], InCluster]] = {
         "own-repository": _own_repository,
         "own-registry": _own_registry,
         "local-steps": _local_steps,
@@ -39,20 +39,20 @@ def held(name: str, platform: Platform) -> Held:
         "gates": _gates,
         "web-links": _web_links,
     }
-    return known[name](platform) if name in known else Held(left=_LEFT[name])
+    return known[name](platform) if name in known else InCluster(left=_LEFT[name])
 
 
-def _own_registry(platform: Platform) -> Held:
+def _own_registry(platform: Platform) -> InCluster:
     if not platform.any(lambda one: one.registry):
-        return Held(left="image.registry of fleet.yaml names none")
+        return InCluster(left="image.registry of fleet.yaml names none")
     test = """\
 object.spec.subscriptions.all(s, !has(s.image) || s.image.repoURL in variables.images ||
   variables.registries.exists(p, s.image.repoURL.startsWith(p)))"""
     check = Check("Warehouse", test, "an image is not in the platform's registry")
-    return Held((check,), "newName of kustomizations is not looked at")
+    return InCluster((check,), "newName of kustomizations is not looked at")
 
 
-def _own_repository(_: Platform) -> Held:
+def _own_repository(_: Platform) -> InCluster:
     branch = "variables.branches.exists(b, b.replace('<stage>', object.metadata.name) == v.?value.orValue(''))"
     tests = (
         ("gitRepoURL", "Stage PromotionTask", "v.?value.orValue('') == '' || v.value in variables.repositories"),
@@ -63,10 +63,10 @@ def _own_repository(_: Platform) -> Held:
         test = f"v.name != '{name}' || {text}"
         whole = f"variables.vars.all(v, {test}) &&\nvariables.steps.all(s, s.?vars.orValue([]).all(v, {test}))"
         checks.append(Check(kinds, f"({whole})", f"the variable {name} is not where the platform's promotions commit"))
-    return Held(tuple(checks), "the branches of rendered manifests are not looked at")
+    return InCluster(tuple(checks), "the branches of rendered manifests are not looked at")
 
 
-def _subjects(_: Platform) -> Held:
+def _subjects(_: Platform) -> InCluster:
     role = """\
 object.roleRef.kind == 'Role' && (object.roleRef.name == object.metadata.name ||
   object.roleRef.name in ['kargo-viewer', 'kargo-promoter', 'kargo-admin']) || variables.role in variables.roles"""
@@ -77,10 +77,10 @@ variables.subjects.all(s, {BOUND} || (s.kind == 'ServiceAccount' ?
         Check("RoleBinding", role, "binds a role that the platform does not know of"),
         Check("RoleBinding", test, "binds a group of the system, a wildcard, or a ServiceAccount of others"),
     )
-    return Held(checks, "claims of ServiceAccounts are not looked at")
+    return InCluster(checks, "claims of ServiceAccounts are not looked at")
 
 
-def _roles(_: Platform) -> Held:
+def _roles(_: Platform) -> InCluster:
     powerful = f"""\
 !(variables.role in ['Role/kargo-admin', 'Role/kargo-promoter'] ||
   object.roleRef.kind == 'Role' && variables.promoters.exists(p, p.startsWith(object.roleRef.name + '/'))) ||
@@ -94,7 +94,7 @@ object.?rules.orValue([]).all(r, !('promote' in r.verbs) || r.?resourceNames.orV
   r.?resourceNames.orValue([]).all(n,
     !(n in variables.guarded) || (object.metadata.name + '/' + n) in variables.promoters))"""
     named = "who is admin, and who promotes where people decide, is named by the platform"
-    return Held(
+    return InCluster(
         (
             Check("RoleBinding", powerful, named),
             Check("Role", everything, "a Role of everything, or of rights over RBAC"),
@@ -103,7 +103,7 @@ object.?rules.orValue([]).all(r, !('promote' in r.verbs) || r.?resourceNames.orV
     )
 
 
-def _local_steps(_: Platform) -> Held:
+def _local_steps(_: Platform) -> InCluster:
     known = (
         "variables.steps.all(s, !has(s.uses) || s.uses in variables.localSteps || s.uses in variables.platformSteps)"
     )
@@ -119,10 +119,10 @@ object.spec.metrics.all(m, !has(m.provider) || !has(m.provider.job))"""
         Check("Stage PromotionTask", cloned, "a step uses a Git repository other than the platform's"),
         Check("AnalysisTemplate", job, "runs containers of its own with what the namespace has"),
     )
-    return Held(checks, "the steps of the chart's own promotions are allowed to all, git-push among them")
+    return InCluster(checks, "the steps of the chart's own promotions are allowed to all, git-push among them")
 
 
-def _gates(platform: Platform) -> Held:
+def _gates(platform: Platform) -> InCluster:
     checks = []
     if platform.any(lambda one: one.by_hand):
         message = (
@@ -145,9 +145,9 @@ variables.steps.exists(s, s.?uses.orValue('') == 'git-wait-for-pr')"""
         test = "!(object.metadata.name in variables.verified) || has(object.spec.verification)"
         checks.append(Check("Stage", test, "does without the verification that the platform asks for"))
     if not checks:
-        return Held(left="the platform gives no stage a guard")
+        return InCluster(left="the platform gives no stage a guard")
     left = "guards belong to stages by name, not to files; gates and pull requests of a service's own do not count"
-    return Held(tuple(checks), left)
+    return InCluster(tuple(checks), left)
 
 
 def exact_policies(name_test: str, no_stages: str = "") -> str:
@@ -161,11 +161,11 @@ object.?spec.promotionPolicies.orValue([]).all(p, !p.?autoPromotionEnabled.orVal
     n != '' && !n.contains(':') && {name_test}))"""
 
 
-def _web_links(_: Platform) -> Held:
+def _web_links(_: Platform) -> InCluster:
     test = """\
 (object.?spec.freightLinks.orValue([]) + object.?spec.stageLinks.orValue([])).all(l,
   l.url.matches('(?i)^https?://') || l.url in variables.links)"""
-    return Held((Check("ProjectConfig", test, "a link in Kargo's UI has to lead to a web page"),))
+    return InCluster((Check("ProjectConfig", test, "a link in Kargo's UI has to lead to a web page"),))
 
 
 def variables(platform: Platform, custom_steps: Iterable[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Final
 from kargo_fleet.fleet.pipeline import Stage
 from kargo_fleet.policy import keys
 from kargo_fleet.policy.admission_baseline import exact_policies
-from kargo_fleet.policy.admission_rules import CHART_STEPS, Check, Held
+from kargo_fleet.policy.admission_rules import CHART_STEPS, Check, InCluster
 from kargo_fleet.policy.cel import all_of, literal, schema_test
 from kargo_fleet.policy.own_rules import is_allowed, rule_tests
 from kargo_fleet.policy.platform_layers import Platform
@@ -24,15 +24,15 @@ _FREIGHT: Final = {"requiredSoakTime": "null", "direct": "false"}
 _NO_FIELD = "is no field of an object that says the same"
 
 
-def held(rule: Rule, platform: Platform) -> Held:
+def held(rule: Rule, platform: Platform) -> InCluster:
     """Return what the cluster holds of a rule of the platform's own."""
     given = rule.given
     if not rule_tests(given):
-        return Held(left="there nobody sees which layer sets a key")
+        return InCluster(left="objects do not tell which layer sets a key")
     if "constraintWithin" in given:
-        return Held(left="CEL does not compare version constraints")
+        return InCluster(left="CEL does not compare version constraints")
     if "must" in given and schema_test(given["must"], "v") is None:
-        return Held(left="must has words or values that CEL has no counterpart of")
+        return InCluster(left="must has words or values that CEL has no counterpart of")
     checks, left = [], []
     for pattern in given["keys"]:
         parts = keys.parts_of(pattern)
@@ -46,8 +46,8 @@ def held(rule: Rule, platform: Platform) -> Held:
     if given.get("writes") and checks:
         left.append("stages count by the names that fleet.yaml gives those that write these files")
     if "setBy" in given:
-        left.append("nobody sees which layer sets a key")
-    return Held(tuple(checks), "; ".join(left))
+        left.append("objects do not tell which layer sets a key")
+    return InCluster(tuple(checks), "; ".join(left))
 
 
 def _is_of_stages(pattern: str, key: str) -> bool:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from kargo_fleet.policy.cel import literal
 
-#: Steps of the chart's own promotions: in a Stage nobody sees whose a step is.
+#: Steps of the chart's own promotions: a Stage does not tell whose a step is.
 CHART_STEPS = frozenset(
     "argocd-update git-clone git-commit git-merge-pr git-open-pr git-push git-wait-for-pr helm-template helm-update-chart"
     " kustomize-build kustomize-set-image yaml-update".split()
@@ -31,7 +31,7 @@ class Check(NamedTuple):
         return f"{others} ||\n{self.expression}"
 
 
-class Held(NamedTuple):
+class InCluster(NamedTuple):
     """What the cluster holds of a rule; `left` says what it does not, "" for nothing."""
 
     checks: tuple[Check, ...] = ()

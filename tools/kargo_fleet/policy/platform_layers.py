@@ -1,4 +1,4 @@
-"""What the platform's layers say of units, for rules in the cluster: there nobody sees which layer a value comes from.
+"""What the platform's layers say of units, for rules in the cluster: objects do not tell which layer a value comes from.
 
 Services whose layers are the same make up a class. `<service>` stays as it is.
 """
@@ -17,7 +17,7 @@ from kargo_fleet.text.durations import seconds
 #: The class of all services that no group has.
 USUAL = ""
 #: In the text of a ServiceAccount: the unit's own namespace.
-OWN_NAMESPACE = "<project>"
+OWN_NAMESPACE = "@namespace"
 
 
 @dataclass(frozen=True)
