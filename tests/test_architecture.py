@@ -108,7 +108,7 @@ READERS = {
 
 
 def test_files_are_read_in_one_place() -> None:
-    """Whatever people own may be a FIFO, a device or without an end: files/reading.py waits for none of these; the others open folders, or files of ours."""
+    """Whatever people own may be a FIFO, a device or without an end: files/reading.py waits for none of these."""
     for path in MODULES:
         calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         named = {call.attr for call in calls if isinstance(call, ast.Attribute)}

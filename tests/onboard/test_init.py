@@ -492,7 +492,7 @@ def test_services_where_the_tool_writes_are_refused(repository: Repository, run:
     assert f"`git mv {folder} services`" in result.stderr
     assert not (root / "fleet.yaml").exists()
     (root / "fleet.yaml").write_text(f"services: {folder}\n")
-    assert "values, argocd and schemas are for what kargo-fleet writes" in run("check").stdout
+    assert "values, argocd, policy and schemas are for what kargo-fleet writes" in run("check").stdout
 
 
 def test_other_services_are_taken_instead(repository: Repository, run: Run) -> None:

@@ -19,6 +19,8 @@ from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.fleet.names import FLEET_FILE, RECORDED_FILE
 from kargo_fleet.fleet.policy_section import POLICY_SCHEMA
+from kargo_fleet.generate.admission_file import admission
+from kargo_fleet.policy.admission import is_enabled
 from kargo_fleet.policy.ruleset import Policy, policy_of
 from kargo_fleet.policy.violations import Standing, Violation
 from kargo_fleet.terminal.output import show
@@ -48,7 +50,8 @@ def policy(root: Path, *, file: Path | None = None, record: bool = False, report
     if file is not None:
         fleet = replace(fleet, data={**fleet.data, "policy": _candidate(file, fleet)})
     names, _ = scan.services(fleet)
-    evaluate = partial(_violations, Inputs(fleet, chart))
+    inputs = Inputs(fleet, chart)
+    evaluate = partial(_violations, inputs)
     reading = reporter.bar(workers.ordered(evaluate, names), len(names), "reading", PATIENCE)
     answers = list(reading)
     found = [violation for answer in answers for violation in answer or ()]
@@ -56,6 +59,9 @@ def policy(root: Path, *, file: Path | None = None, record: bool = False, report
     if record:
         return _record(root, found, reporter)
     rules = _counted(policy_of(fleet.data), fleet, found)
+    if names and is_enabled(fleet.data):
+        held = {one.rule.name: one.held for one in admission(inputs, names).rules()}
+        rules = [{**one, "cluster": held[one["rule"]].word, "notInCluster": held[one["rule"]].left} for one in rules]
     left_out = f"; {plural(broken, 'service')} with other errors left out" if broken else ""
     number = sum(one.state is Standing.OPEN for one in found)
     summary = f"{plural(len(names), 'service')}: {plural(number, 'open violation')}{left_out}"
@@ -125,11 +131,15 @@ def _by_group(fleet: Fleet, found: Iterable[Violation]) -> dict[str, int]:
 
 def _lines(rules: Sequence[dict[str, Any]]) -> list[str]:
     head = ["rule", "severity", "owner", "open", "services", "recorded", "excepted"]
+    head += ["cluster"] if rules and "cluster" in rules[0] else []
     rows = [[str(rule[key] or ("" if key == "owner" else 0)) for key in head] for rule in rules]
     lines = table(head, rows, columns(), most=len(rows))
     grouped = [[rule["rule"], group, str(number)] for rule in rules for group, number in rule["groups"].items()]
     if grouped:
         lines += ["", *table(["rule", "group", "services"], grouped, columns(), most=len(grouped))]
+    left = [rule for rule in rules if rule.get("notInCluster")]
+    if left:
+        lines += ["", *(f"not in the cluster: {rule['rule']}: {rule['notInCluster']}" for rule in left)]
     return lines
 
 

@@ -13,10 +13,13 @@ RECORDED_FILE = "policy-recorded.yaml"
 VALUES = "values"
 ARGOCD = "argocd"
 SCHEMAS = "schemas"
+POLICY = "policy"
+#: The policy in the cluster. In a folder of its own: `kubectl apply -f argocd/` applies all of that one.
+ADMISSION_FILE = f"{POLICY}/admission.yaml"
 #: The files that Kustomize looks for in a folder.
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 #: Folders in the root of the repository that this tool writes, and which therefore hold no services.
-WRITTEN_FOLDERS = (VALUES, ARGOCD, SCHEMAS)
+WRITTEN_FOLDERS = (VALUES, ARGOCD, SCHEMAS, POLICY)
 #: Words in the place of a stage that say that a file or folder is for all stages, or for a program.
 NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import jsonschema_rs
 
@@ -137,6 +137,53 @@ POLICY_SCHEMA: dict[str, Any] = {
                 },
             },
         },
+        "cluster": {
+            "description": "The policy as ValidatingAdmissionPolicies in policy/admission.yaml, for kubectl, Kargo's UI and API.",
+            "type": ["object", "null"],
+            "additionalProperties": False,
+            "properties": {
+                "enabled": {
+                    "description": "Whether policy/admission.yaml is generated.",
+                    "default": False,
+                    "type": "boolean",
+                },
+                "actions": {
+                    "description": "What the API server does with an object that breaks a rule. Deny excludes Warn.",
+                    "default": ["Warn", "Audit"],
+                    "type": "array",
+                    "minItems": 1,
+                    "uniqueItems": True,
+                    "items": {"enum": ["Warn", "Audit", "Deny"]},
+                },
+                "name": {
+                    "description": "Name of the policies: another one for each fleet of a cluster.",
+                    "default": "kargo-fleet",
+                    "type": "string",
+                    "pattern": r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+                    "patternErrorMessage": "a name of a-z, 0-9 and -",
+                },
+                "approvers": {
+                    "description": "Groups that approve Freight for stages with a guard. Default: approvals are not held.",
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"type": "string", "minLength": 1},
+                },
+                "kargoNamespace": {
+                    "description": "Namespace of Kargo, whose own ServiceAccounts make the RoleBindings of Projects.",
+                    "default": "kargo",
+                    "type": "string",
+                    "pattern": _NAME,
+                    "patternErrorMessage": "the name of a namespace, such as kargo",
+                },
+                "controllers": {
+                    "description": "Users as which Kargo's controllers write, those of shards included. Default: "
+                    "the ServiceAccount kargo-controller of kargoNamespace.",
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {"type": "string", "minLength": 1},
+                },
+            },
+        },
         "exceptions": {
             "description": "Violations that are allowed for a while.",
             "type": ["array", "null"],
@@ -163,6 +210,35 @@ POLICY_SCHEMA: dict[str, Any] = {
 }
 
 
+class ClusterSettings(NamedTuple):
+    """`policy.cluster` with its defaults."""
+
+    actions: list[str]
+    name: str
+    approvers: list[str]
+    kargo_namespace: str
+    controllers: list[str]
+
+
+def cluster_settings(data: Mapping[str, Any]) -> ClusterSettings:
+    """Return `policy.cluster` of a fleet.yaml whose shape is valid."""
+    given = section_of(data.get("policy") or {})
+    namespace = given.get("kargoNamespace") or "kargo"
+    return ClusterSettings(
+        given.get("actions") or ["Warn", "Audit"],
+        given.get("name") or "kargo-fleet",
+        given.get("approvers") or [],
+        namespace,
+        given.get("controllers") or [f"system:serviceaccount:{namespace}:kargo-controller"],
+    )
+
+
+def section_of(policy: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the section `cluster` of a policy."""
+    found: Mapping[str, Any] = policy.get("cluster") or {}
+    return found
+
+
 def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield the problems of `policy` that its schema does not see; the shape is valid."""
     policy = data.get("policy") or {}
@@ -173,6 +249,11 @@ def problems(data: Mapping[str, Any]) -> Iterator[Problem]:
         for index, scope in enumerate([rule or {}, *((rule or {}).get("relaxedFor") or [])]):
             place = path if not index else (*path, "relaxedFor", index - 1)
             yield from _groups(place, scope.get("groups") or [], groups)
+    if {"Deny", "Warn"} <= set(section_of(policy).get("actions") or ()):
+        message = "Kubernetes does not take Deny together with Warn"
+        yield _problem(
+            ("policy", "cluster", "actions"), message, "write [Deny, Audit], or [Warn, Audit] to try it first"
+        )
     known = [*SHIPPED, *(policy.get("rules") or {})]
     for index, one in enumerate(policy.get("exceptions") or []):
         path = ("policy", "exceptions", index)

@@ -71,7 +71,7 @@ def fleet_schema(chart_schema: Mapping[str, Any]) -> dict[str, Any]:
                 "pattern": SERVICES_PATTERN,
                 "not": {"pattern": WRITTEN_PATTERN},
                 "patternErrorMessage": "a path from the root of the repository, such as services, or a pattern such as "
-                "services/<team>/<service>; values, argocd and schemas are for what kargo-fleet writes",
+                "services/<team>/<service>; values, argocd, policy and schemas are for what kargo-fleet writes",
                 "names": True,
                 "placeholders": ["team", "stage", "service"],
             },

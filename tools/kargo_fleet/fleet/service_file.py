@@ -33,7 +33,7 @@ SERVICE_FILE_SCHEMA: dict[str, Any] = {
     "type": "string",
     "pattern": _PATTERN,
     "not": {"anyOf": _WRONG},
-    "patternErrorMessage": f"the path of a file per service, such as {EXAMPLE}; values, argocd and schemas are for what "
+    "patternErrorMessage": f"the path of a file per service, such as {EXAMPLE}; values, argocd, policy and schemas are for what "
     "kargo-fleet writes",
     "names": True,
     "placeholders": ["service", "team"],

@@ -21,12 +21,14 @@ from kargo_fleet.fleet.chart import Chart
 from kargo_fleet.fleet.config import Fleet, group_findings
 from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.load import load
-from kargo_fleet.fleet.names import ARGOCD, FLEET_FILE, VALUES, is_service_name, values_path
+from kargo_fleet.fleet.names import ADMISSION_FILE, ARGOCD, FLEET_FILE, VALUES, is_service_name, values_path
+from kargo_fleet.generate.admission_file import admission_text
 from kargo_fleet.generate.argocd_inputs import Unchecked, argocd_inputs, place_in_fleet_file
 from kargo_fleet.generate.cache import Cache, open_cache
 from kargo_fleet.generate.evaluate import EvaluatedService, cached, evaluator
 from kargo_fleet.generate.listed import unlisted_findings
 from kargo_fleet.generate.workload_kind import with_workload_kind
+from kargo_fleet.policy.admission import is_enabled
 from kargo_fleet.unit.build import Inputs
 from kargo_fleet.unit.values_file import HEADER
 
@@ -81,13 +83,15 @@ def desired_state(
         desired.findings += group_findings(fleet, chart, desired.services) if desired.services else []
     # One service is evaluated faster than the whole cache is read.
     cache = _cache(chart, fleet) if use_cache and not names else Cache()
-    services = _evaluate(Inputs(fleet, chart), cache, desired.services, progress)
+    inputs = Inputs(fleet, chart)
+    services = _evaluate(inputs, cache, desired.services, progress)
     desired.findings += merged(one.findings for one in services)
     desired.broken = [one.service for one in services if one.broken]
     desired.outputs = [one.output for one in services if one.output]
     # Where services may be hidden, the last good files stay. Without any service, nothing is reported as an orphan.
     if not names and desired.services and not fleet.tree.incomplete:
         _add_argocd(desired, root, services)
+        _add_admission(desired, root, inputs)
     if (names or desired.services) and not fleet.tree.incomplete:
         desired.orphans, found = _orphans(root, names, desired.services)
         desired.findings += found
@@ -166,6 +170,14 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
         desired.findings.append(Finding(Place(ARGOCD), "KFW601", message, fix))
 
 
+def _add_admission(desired: Desired, root: Path, inputs: Inputs) -> None:
+    """Add the policy in the cluster. While a group is invalid, what its services may do is not known: the last good file stays."""
+    if not is_enabled(inputs.fleet.data):
+        desired.replaced += _unwanted(root, [ADMISSION_FILE], desired.findings)
+    elif not any(group.broken for group in inputs.fleet.groups):
+        _add_output(desired, root, ADMISSION_FILE, admission_text(inputs, desired.services))
+
+
 def _placed(finding: Finding, fleet: Fleet) -> Finding:
     """Return a finding about a value of fleet.yaml at its place there, and that about a service at a folder of it."""
     if finding.service and fleet.layout.has_stages:
@@ -184,14 +196,20 @@ def _add_output(desired: Desired, root: Path, path: str, wanted: str) -> None:
 
 def _replaced(root: Path, manifests: Collection[str]) -> tuple[list[Output], list[Finding]]:
     """Return the files of argocd/ that are no longer generated, for instance sets that were split; and what cannot be read."""
-    found: list[Output] = []
     findings: list[Finding] = []
-    for path in (path for path in _yaml_files(root, ARGOCD, findings) if path not in manifests):
+    files = [path for path in _yaml_files(root, ARGOCD, findings) if path not in manifests]
+    return _unwanted(root, files, findings), findings
+
+
+def _unwanted(root: Path, paths: Iterable[str], findings: list[Finding]) -> list[Output]:
+    """Return those of the files that were generated, and no longer are; add to `findings` what cannot be read."""
+    found = []
+    for path in paths:
         text = _text(root, path, findings)
         state = generated.state(text, None)
         if state not in (State.FOREIGN, State.MISSING):
             found.append(Output(path, None, text, state))
-    return found, findings
+    return found
 
 
 def _yaml_files(root: Path, folder: str, findings: list[Finding]) -> list[str]:

@@ -120,7 +120,7 @@ def stage_values(stages: Sequence[str], defaults: Mapping[str, Mapping[str, Any]
 def hook(layout: Layout, chart: str) -> dict[str, Any]:
     """Return the entry of .pre-commit-config.yaml for the services of `layout` and a chart in the folder `chart`."""
     own = [layout.service_file.partition("/")[0]] if layout.service_file else []
-    top = dict.fromkeys([layout.folders.base, *own, "values", "argocd", chart.partition("/")[0]])
+    top = dict.fromkeys([layout.folders.base, *own, "values", "argocd", "policy", chart.partition("/")[0]])
     return {
         "repo": "local",
         "hooks": [
@@ -138,7 +138,7 @@ def hook(layout: Layout, chart: str) -> dict[str, Any]:
 
 def workflow(layout: Layout, checkout: Checkout) -> str:
     """Return the job of the host's CI that checks changes of the fleet; "" when the host is not known."""
-    inputs = ["fleet.yaml", "values/**", "argocd/**", f"{chart_path(layout)}/**"]
+    inputs = ["fleet.yaml", "values/**", "argocd/**", "policy/**", f"{chart_path(layout)}/**"]
     own_file = [_glob(layout.service_file)] if layout.service_file else []
     own = own_file if layout.folders.has_stages else [_glob(f"{layout.folders.pattern}/kargo.yaml")]
     if checkout.host is GitHost.GITHUB:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from kargo_fleet.findings import KeyPath, value_at
+from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.pipeline import Stage, Update, section
 from kargo_fleet.policy.keys import strings
 from kargo_fleet.policy.secret_flow import Tainted
@@ -33,7 +34,7 @@ _SWITCHES: tuple[KeyPath, ...] = (
     ("syncWaves",),
 )
 #: Steps that stay within the clone of a promotion.
-_LOCAL_STEPS = frozenset(
+LOCAL_STEPS = frozenset(
     "argocd-wait compose-output copy delete fail file-write git-clear git-commit hcl-update helm-template helm-update-chart"
     " json-parse json-update kustomize-build kustomize-set-image set-freight-alias set-metadata tar toml-parse toml-update"
     " untar yaml-merge yaml-parse yaml-update".split()
@@ -100,7 +101,7 @@ def _repository(subject: Subject) -> Iterator[Breach]:
 
 
 def _images(subject: Subject) -> Iterator[Breach]:
-    registry = _registry(subject)
+    registry = registry_of(subject.fleet, subject.service)
     if not registry:
         return
     for subscription in subject.pipeline.subscriptions("image"):
@@ -115,16 +116,16 @@ def _images(subject: Subject) -> Iterator[Breach]:
                 yield Breach(place, f"{name} is not in the platform's registry", f"images of {registry}")
 
 
-def _registry(subject: Subject) -> str:
-    """Return what the images of the platform's registry begin with, "" where it names none.
+def registry_of(fleet: Fleet, service: str) -> str:
+    """Return what the images of the platform's registry begin with for a service, "" where it names none.
 
     Of a pattern such as ghcr.io/example/<service>-image that is the folder that all images are in.
     """
-    groups = [group.registry for group in subject.fleet.groups_of(subject.service) if group.registry]
-    registry = groups[-1] if groups else subject.fleet.registry
+    groups = [group.registry for group in fleet.groups_of(service) if group.registry]
+    registry = groups[-1] if groups else fleet.registry
     if not registry:
         return ""
-    before_the_name = image_of(registry, "\0", subject.fleet.team_of(subject.service)).partition("\0")[0]
+    before_the_name = image_of(registry, "\0", fleet.team_of(service)).partition("\0")[0]
     folder, slash, _ = before_the_name.rpartition("/")
     return folder + slash
 
@@ -295,7 +296,7 @@ def _soak_at(subject: Subject, stage: Stage) -> KeyPath:
 def _steps(subject: Subject) -> Iterator[Breach]:
     for path, step in own_steps(subject):
         uses = step.get("uses")
-        if uses and uses not in _LOCAL_STEPS and uses not in subject.fleet.custom_steps:
+        if uses and uses not in LOCAL_STEPS and uses not in subject.fleet.custom_steps:
             message = f"{uses} reaches beyond the clone of a promotion"
             yield Breach((*path, "uses"), message, "steps that change files of the clone, such as yaml-update")
     for name, spec in section(subject.said, "analysisTemplates").items():

@@ -24,11 +24,7 @@ def breaches(rule: Rule, subject: Subject, values: Mapping[str, Any]) -> Iterato
     if rule.given.get("setBy"):
         for pattern in rule.given["keys"]:
             yield from _set_by_the_service(pattern, subject)
-    tests = {
-        key: rule.given[key]
-        for key in ("must", "minimumDuration", "maximumDuration", "constraintWithin")
-        if key in rule.given
-    }
+    tests = rule_tests(rule.given)
     if not tests:
         return
     for pattern in rule.given["keys"]:
@@ -39,6 +35,18 @@ def breaches(rule: Rule, subject: Subject, values: Mapping[str, Any]) -> Iterato
                 yield Breach(path, "an expression may become anything", _allowed(tests))
             elif fault := _fault(tests, value):
                 yield Breach(path, f"{_shown(value)} {fault}", _allowed(tests))
+
+
+def rule_tests(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a rule holds the values of its keys to."""
+    return {
+        key: given[key] for key in ("must", "minimumDuration", "maximumDuration", "constraintWithin") if key in given
+    }
+
+
+def is_allowed(rule: Rule, value: Any) -> bool:
+    """Return whether a rule allows a value, whoever sets it."""
+    return not _fault(rule_tests(rule.given), value)
 
 
 def _set_by_the_service(pattern: str, subject: Subject) -> Iterator[Breach]:

@@ -1,0 +1,111 @@
+"""The policy in the cluster, held by the API server itself: the table of tests/policy/admission_cases.py once more."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import Run, Tree
+from policy.admission_cases import CASES, SERVICES, Case
+from policy.admission_server import rules_in
+from policy.test_admission import admission, objects_of
+
+from .control_plane import Client, Object
+
+pytestmark = pytest.mark.cluster
+
+#: What the policies look at; the rest of a unit is not created.
+KINDS = ("ProjectConfig", "Stage", "Warehouse", "PromotionTask", "AnalysisTemplate", "Role", "RoleBinding")
+NAMESPACES = [f"kargo-{name}" for name in SERVICES]
+ROLE = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role"}
+EVERYTHING = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+FREIGHT = "freights.kargo.akuity.io"
+
+
+@pytest.fixture(scope="module")
+def held(cluster: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    made = tmp_path_factory.mktemp("admission")
+    yield cluster
+    for file in made.parent.glob("**/admission-applied.yaml"):
+        cluster.kubectl("delete", "-f", file, "--ignore-not-found")
+    cluster.kubectl("delete", "projects.kargo.akuity.io", *NAMESPACES, "--ignore-not-found", "--timeout=180s")
+    cluster.kubectl("delete", "namespaces", *NAMESPACES, "--ignore-not-found", "--timeout=180s")
+
+
+@pytest.fixture
+def server(held: Client, tree: Tree, run: Run, tmp_path: Path) -> Client:
+    """The cluster, once it holds the policies."""
+    cluster = held
+    if cluster.find("validatingadmissionpolicy", "kargo-fleet-freight"):
+        return cluster
+    file = tmp_path / "admission-applied.yaml"
+    file.write_text(admission(tree, run))
+    labels = {"kargo.akuity.io/project": "true"}
+    for name in NAMESPACES:
+        metadata = {"name": name, "labels": labels}
+        cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+        project = {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Project", "metadata": {"name": name}}
+        cluster.apply(project)
+    cluster.kubectl("apply", "-f", file)
+    deadline = time.monotonic() + 60
+    while not said(cluster, {**ROLE, "metadata": {"name": "a", "namespace": NAMESPACES[0]}, "rules": EVERYTHING}):
+        assert time.monotonic() < deadline, "the policies are not in force"
+        time.sleep(0.5)
+    return cluster
+
+
+def said(cluster: Client, *objects: Object) -> str:
+    """What the API server says against objects that somebody would apply."""
+    create = ("create", "--dry-run=server", "-f", "-")
+    found = [cluster.kubectl(*create, stdin=json.dumps(one), check=False) for one in objects]
+    for done in found:
+        assert done.returncode == 0 or "ValidatingAdmissionPolicy" in done.stderr, done.stderr
+    return "\n".join(done.stderr for done in found)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.service} {case.said}"[:70])
+def test_the_api_server_holds_the_table(server: Client, tree: Tree, run: Run, case: Case) -> None:
+    objects = [dict(one) for one in objects_of(tree, run, case) if one["kind"] in KINDS]
+    refused = said(server, *objects)
+    assert rules_in([refused]) <= ({case.cluster} - {""}), refused
+    assert bool(re.search("denied request", refused)) == bool(case.cluster), refused
+
+
+def test_no_expression_is_doubtful(server: Client) -> None:
+    """What the API server warns of when it checks the types of expressions."""
+    for policy in server.get("validatingadmissionpolicies")["items"]:
+        assert not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"), policy["metadata"][
+            "name"
+        ]
+
+
+def test_soak_and_approval_cannot_be_forged(server: Client) -> None:
+    namespace = NAMESPACES[0]
+    server.apply(
+        {
+            "apiVersion": "kargo.akuity.io/v1alpha1",
+            "kind": "Freight",
+            "metadata": {"name": "f", "namespace": namespace},
+            "alias": "some-freight",
+            "origin": {"kind": "Warehouse", "name": "nginx"},
+            "images": [{"repoURL": "registry.example.com/nginx", "tag": "1.0.0"}],
+        }
+    )
+    soak = '{"status": {"verifiedIn": {"staging": {"longestSoak": "999h"}}}}'
+    approval = '{"status": {"approvedFor": {"prod": {"approvedAt": "2026-11-27T00:00:00Z"}}}}'
+
+    def patched(patch: str, *who: str) -> str:
+        flags = ["--subresource=status", "--type=merge", "-p", patch, "-n", namespace]
+        return server.kubectl("patch", FREIGHT, "f", *flags, *who, check=False).stderr
+
+    masters = "--as-group=system:masters"
+    assert "freight:" in patched(soak, "--as=pat", masters)
+    assert "freight:" in patched(approval, "--as=pat", masters)
+    controller = "--as=system:serviceaccount:kargo:kargo-controller"
+    assert patched(soak, controller, masters) == ""
+    assert patched(approval, "--as=pat", masters, "--as-group=release-managers") == ""
