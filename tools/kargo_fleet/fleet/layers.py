@@ -141,17 +141,22 @@ def origin(layers: Sequence[Layer], path: KeyPath, default: Place, *, key: bool 
 
 def says(layers: Sequence[Layer], path: KeyPath) -> bool:
     """Return whether any layer has a value at `path`, as opposed to the chart's default."""
-    return any(_depth(layer.values, path) == len(path) for layer in layers)
+    return last(layers, path) >= 0
 
 
 def last(layers: Sequence[Layer], path: KeyPath) -> int:
     """Return the index of the strongest layer that sets `path`, -1 if none does."""
-    return max((index for index, layer in enumerate(layers) if says([layer], path)), default=-1)
+    wanted = len(path)
+    for index in range(len(layers) - 1, -1, -1):
+        if _depth(layers[index].values, path) == wanted:
+            return index
+    return -1
 
 
 def decides(layers: Sequence[Layer], path: KeyPath) -> bool:
     """Return whether any layer decides the value at `path`: sets it, or removes it or a mapping around it."""
-    return any(says([layer], path) or _removes(layer.values, path) for layer in layers)
+    wanted = len(path)
+    return any(_depth(layer.values, path) == wanted or _removes(layer.values, path) for layer in layers)
 
 
 def _removes(values: Any, path: KeyPath) -> bool:

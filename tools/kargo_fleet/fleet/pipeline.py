@@ -280,11 +280,12 @@ def pipeline_of(values: Mapping[str, Any]) -> Pipeline:
     having = {key for key, warehouse in warehouses.items() if has_image(warehouse, image)}
     requests = requests_of(warehouses, stages)
     usual = JsonText(_settings(known, {}))  # most stages have no settings of their own, and share this text
+    varies = JsonText(stages).has("stage")
     found = {}
     for name, given in stages.items():
         is_usual = not any(given.get(key) for key in ("promotion", "git", "branch"))
         settings = (usual if is_usual else JsonText(_settings(known, given))).filled("stage", name)
-        said = JsonText(given).filled("stage", name)
+        said = JsonText(given).filled("stage", name) if varies else given
         shard = said.get("shard") or known.get("shard") or ""
         image_of = tuple(request.key for request in requests[name] if request.key in having)
         found[name] = Stage(name, said, **settings, shard=shard, requests=requests[name], image_of=image_of)

@@ -17,7 +17,7 @@ from kargo_fleet.files.reading import RepositoryReader, digest, fingerprint_now
 from kargo_fleet.files.watchdog import watched
 from kargo_fleet.findings import Finding
 from kargo_fleet.fleet.names import values_path
-from kargo_fleet.fleet.pipeline import pipeline_of
+from kargo_fleet.fleet.pipeline import Pipeline, pipeline_of
 from kargo_fleet.fleet.values import complete_values
 from kargo_fleet.generate.cache import Cache, CacheEntry, Stages, for_any_service
 from kargo_fleet.text.yaml_reader import YamlError
@@ -66,9 +66,11 @@ def _evaluated(inputs: Inputs, service: str) -> EvaluatedService:
     root = inputs.fleet.root
     reader = RepositoryReader(root)
     unit = build(inputs, service, reader)
-    values = _last_good(inputs, reader, service) if unit.broken else unit.values
+    pipeline = unit.pipeline
+    if pipeline is None or unit.broken:
+        pipeline = pipeline_of({**_last_good(inputs, reader, service), "service": {"name": service}})
     lookups = for_any_service(service, reader.lookups)
-    stages, shard = _stages(values, service), str(values.get("shard") or "")
+    stages, shard = _stages(pipeline), pipeline.shard
     if unit.broken:
         entry = CacheEntry(lookups, stages, reader.fingerprint, "", True, shard, unit.findings)
         return EvaluatedService(service, True, unit.findings, stages, shard, None, entry)
@@ -105,8 +107,7 @@ def _last_good(inputs: Inputs, reader: RepositoryReader, service: str) -> dict[s
     return last if last.get("stages") and inputs.chart.validator.is_valid(last) else defaults
 
 
-def _stages(values: dict[str, Any], service: str) -> Stages:
+def _stages(pipeline: Pipeline) -> Stages:
     """Return the stages that deploy something in order, each with the Application that its promotions update."""
-    pipeline = pipeline_of({**values, "service": {"name": service}})
     stages = (pipeline.stages[name] for name in pipeline.order)
     return tuple((stage.name, stage.application) for stage in stages if not stage.is_control_flow)

@@ -24,6 +24,9 @@ from kargo_fleet.text.words import enumerate_words
 
 #: Domains of labels and annotations that Kubernetes, Helm, Argo CD, Kargo or this product decide by.
 _RESERVED_DOMAINS = ("kubernetes.io", "k8s.io", "helm.sh", "argoproj.io", "akuity.io")
+#: Keys of a service's own file that decide what promotions do, and those that decide what stages take as well.
+_PROMOTIONS = ("promotion", "promotionTasks", "stages")
+_PIPELINE = (*_PROMOTIONS, "warehouses")
 #: Keys whose mappings are labels or annotations.
 _METADATA = ("labels", "annotations", "commonLabels", "commonAnnotations")
 #: Switches of the chart that protect a unit, or others from it.
@@ -52,6 +55,8 @@ class Shipped(NamedTuple):
 
 
 def _files(subject: Subject) -> Iterator[Breach]:
+    if not subject.says(_PROMOTIONS):
+        return
     allowed = f"files in {enumerate_words([folder.rstrip('/') for folder in subject.folders])}"
     for stage in subject.stages():
         for update in () if stage.rendering or not stage.has_default_steps else stage.updates:
@@ -92,11 +97,13 @@ def _repository(subject: Subject) -> Iterator[Breach]:
     for name in section(subject.said, "stages"):
         owners += [(("stages", name, "git"), name), (("stages", name), name)]
     for owner, name in owners:
-        usual = subject.inherited.stages.get(name) or next(iter(subject.inherited.stages.values()), None)
         for key in ("repoURL", "branch"):
             value = subject.own_value((*owner, key))
+            if not value or (owner[-1] == name and key == "repoURL"):
+                continue
+            usual = subject.inherited.stages.get(name) or next(iter(subject.inherited.stages.values()), None)
             known = "" if usual is None else usual.repo_url if key == "repoURL" else usual.branch
-            if value and not (owner[-1] == name and key == "repoURL") and str(value).replace("<stage>", name) != known:
+            if str(value).replace("<stage>", name) != known:
                 yield Breach((*owner, key), f"{value} is not where the platform's promotions commit", known or "none")
 
 
@@ -108,7 +115,7 @@ def _images(subject: Subject) -> Iterator[Breach]:
         path = (*subscription.path, "repoURL")
         if subject.decides(path) and not subscription.repo_url.startswith(registry):
             yield Breach(path, f"{subscription.repo_url} is not in the platform's registry", f"images of {registry}")
-    for stage in subject.stages():
+    for stage in subject.stages() if subject.says(_PROMOTIONS) else ():
         for update in stage.updates:
             name = update.given.get("newName")
             place = subject.decided_at(stage, (*update.at, "newName"))
@@ -201,7 +208,7 @@ def _is_guarded(subject: Subject, name: str) -> bool:
 
 
 def _applications(subject: Subject) -> Iterator[Breach]:
-    for stage in subject.stages():
+    for stage in subject.stages() if subject.says(_PROMOTIONS) else ():
         own = f"{subject.service}-{stage.name}"
         name, path = stage.application, subject.decided_at(stage, ("argocdUpdate", "name"))
         if name and path and name != own:
@@ -213,8 +220,8 @@ def _applications(subject: Subject) -> Iterator[Breach]:
 
 def _protection(subject: Subject) -> Iterator[Breach]:
     for path in _SWITCHES:
-        before, after = value_at(subject.inherited.values, path), value_at(subject.pipeline.values, path)
-        if subject.decides(path) and before and not after:
+        is_off = subject.decides(path) and not value_at(subject.pipeline.values, path)
+        if is_off and value_at(subject.inherited.values, path):
             yield Breach(path, "switches off what protects the unit, or others from it", "true")
     quota: KeyPath = ("resourceQuota", "hard")
     if subject.decides(quota) and value_at(subject.inherited.values, ("resourceQuota", "enabled")):
@@ -226,6 +233,8 @@ def _protection(subject: Subject) -> Iterator[Breach]:
 
 def _gates(subject: Subject) -> Iterator[Breach]:
     """A guard belongs to a stage, and to the files that it writes: another stage that writes them has it, too."""
+    if not subject.says(_PIPELINE):
+        return
     for stage in subject.stages():
         for before in _guards_of(subject, stage):
             yield from _weakened(subject, stage, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from kargo_fleet.findings import KeyPath
@@ -68,14 +69,21 @@ class Rule:
         """Why it is there, "" when nothing is said."""
         return self.given.get("reason") or (BASELINE[self.name].reason if self.is_shipped else "")
 
+    @cached_property
+    def _of(self) -> Selection:
+        return Selection.of({**self.given, "keys": ()})
+
+    @cached_property
+    def _relaxed(self) -> tuple[Selection, ...]:
+        return tuple(Selection.of(one) for one in self.given.get("relaxedFor") or ())
+
     def holds_for(self, fleet: Fleet, service: str) -> bool:
         """Return whether the rule is one for a service."""
-        return self.severity != "off" and Selection.of({**self.given, "keys": ()}).has(fleet, service)
+        return self._of.has(fleet, service)
 
     def is_relaxed(self, fleet: Fleet, service: str, path: KeyPath) -> bool:
         """Return whether the platform lets a service do at a key what the rule forbids."""
-        scopes = (Selection.of(one) for one in self.given.get("relaxedFor") or ())
-        return any(scope.has(fleet, service) and scope.has_key(path) for scope in scopes)
+        return any(one.has(fleet, service) and one.has_key(path) for one in self._relaxed)
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,16 @@ class Policy:
 
     rules: tuple[Rule, ...]
     exceptions: tuple[Exemption, ...] = ()
+
+    @cached_property
+    def shipped(self) -> tuple[Rule, ...]:
+        """The rules of the baseline."""
+        return tuple(rule for rule in self.rules if rule.is_shipped)
+
+    @cached_property
+    def own(self) -> tuple[Rule, ...]:
+        """The rules of the platform's own."""
+        return tuple(rule for rule in self.rules if not rule.is_shipped)
 
     def is_excepted(self, rule: Rule, fleet: Fleet, service: str, path: KeyPath) -> bool:
         """Return whether an exception holds. The day is not looked at: what is generated never depends on it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -48,6 +48,10 @@ class Subject:
     def inherited(self) -> Pipeline:
         """The pipeline without the service's own file."""
         return self.inherits()
+
+    def says(self, keys: Iterable[str]) -> bool:
+        """Return whether the service's own file has one of these sections."""
+        return any(key in self.said for key in keys)
 
     def decides(self, path: KeyPath) -> bool:
         """Return whether the service's own file decides a value, by itself or by removing what it is in."""

@@ -79,12 +79,12 @@ def _is_recorded(recorded: Mapping[str, Any], rule: Rule, service: str, path: Ke
 
 
 def _breaches(policy: Policy, subject: Subject) -> Iterator[tuple[Rule, Breach]]:
-    rules = [rule for rule in policy.rules if rule.holds_for(subject.fleet, subject.service)]
-    shipped = [rule for rule in rules if rule.is_shipped]
-    for rule in shipped if subject.own else ():  # they are about the service's own file
-        for breach in BASELINE[rule.name].check(subject):
-            yield rule, breach
-    own = [rule for rule in rules if not rule.is_shipped]
+    fleet, service = subject.fleet, subject.service
+    for rule in policy.shipped if subject.own else ():  # they are about the service's own file
+        if rule.holds_for(fleet, service):
+            for breach in BASELINE[rule.name].check(subject):
+                yield rule, breach
+    own = [rule for rule in policy.own if rule.holds_for(fleet, service)]
     values = effective_values(subject.pipeline) if own else {}
     for rule in own:
         for breach in breaches(rule, subject, values):

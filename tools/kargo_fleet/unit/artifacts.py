@@ -56,7 +56,8 @@ def problems(pipeline: Pipeline) -> Iterator[Problem]:
         path = (*warehouse.path, "freightCreationCriteria", "expression")
         expression = value_at(pipeline.values, path) or ""
         reader = _Reader("this Warehouse", {key: warehouse}, {}, is_stage=False, is_exact=False)
-        yield from _in_expression(pipeline, reader, path, expression)
+        if expression:
+            yield from _in_expression(pipeline, reader, path, expression)
 
 
 def _of_stage(stage: Stage) -> Iterator[tuple[KeyPath, str]]:

@@ -119,6 +119,8 @@ class Unit:
     layers: tuple[Layer, ...]
     findings: tuple[Finding, ...]
     violations: tuple[violations.Violation, ...] = ()
+    #: What `values` describe; None without values.
+    pipeline: Pipeline | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -172,7 +174,7 @@ def build(inputs: Inputs, service: str, reader: RepositoryReader) -> Unit:
         findings += nested_findings(inputs.fleet, reader, service, missing) or targets
     findings = bounded(findings, Place(default.file), service)
     overlay = difference(inputs.chart.defaults, values)
-    return Unit(service, values, overlay, tuple(layers), tuple(findings), tuple(violated))
+    return Unit(service, values, overlay, tuple(layers), tuple(findings), tuple(violated), pipeline)
 
 
 def _stops(findings: list[Finding]) -> bool:

@@ -45,6 +45,6 @@ def problems(pipeline: Pipeline) -> Iterator[Problem]:
             ("pullRequest", "title"): title,
         }
         for at, text in texts.items():
-            if "${{" in _EXPRESSION.sub("", text or ""):
+            if text and "${{" in text and "${{" in _EXPRESSION.sub("", text):
                 place = ("stages", name, "promotion", *at)
                 yield problem_at(place, "KF306", "has an expression that does not end: ${{ without }}", "add }}")

@@ -31,8 +31,10 @@ def problems(pipeline: Pipeline, layers: Sequence[Layer]) -> Iterator[Problem]:
                 fix = "move it to one of warehouses, or remove it"
                 yield _moot(path, "as there is no first Warehouse: image is null, and subscriptions is empty", fix)
     images = [stage for stage in pipeline.stages.values() if stage.image_of]
+    says_promotions = any(layer.values.get(key) for layer in layers for key in ("promotion", "stages"))
     for name, stage in pipeline.stages.items():
-        yield from _without_image(layers, stage, removed, of_all=not images)
+        if says_promotions:
+            yield from _without_image(layers, stage, removed, of_all=not images)
         if stage.is_control_flow:
             for key in _OF_PROMOTIONS:
                 if stage.given.get(key):

@@ -8,6 +8,8 @@ first promotion in the cluster, a truncated line breaks the file. tests/unit/tes
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import yaml
@@ -20,10 +22,11 @@ _INDEX = re.compile(r"[0-9]{1,9}")
 _ODD_BREAK = re.compile(r"\r(?!\n)|[\x85\u2028\u2029]")
 
 
-def split_key(key: str) -> list[str]:
+@lru_cache(maxsize=1024)  # a fleet has few keys, and each file of each service is asked for them
+def split_key(key: str) -> Sequence[str]:
     r"""Return the parts of a key such as image.tag. `\.` and `\:` escape; a colon before a part is dropped."""
     parts = re.split(r"(?<!\\)\.", key)
-    return [re.sub(r"\\([.:])", r"\1", part.removeprefix(":")) for part in parts]
+    return tuple(re.sub(r"\\([.:])", r"\1", part.removeprefix(":")) for part in parts)
 
 
 class Present(NamedTuple):
@@ -61,7 +64,7 @@ def examine(text: str, keys: list[str]) -> tuple[Problem | None, dict[str, Prese
     return lost_comment, present
 
 
-def _find(root: yaml.Node | None, parts: list[str], key: str) -> yaml.ScalarNode | Problem:
+def _find(root: yaml.Node | None, parts: Sequence[str], key: str) -> yaml.ScalarNode | Problem:
     node = root
     here = Position(1, 1)
     for part in parts:
@@ -137,7 +140,7 @@ def _cut(node: yaml.ScalarNode, text: str, key: str) -> Problem | None:
     return None
 
 
-def _block(parts: list[str], value: str) -> str:
+def _block(parts: Sequence[str], value: str) -> str:
     """Return the lines that a key in flow style takes in block style, in a sentence."""
     if any(_INDEX.fullmatch(part) for part in parts):
         return "one `key: value` or `- value` per line"
@@ -146,6 +149,6 @@ def _block(parts: list[str], value: str) -> str:
     return "each key on a line of its own: " + ", then ".join(f"`{line}`" for line in lines)
 
 
-def _example(parts: list[str]) -> str:
+def _example(parts: Sequence[str]) -> str:
     above = f" under {'.'.join(parts[:-1])}:" if len(parts) > 1 else ""
     return f"`{parts[-1]}: <version>`{above}"

@@ -52,7 +52,7 @@ def warnings(pipeline: Pipeline) -> Iterator[Problem]:
 
 
 def _expression(path: KeyPath, expression: str) -> Iterator[Problem]:
-    if fault := expressions.fault(expression):
+    if expression and (fault := expressions.fault(expression)):
         fix = expression.strip().removeprefix("${{").removesuffix("}}").strip() if fault.startswith("is") else ""
         yield problem_at(path, "KF103", fault, f"write {fix}" if fix else "correct it")
 
