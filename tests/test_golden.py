@@ -11,7 +11,7 @@ import pytest
 from conftest import Run, add_chart
 
 CASES = Path(__file__).parent / "cases"
-WRITTEN = ("values", "argocd")
+WRITTEN = ("values", "argocd", "policy")
 
 
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))

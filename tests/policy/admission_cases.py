@@ -106,15 +106,15 @@ CASES = [
     both("stages: {prod: {promotion: {pullRequest: {merge: true}}}}", "gates", "reviewed"),
     Case(AUTOMATIC, service="reviewed"),
     Case("stages: {prod: {requiredSoakTime: 24h}}"),
-    # A guard belongs to a file, which only the tool knows; a pull request of a service's own counts for the tool only.
+    # A guard belongs to a file, which only the tool knows.
     Case(
         "{rbac: {bindings: {release: null}}, stages: {prod: null, live: {upstream: [staging], "
         "promotion: {path: services/nginx/values-prod.yaml}}}}",
         tool="gates",
     ),
-    Case(
+    both(
         "stages: {prod: {autoPromotionEnabled: true, promotion: {pullRequest: {enabled: true, provider: github}}}}",
-        cluster="gates",
+        "gates",
     ),
     Case(AUTOMATIC, service="relaxed"),
     Case(QUICK, service="relaxed"),

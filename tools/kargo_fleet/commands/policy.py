@@ -18,9 +18,8 @@ from kargo_fleet.fleet import policy_section, scan
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.load import load_sound
 from kargo_fleet.fleet.names import FLEET_FILE, RECORDED_FILE
-from kargo_fleet.fleet.policy_section import POLICY_SCHEMA
+from kargo_fleet.fleet.policy_section import POLICY_SCHEMA, cluster_settings
 from kargo_fleet.generate.admission_file import admission
-from kargo_fleet.policy.admission import is_enabled
 from kargo_fleet.policy.ruleset import Policy, policy_of
 from kargo_fleet.policy.violations import Standing, Violation
 from kargo_fleet.terminal.output import show
@@ -59,7 +58,7 @@ def policy(root: Path, *, file: Path | None = None, record: bool = False, report
     if record:
         return _record(root, found, reporter)
     rules = _counted(policy_of(fleet.data), fleet, found)
-    if names and is_enabled(fleet.data):
+    if names and cluster_settings(fleet.data).enabled:
         held = {one.rule.name: one.held for one in admission(inputs, names).rules()}
         rules = [{**one, "cluster": held[one["rule"]].word, "notInCluster": held[one["rule"]].left} for one in rules]
     left_out = f"; {plural(broken, 'service')} with other errors left out" if broken else ""

@@ -107,6 +107,16 @@ class Stage:
         return self.has_default_steps and bool(section(self.promotion, "pullRequest").get("enabled"))
 
     @property
+    def waits_for_people(self) -> bool:
+        """Whether promotions wait for a pull request that people merge."""
+        return self.has_pull_request and not section(self.promotion, "pullRequest").get("merge")
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether people promote to it."""
+        return not self.given.get("autoPromotionEnabled") and not self.is_control_flow
+
+    @property
     def application(self) -> str | None:
         """The name of the Argo CD Application that promotions update, None when they update none."""
         update = section(self.promotion, "argocdUpdate")

@@ -213,6 +213,7 @@ POLICY_SCHEMA: dict[str, Any] = {
 class ClusterSettings(NamedTuple):
     """`policy.cluster` with its defaults."""
 
+    enabled: bool
     actions: list[str]
     name: str
     approvers: list[str]
@@ -225,6 +226,7 @@ def cluster_settings(data: Mapping[str, Any]) -> ClusterSettings:
     given = section_of(data.get("policy") or {})
     namespace = given.get("kargoNamespace") or "kargo"
     return ClusterSettings(
+        bool(given.get("enabled")),
         given.get("actions") or ["Warn", "Audit"],
         given.get("name") or "kargo-fleet",
         given.get("approvers") or [],

@@ -22,13 +22,13 @@ from kargo_fleet.fleet.config import Fleet, group_findings
 from kargo_fleet.fleet.examples import example_findings
 from kargo_fleet.fleet.load import load
 from kargo_fleet.fleet.names import ADMISSION_FILE, ARGOCD, FLEET_FILE, VALUES, is_service_name, values_path
+from kargo_fleet.fleet.policy_section import cluster_settings
 from kargo_fleet.generate.admission_file import admission_text
 from kargo_fleet.generate.argocd_inputs import Unchecked, argocd_inputs, place_in_fleet_file
 from kargo_fleet.generate.cache import Cache, open_cache
 from kargo_fleet.generate.evaluate import EvaluatedService, cached, evaluator
 from kargo_fleet.generate.listed import unlisted_findings
 from kargo_fleet.generate.workload_kind import with_workload_kind
-from kargo_fleet.policy.admission import is_enabled
 from kargo_fleet.unit.build import Inputs
 from kargo_fleet.unit.values_file import HEADER
 
@@ -172,7 +172,7 @@ def _add_argocd(desired: Desired, root: Path, services: list[EvaluatedService]) 
 
 def _add_admission(desired: Desired, root: Path, inputs: Inputs) -> None:
     """Add the policy in the cluster. While a group is invalid, what its services may do is not known: the last good file stays."""
-    if not is_enabled(inputs.fleet.data):
+    if not cluster_settings(inputs.fleet.data).enabled:
         desired.replaced += _unwanted(root, [ADMISSION_FILE], desired.findings)
     elif not any(group.broken for group in inputs.fleet.groups):
         _add_output(desired, root, ADMISSION_FILE, admission_text(inputs, desired.services))

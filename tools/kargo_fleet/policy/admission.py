@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL, PROJECT_LABEL
-from kargo_fleet.fleet.pipeline import section
 from kargo_fleet.fleet.policy_section import ClusterSettings, cluster_settings
 from kargo_fleet.policy import admission_baseline, admission_own
 from kargo_fleet.policy.admission_rules import Check, InCluster
@@ -309,8 +308,3 @@ def _comment(settings: ClusterSettings, rules: Sequence[HeldRule]) -> str:
     if not settings.approvers:
         lines.append("Not held: approvals of Freight, since policy.cluster.approvers names no groups.")
     return "".join(f"# {line}".rstrip() + "\n" for line in lines)
-
-
-def is_enabled(data: Mapping[str, Any]) -> bool:
-    """Return whether fleet.yaml asks for the policy in the cluster."""
-    return bool(section(section(data, "policy"), "cluster").get("enabled"))

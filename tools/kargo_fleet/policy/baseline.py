@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from kargo_fleet.findings import KeyPath, value_at
 from kargo_fleet.fleet.config import Fleet
 from kargo_fleet.fleet.pipeline import Stage, Update, section
+from kargo_fleet.fleet.policy_section import cluster_settings
 from kargo_fleet.policy.keys import strings
 from kargo_fleet.policy.secret_flow import Tainted
 from kargo_fleet.policy.step_files import own_steps, written_outside
@@ -204,7 +205,7 @@ def _roles(subject: Subject) -> Iterator[Breach]:
 
 def _is_guarded(subject: Subject, name: str) -> bool:
     stage = subject.inherited.stages.get(name)
-    return stage is not None and not stage.is_control_flow and not stage.given.get("autoPromotionEnabled")
+    return stage is not None and stage.is_by_hand
 
 
 def _applications(subject: Subject) -> Iterator[Breach]:
@@ -253,11 +254,8 @@ def _weakened(subject: Subject, stage: Stage, before: Stage) -> Iterator[Breach]
     here: KeyPath = ("stages", stage.name)
     of = "" if before.name == stage.name else f" (it writes the file of {before.name})"
     is_automatic = stage.given.get("autoPromotionEnabled") and not stage.is_control_flow
-    by_hand = not before.given.get("autoPromotionEnabled") and not before.is_control_flow
-    if is_automatic and by_hand and not _has_gate(subject, stage) and subject.decides((*here, "autoPromotionEnabled")):
-        yield Breach(
-            (*here, "autoPromotionEnabled"), f"promotes by itself where the platform promotes by hand{of}", "false"
-        )
+    if is_automatic and before.is_by_hand and subject.decides((*here, "autoPromotionEnabled")):
+        yield from _unattended(subject, stage, before, of)
     wanted = max((seconds(one.soak) for one in before.requests if one.soak), default=0.0)
     least = min((seconds(one.soak) if one.soak and not one.direct else 0.0 for one in stage.requests), default=wanted)
     if least < wanted:
@@ -267,7 +265,7 @@ def _weakened(subject: Subject, stage: Stage, before: Stage) -> Iterator[Breach]
             f"takes Freight that has not soaked for {soak}, as the platform asks{of}",
             f"at least {soak}",
         )
-    if _waits_for_people(before) and not _waits_for_people(stage):
+    if before.waits_for_people and not stage.waits_for_people:
         path = subject.decided_at(stage, ("pullRequest", "enabled")) or here
         yield Breach(
             path,
@@ -282,17 +280,27 @@ def _weakened(subject: Subject, stage: Stage, before: Stage) -> Iterator[Breach]
         )
 
 
+def _unattended(subject: Subject, stage: Stage, before: Stage, of: str) -> Iterator[Breach]:
+    """A stage may promote itself behind a gate of the service's own, except where admission decides: it sees no gate."""
+    path: KeyPath = ("stages", stage.name, "autoPromotionEnabled")
+    message = f"promotes by itself where the platform promotes by hand{of}"
+    if not _has_gate(subject, stage):
+        yield Breach(path, message, "false")
+    elif cluster_settings(subject.fleet.data).enabled and before.name == stage.name and not before.waits_for_people:
+        yield Breach(
+            path,
+            f"{message}; the policy in the cluster sees no pull request and no gate of the service's own file",
+            "false, or true with the pull request in fleet.yaml",
+        )
+
+
 def _has_gate(subject: Subject, stage: Stage) -> bool:
     """Return whether a person decides right before a stage, by promoting to gates or by merging a pull request."""
     names = [name for one in stage.requests for name in one.upstream]
     before = [subject.pipeline.stages.get(name) for name in names]
     gates = [one for one in before if one and one.is_control_flow and not one.given.get("autoPromotionEnabled")]
     is_direct = any(one.direct for one in stage.requests)
-    return _waits_for_people(stage) or (len(gates) == len(before) > 0 and not is_direct)
-
-
-def _waits_for_people(stage: Stage) -> bool:
-    return stage.has_pull_request and not section(stage.promotion, "pullRequest").get("merge")
+    return stage.waits_for_people or (len(gates) == len(before) > 0 and not is_direct)
 
 
 def _soak_at(subject: Subject, stage: Stage) -> KeyPath:

@@ -49,7 +49,7 @@ class PlatformLayers:
     @property
     def by_hand(self) -> list[str]:
         """The stages that people promote to, without those whose pull requests people merge."""
-        return [one.name for one in self._stages if is_by_hand(one) and not waits_for_people(one)]
+        return [one.name for one in self._stages if one.is_by_hand and not one.waits_for_people]
 
     @property
     def soaks(self) -> dict[str, str]:
@@ -60,7 +60,7 @@ class PlatformLayers:
     @property
     def pull_requests(self) -> list[str]:
         """The stages whose pull requests people merge."""
-        return [one.name for one in self._stages if waits_for_people(one)]
+        return [one.name for one in self._stages if one.waits_for_people]
 
     @property
     def verified(self) -> list[str]:
@@ -70,7 +70,7 @@ class PlatformLayers:
     @property
     def guarded(self) -> list[str]:
         """The stages that do not promote themselves, and to which only those promote whom the platform names."""
-        return [one.name for one in self._stages if is_by_hand(one)]
+        return [one.name for one in self._stages if one.is_by_hand]
 
     @property
     def all_guarded(self) -> list[str]:
@@ -131,16 +131,6 @@ class PlatformLayers:
         lists = [steps for stage in self._stages for steps in stage.own_steps.values()]
         lists += [(task or {}).get("steps") or [] for task in section(self.pipeline.values, "promotionTasks").values()]
         return [step for steps in lists for step in steps]
-
-
-def is_by_hand(stage: Stage) -> bool:
-    """Return whether a stage does not promote itself."""
-    return not stage.given.get("autoPromotionEnabled") and not stage.is_control_flow
-
-
-def waits_for_people(stage: Stage) -> bool:
-    """Return whether promotions to a stage wait for a pull request that people merge."""
-    return stage.has_pull_request and not section(stage.promotion, "pullRequest").get("merge")
 
 
 def runs_a_job(template: Any) -> bool:
