@@ -14,6 +14,8 @@ from conftest import Run, Tree
 from policy.admission_cases import CASES, SERVICES, Case
 from policy.admission_server import rules_in
 from policy.test_admission import admission, objects_of
+from policy.test_admission_scale import NAMED, admission_of_many
+from policy.test_admission_scale import SERVICES as MANY_SERVICES
 
 from .control_plane import Client, Object
 
@@ -52,11 +54,17 @@ def server(held: Client, tree: Tree, run: Run, tmp_path: Path) -> Client:
         project = {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Project", "metadata": {"name": name}}
         cluster.apply(project)
     cluster.kubectl("apply", "-f", file)
+    everything = {**ROLE, "metadata": {"name": "a", "namespace": NAMESPACES[0]}, "rules": EVERYTHING}
+    wait_until_refused(cluster, everything)
+    return cluster
+
+
+def wait_until_refused(cluster: Client, *objects: Object) -> None:
+    """Wait until the API server, which takes a new policy up after a while, holds it."""
     deadline = time.monotonic() + 60
-    while not said(cluster, {**ROLE, "metadata": {"name": "a", "namespace": NAMESPACES[0]}, "rules": EVERYTHING}):
+    while not said(cluster, *objects):
         assert time.monotonic() < deadline, "the policies are not in force"
         time.sleep(0.5)
-    return cluster
 
 
 def said(cluster: Client, *objects: Object) -> str:
@@ -82,6 +90,39 @@ def test_no_expression_is_doubtful(server: Client) -> None:
         assert not policy.get("status", {}).get("typeChecking", {}).get("expressionWarnings"), policy["metadata"][
             "name"
         ]
+
+
+#: Services of a large fleet, and whether prod may be automatic: relaxed, excepted, with the platform's pull request, without.
+MANY = {0: True, 3_500: True, 9_999: True, 9_998: False, 4_000: False}
+
+
+def test_it_takes_the_policy_of_ten_thousand_services(held: Client, tree: Tree, tmp_path: Path) -> None:
+    file = tmp_path / "admission-applied.yaml"
+    file.write_text(admission_of_many(tree, NAMED))
+    namespaces = [f"{MANY_SERVICES[number]}-rollouts" for number in MANY]  # the other fleet has kargo-*
+    labels = {"kargo.akuity.io/project": "true"}
+    for name in namespaces:
+        held.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    held.kubectl("apply", "--server-side", "-f", file)
+    try:
+        refusing = namespaces[list(MANY.values()).index(False)]
+        wait_until_refused(held, _automatic(refusing))
+        for name, is_allowed in zip(namespaces, MANY.values(), strict=True):
+            assert ("rule gates" in said(held, _automatic(name))) == (not is_allowed), name
+    finally:
+        held.kubectl("delete", "-f", file)
+        held.kubectl("delete", "namespaces", *namespaces, "--wait=false")
+
+
+def _automatic(namespace: str) -> Object:
+    """Return the ProjectConfig of a service that promotes to prod by itself."""
+    policy = {"stageSelector": {"name": "prod"}, "autoPromotionEnabled": True}
+    return {
+        "apiVersion": "kargo.akuity.io/v1alpha1",
+        "kind": "ProjectConfig",
+        "metadata": {"name": namespace, "namespace": namespace},
+        "spec": {"promotionPolicies": [policy]},
+    }
 
 
 def test_soak_and_approval_cannot_be_forged(server: Client) -> None:

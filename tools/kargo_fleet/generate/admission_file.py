@@ -26,17 +26,26 @@ def admission_text(inputs: Inputs, services: Sequence[str]) -> str:
 
 
 def _platform(inputs: Inputs, services: Sequence[str]) -> Platform:
-    """Return what the platform's layers say, once for all services that have the same layers."""
-    classes: dict[str, PlatformLayers] = {}
-    others = {}
+    """Return what the platform's layers say, once for all services of which they say the same."""
+    known: dict[tuple[str, ...], str] = {}
+    layers: dict[str, PlatformLayers] = {}
+    members: dict[str, list[str]] = {}
     for service in services:
+        groups = tuple(group.name for group in inputs.fleet.groups_of(service))
         team = inputs.fleet.team_of(service)
-        name = "+".join([*([team] if team else []), *(group.name for group in inputs.fleet.groups_of(service))])
-        if name not in classes:
-            values, _, _ = inputs.shared(service)
-            pipeline = pipeline_of({**values, "service": {"name": "<service>"}})
-            classes[name] = PlatformLayers(pipeline, registry_of(inputs.fleet, service))
-        if name != USUAL:
-            others[inputs.fleet.projects.of(service)] = name
-    classes.setdefault(USUAL, next(iter(classes.values())))
+        key = (team, *groups)
+        if key not in known:
+            found = _layers(inputs, service)
+            name = "+".join([*([team] if team else []), *groups])
+            known[key] = next((of for of, one in layers.items() if one == found), name)
+            layers.setdefault(known[key], found)
+        members.setdefault(known[key], []).append(inputs.fleet.projects.of(service))
+    usual = max(members, key=lambda name: (name == USUAL, len(members[name]), name))
+    classes = {USUAL if name == usual else name: one for name, one in layers.items()}
+    others = {project: name for name, projects in members.items() if name != usual for project in projects}
     return Platform(classes, dict(sorted(others.items())))
+
+
+def _layers(inputs: Inputs, service: str) -> PlatformLayers:
+    values, _, _ = inputs.shared(service)
+    return PlatformLayers(pipeline_of({**values, "service": {"name": "<service>"}}), registry_of(inputs.fleet, service))

@@ -10,6 +10,7 @@ import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from kargo_fleet.fleet.config import Fleet
@@ -17,8 +18,8 @@ from kargo_fleet.fleet.names import PART_OF, PART_OF_LABEL, PROJECT_LABEL
 from kargo_fleet.fleet.policy_section import ClusterSettings, cluster_settings
 from kargo_fleet.policy import admission_baseline, admission_own
 from kargo_fleet.policy.admission_rules import Check, InCluster
-from kargo_fleet.policy.cel import literal
-from kargo_fleet.policy.platform_layers import Platform
+from kargo_fleet.policy.cel import identifier, is_one_of, literal, lookup
+from kargo_fleet.policy.platform_layers import USUAL, Platform
 from kargo_fleet.policy.ruleset import Policy, Rule, Selection
 from kargo_fleet.text.yaml_writer import ANNOTATED, Note, document
 
@@ -49,6 +50,10 @@ _SHORT_ROLE = """\
 dyn(!(object.kind == 'RoleBinding' && object.roleRef.kind == 'Role') ? dyn(null) :
 object.roleRef.name == object.metadata.name ? dyn('promoter') :
 object.roleRef.name.startsWith('kargo-') ? dyn(object.roleRef.name.substring(6)) : dyn(null))"""
+
+
+#: How many kinds of names of namespaces a condition has; a selector takes any number, but no wildcards.
+_MOST_GLOBS: Final = 50
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Admission:
             return InCluster(left="it is relaxed for all services")
         if rule.is_shipped:
             return admission_baseline.held(rule.name, self.platform)
-        return admission_own.held(rule, self.platform)
+        return admission_own.held(rule)
 
     def text(self) -> str:
         """Return the manifests, with a comment that says what they hold and what not."""
@@ -125,7 +130,7 @@ class Admission:
                 ]
             },
             "matchConditions": [
-                {"name": "project-of-this-fleet", "expression": self._of_this_fleet()},
+                *self._of_this_fleet(),
                 {"name": "changed", "expression": Note(_WHY_CHANGED, _CHANGED)},
                 {
                     "name": "not-by-kargo-itself",
@@ -139,26 +144,50 @@ class Admission:
             "validations": validations,
         }
         yield _object("ValidatingAdmissionPolicy", name, spec)
-        yield _binding(name, actions)
+        yield self._binding(name, actions)
 
-    def _of_this_fleet(self) -> str:
-        globs = self.fleet.projects.namespaces(self.services)
-        patterns = [re.escape(glob).replace(r"\*", "[a-z0-9-]+").replace(r"\-", "-") for glob in globs]
+    def _of_this_fleet(self) -> list[dict[str, Any]]:
+        """Return the condition that a namespace is one of this fleet's, [] when the bindings name the namespaces."""
+        if self._named_namespaces:
+            return []
+        patterns = [re.escape(glob).replace(r"\*", "[a-z0-9-]+").replace(r"\-", "-") for glob in self._globs]
         whole = f"^({'|'.join(patterns)})$"
-        return f"{_NAMESPACE}.matches({literal(whole)})"
+        return [{"name": "project-of-this-fleet", "expression": f"{_NAMESPACE}.matches({literal(whole)})"}]
+
+    @property
+    def _globs(self) -> list[str]:
+        return self.fleet.projects.namespaces(self.services)
+
+    @cached_property
+    def _named_namespaces(self) -> list[str]:
+        """The namespaces of all services, where they are too many kinds of names for one condition."""
+        return self._namespaces(self.services) if len(self._globs) > _MOST_GLOBS else []
+
+    def _binding(self, name: str, actions: Sequence[str]) -> dict[str, Any]:
+        selector: dict[str, Any] = {"matchLabels": {PROJECT_LABEL: "true"}}
+        if self._named_namespaces:
+            names = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": self._named_namespaces}
+            selector["matchExpressions"] = [names]
+        spec = {
+            "policyName": name,
+            "validationActions": list(actions),
+            "matchResources": {"namespaceSelector": selector},
+        }
+        return _object("ValidatingAdmissionPolicyBinding", name, spec)
 
     def _variables(self, texts: Iterable[str]) -> list[dict[str, Any]]:
         """Return the variables that some expressions name, each after those that it names itself."""
         own: dict[str, Any] = {
-            "group": f"{literal(dict(self.platform.others))}[?{_NAMESPACE}].orValue('')",
-            "service": self._service(),
+            **lookup("group", self.platform.others, _NAMESPACE, USUAL),
+            **self._service(),
             "times": Note(_WHY_TIMES, _TIMES),
             "steps": _STEPS,
             "vars": _VARS,
             "subjects": "object.kind == 'RoleBinding' ? object.?subjects.orValue([]) : []",
             "role": _ROLE,
             "shortRole": _SHORT_ROLE,
-            **admission_own.variables(),
+            **{name: text for rule in self.policy.rules for name, text in self._free[rule.name].items()},
+            **admission_own.variables(self.policy.own, self.platform),
             **admission_baseline.variables(self.platform, self.fleet.custom_steps),
         }
         named = set(_named(texts))
@@ -166,40 +195,51 @@ class Admission:
             named |= more
         return [{"name": name, "expression": expression} for name, expression in own.items() if name in named]
 
-    def _service(self) -> str:
-        """Return the expression for the name of the service of an object."""
+    def _service(self) -> dict[str, str]:
+        """Return variables for the name of the service of an object."""
         projects = self.fleet.projects
         before, found, after = projects.pattern.partition("<service>")
         if found and not projects.own and "<" not in before + after:
             end = f", size({_NAMESPACE}) - {len(after)}" if after else ""
-            return f"{_NAMESPACE}.substring({len(before)}{end})"
+            return {"service": f"{_NAMESPACE}.substring({len(before)}{end})"}
         names = {projects.of(service): service for service in self.services}
-        return f"{literal(dict(sorted(names.items())))}[?{_NAMESPACE}].orValue('')"
+        return lookup("service", dict(sorted(names.items())), _NAMESPACE, "")
 
     def _validation(self, rule: Rule, check: Check) -> dict[str, Any]:
         text = check.whole
-        if free := self._free(rule):
-            text = f"{free} ||\n{text}"
+        if self._free[rule.name]:
+            text = f"variables.{identifier('free', rule.name)} ||\n{text}"
         owner = f", owner {rule.owner}" if rule.owner else ""
         reason = f": {rule.given['reason']}" if rule.given.get("reason") else ""
         message = " ".join(f"rule {rule.name}{owner}: {check.message}{reason}".split())
         return {"expression": text, "message": message, "reason": "Forbidden"}
 
-    def _free(self, rule: Rule) -> str:
-        """Return the test that a rule does not hold for a namespace: it is not one of the rule's, it is relaxed, or excepted."""
-        tests = []
+    @cached_property
+    def _free(self) -> dict[str, dict[str, str]]:
+        return {rule.name: self._free_of(rule) for rule in self.policy.rules}
+
+    def _free_of(self, rule: Rule) -> dict[str, str]:
+        """Return variables that tell whether a rule does not hold for a namespace, {} when it holds for all.
+
+        It is not one of the rule's, the rule is relaxed for it, or it has an exception.
+        """
+        tests, found = [], dict[str, str]()
         scope = Selection.of({**rule.given, "keys": ()})
         if scope.services or scope.groups:
             meant = self._namespaces(one for one in self.services if scope.has(self.fleet, one))
-            tests.append(f"!({_NAMESPACE} in {literal(meant)})")
+            name = identifier("services", rule.name)
+            found |= is_one_of(name, meant, _NAMESPACE)
+            tests.append(f"!variables.{name}")
         if relaxed := self.relaxed(rule):
-            tests.append(f"{_NAMESPACE} in {literal(relaxed)}")
-        tests += [
-            f"({_NAMESPACE} in {literal(namespaces)} && variables.times.size() > 0 &&\n"
-            f"  variables.times.all(t, t < timestamp({literal(_end(until))})))"
-            for until, namespaces in self._exceptions(rule)
-        ]
-        return " ||\n".join(tests)
+            name = identifier("relaxed", rule.name)
+            found |= is_one_of(name, relaxed, _NAMESPACE)
+            tests.append(f"variables.{name}")
+        for until, namespaces in self._exceptions(rule):
+            name = identifier("excepted", rule.name, until)
+            found |= is_one_of(name, namespaces, _NAMESPACE)
+            moment = f"timestamp({literal(_end(until))})"
+            tests.append(f"variables.{name} && variables.times.size() > 0 && variables.times.all(t, t < {moment})")
+        return {**found, identifier("free", rule.name): " ||\n".join(tests)} if tests else {}
 
     def _exceptions(self, rule: Rule) -> list[tuple[str, list[str]]]:
         found: dict[str, set[str]] = {}
@@ -241,20 +281,20 @@ class Admission:
             "matchConstraints": {
                 "resourceRules": [_resources("kargo.akuity.io", "v1alpha1", "freights/status", "UPDATE")]
             },
-            "matchConditions": [{"name": "project-of-this-fleet", "expression": self._of_this_fleet()}],
+            "matchConditions": self._of_this_fleet(),
             "variables": [{"name": name, "expression": text} for name, text in variables.items()],
             "validations": validations,
         }
         yield _object("ValidatingAdmissionPolicy", name, spec)
-        yield _binding(name, settings.actions)
+        yield self._binding(name, settings.actions)
 
     def _guarded(self, rules: Sequence[HeldRule]) -> str:
         """Return the CEL list of the stages that a person may not approve Freight for."""
         lists = []
         for one in rules:
             if one.rule.name == "gates":
-                lists.append(self.platform.by_class(lambda layers: layers.all_guarded))
-            elif not one.rule.is_shipped and (stages := admission_own.guarded_stages(one.rule, self.platform)):
+                lists.append("variables.allGuarded")
+            elif not one.rule.is_shipped and (stages := admission_own.guarded_stages(one.rule)):
                 lists.append(stages)
         return " +\n".join(dict.fromkeys(lists))
 
@@ -287,15 +327,6 @@ def _object(kind: str, name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": {"name": name, "labels": {PART_OF_LABEL: PART_OF}},
         "spec": spec,
     }
-
-
-def _binding(name: str, actions: Sequence[str]) -> dict[str, Any]:
-    spec = {
-        "policyName": name,
-        "validationActions": list(actions),
-        "matchResources": {"namespaceSelector": {"matchLabels": {PROJECT_LABEL: "true"}}},
-    }
-    return _object("ValidatingAdmissionPolicyBinding", name, spec)
 
 
 def _comment(settings: ClusterSettings, rules: Sequence[HeldRule]) -> str:

@@ -180,6 +180,7 @@ def variables(platform: Platform, custom_steps: Iterable[str]) -> dict[str, str]
         "roles": lambda one: one.roles,
         "promoters": lambda one: one.promoters,
         "guarded": lambda one: one.guarded,
+        "allGuarded": lambda one: one.all_guarded,
         "platformSteps": lambda one: sorted(set(one.steps) - set(usual)),
         "jobs": lambda one: one.jobs,
         "byHand": lambda one: one.by_hand,
@@ -187,13 +188,15 @@ def variables(platform: Platform, custom_steps: Iterable[str]) -> dict[str, str]
         "verified": lambda one: one.verified,
         "links": lambda one: one.links,
     }
-    found = {name: _filled(platform.by_class(get)) for name, get in lists.items()}
-    soaks = platform.by_class(lambda one: one.soaks or {"": "0s"})
-    return {"localSteps": literal(usual), "soaks": soaks, **found}
+    found = {"localSteps": literal(usual), **platform.variables("soaks", lambda one: one.soaks or {"": "0s"})}
+    for name, get in lists.items():
+        made = platform.variables(name, get)
+        found |= {**made, name: _filled(made[name], "".join(made.values()))}
+    return found
 
 
-def _filled(items: str) -> str:
-    """Return the expression for a list with what stands for a service and its Project filled in."""
+def _filled(items: str, texts: str) -> str:
+    """Return the expression for a list with what stands in its texts for a service and its Project filled in."""
     known = {"<service>": "variables.service", OWN_NAMESPACE: "object.metadata.namespace"}
-    calls = "".join(f".replace('{word}', {value})" for word, value in known.items() if word in items)
+    calls = "".join(f".replace('{word}', {value})" for word, value in known.items() if word in texts)
     return f"{items}.map(i, i{calls})" if calls else items

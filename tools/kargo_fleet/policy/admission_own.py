@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from kargo_fleet.fleet.pipeline import Stage
 from kargo_fleet.policy import keys
 from kargo_fleet.policy.admission_baseline import exact_policies
 from kargo_fleet.policy.admission_rules import CHART_STEPS, Check, InCluster
-from kargo_fleet.policy.cel import all_of, literal, schema_test
+from kargo_fleet.policy.cel import all_of, identifier, literal, schema_test
 from kargo_fleet.policy.own_rules import is_allowed, rule_tests
-from kargo_fleet.policy.platform_layers import Platform
+from kargo_fleet.policy.platform_layers import Platform, PlatformLayers
 from kargo_fleet.policy.ruleset import Rule
 
 Test = Callable[[str], str]
@@ -24,7 +25,7 @@ _FREIGHT: Final = {"requiredSoakTime": "null", "direct": "false"}
 _NO_FIELD = "is no field of an object that says the same"
 
 
-def held(rule: Rule, platform: Platform) -> InCluster:
+def held(rule: Rule) -> InCluster:
     """Return what the cluster holds of a rule of the platform's own."""
     given = rule.given
     if not rule_tests(given):
@@ -38,7 +39,7 @@ def held(rule: Rule, platform: Platform) -> InCluster:
         parts = keys.parts_of(pattern)
         if parts == ("git", "repoURL") and any(_is_of_stages(one, "repoURL") for one in given["keys"]):
             continue  # the stages have it
-        check = _check(parts, rule, platform)
+        check = _check(parts, rule)
         if isinstance(check, str):
             left.append(f"{pattern} {check}")
         else:
@@ -54,7 +55,7 @@ def _is_of_stages(pattern: str, key: str) -> bool:
     return keys.parts_of(pattern) == ("stages", "*", "git", key)
 
 
-def guarded_stages(rule: Rule, platform: Platform) -> str:
+def guarded_stages(rule: Rule) -> str:
     """Return the CEL list of stages that a rule about promotion by hand or about soak times is for, "" for no such rule."""
     meant = [keys.parts_of(pattern) for pattern in rule.given.get("keys") or ()]
     for parts in meant:
@@ -62,7 +63,7 @@ def guarded_stages(rule: Rule, platform: Platform) -> str:
             if parts[1] != "*":
                 return literal([parts[1]])
             if rule.given.get("writes"):
-                return _writers(rule, platform)
+                return f"variables.{_writers(rule)}"
     return ""
 
 
@@ -82,18 +83,18 @@ def _tests(rule: Rule) -> Test:
     return test
 
 
-def _check(parts: Sequence[str], rule: Rule, platform: Platform) -> Check | str:
+def _check(parts: Sequence[str], rule: Rule) -> Check | str:
     """Return the test for one key, or why there is none."""
     test = _tests(rule)
     match tuple(parts):
         case ("stages", stage, "autoPromotionEnabled"):
-            return _automatic(stage, rule, platform)
+            return _automatic(stage, rule)
         case ("stages", stage, "requestedFreight", "*", str(key)) if key in _FREIGHT:
             values = f"object.spec.requestedFreight.map(r, r.sources.?{key}.orValue({_FREIGHT[key]}))"
-            return _of_stage(stage, f"{values}.all(v, {test('v')})", parts, rule, platform)
+            return _of_stage(stage, f"{values}.all(v, {test('v')})", parts, rule)
         case ("stages", stage, "git", str(key)) if key in _VARIABLES:
             values = f"variables.vars.filter(v, v.name == '{_VARIABLES[key]}').map(v, v.value)"
-            return _of_stage(stage, f"{values}.all(v, {test('v')})", parts, rule, platform)
+            return _of_stage(stage, f"{values}.all(v, {test('v')})", parts, rule)
         case ("stages", stage, "promotion", "steps", "**" | "*", "uses") | (
             "stages",
             stage,
@@ -103,7 +104,7 @@ def _check(parts: Sequence[str], rule: Rule, platform: Platform) -> Check | str:
             "*",
             "uses",
         ):
-            return _of_stage(stage, _steps(test), parts, rule, platform)
+            return _of_stage(stage, _steps(test), parts, rule)
         case ("promotionTasks", "*", "steps", "*", "uses"):
             return Check("PromotionTask", _steps(test), _message(parts))
         case ("warehouses", "*", "subscriptions", "*", str(kind), str(field)) if kind in _KINDS and field.isalnum():
@@ -126,39 +127,48 @@ def _steps(test: Test) -> str:
     return f"variables.steps.map(s, s.?uses.orValue(null)).all(v, v in variables.chartSteps || {test('v')})"
 
 
-def variables() -> dict[str, str]:
+def variables(rules: Iterable[Rule], platform: Platform) -> dict[str, str]:
     """Return the variables that the tests of rules of the platform's own name."""
-    return {"chartSteps": literal(sorted(CHART_STEPS))}
+    found = {"chartSteps": literal(sorted(CHART_STEPS))}
+    for rule in rules:
+        if patterns := rule.given.get("writes"):
+            found |= platform.variables(_writers(rule), partial(_writing, patterns))
+    return found
 
 
-def _of_stage(stage: str, expression: str, parts: Sequence[str], rule: Rule, platform: Platform) -> Check:
-    meant = _meant(stage, rule, platform, "object.metadata.name")
+def _of_stage(stage: str, expression: str, parts: Sequence[str], rule: Rule) -> Check:
+    meant = _meant(stage, rule, "object.metadata.name")
     return Check("Stage", f"!{meant} ||\n  {expression}" if meant else expression, _message(parts))
 
 
-def _meant(stage: str, rule: Rule, platform: Platform, name: str) -> str:
+def _meant(stage: str, rule: Rule, name: str) -> str:
     """Return the test that a rule is about the stage of a name, "" when it is about all."""
     tests = [f"{name} == {literal(stage)}"] if stage != "*" else []
     if rule.given.get("writes"):
-        tests.append(f"{name} in {_writers(rule, platform)}")
+        tests.append(f"{name} in variables.{_writers(rule)}")
     return f"({all_of(tests)})" if tests else ""
 
 
-def _writers(rule: Rule, platform: Platform) -> str:
-    patterns = rule.given["writes"]
+def _writers(rule: Rule) -> str:
+    """Return the name of the variable that has the stages that write the rule's files."""
+    return identifier("writers", rule.name)
+
+
+def _writing(patterns: Sequence[str], layers: PlatformLayers) -> list[str]:
+    """Return the stages whose promotions write a file of some patterns."""
 
     def writes(stage: Stage) -> bool:
         files = [file for update in stage.updates for file in update.files] if stage.has_default_steps else []
         return any(fnmatch.fnmatchcase(file, pattern) for file in files for pattern in patterns)
 
-    return platform.stages(writes)
+    return layers.stages(writes)
 
 
-def _automatic(stage: str, rule: Rule, platform: Platform) -> Check | str:
+def _automatic(stage: str, rule: Rule) -> Check | str:
     if not is_allowed(rule, value=False):
         return "cannot be asked for: a stage without a policy has none"
     if is_allowed(rule, value=True):
         return "allows both"
-    meant = _meant(stage, rule, platform, "n")
+    meant = _meant(stage, rule, "n")
     text = exact_policies(f"!{meant}" if meant else "false")
     return Check("ProjectConfig", text, _message(("stages", stage, "autoPromotionEnabled")))

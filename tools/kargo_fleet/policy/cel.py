@@ -1,9 +1,9 @@
-"""CEL, the language of ValidatingAdmissionPolicies: literals, and JSON Schema's words as tests of one value."""
+"""CEL, the language of ValidatingAdmissionPolicies: literals, tables, and JSON Schema's words as tests of one value."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from kargo_fleet.text.go_regex import compiled
@@ -13,6 +13,8 @@ _SILENT = frozenset(["description", "$comment"])
 #: JSON Schema's types as CEL's, "" for those that CEL names otherwise.
 _TYPES: Final = {"string": "string", "boolean": "bool", "null": "null_type", "array": "list", "object": "map"}
 _LONGEST_LINE = 100
+#: Characters of the items in one expression. The API server refuses an expression of more than 100,000 (cel-go's default).
+_LONGEST_TABLE = 80_000
 
 
 def literal(value: Any) -> str:
@@ -29,6 +31,47 @@ def literal(value: Any) -> str:
 def _joined(begin: str, items: list[str], end: str) -> str:
     line = f"{begin}{', '.join(items)}{end}"
     return line if len(line) <= _LONGEST_LINE else f"{begin}\n  " + ",\n  ".join(items) + f"\n{end}"
+
+
+def identifier(*words: str) -> str:
+    """Return a name for a variable: words of a-z, 0-9 and -, joined."""
+    return "_".join(words).replace("-", "_")
+
+
+def lookup(name: str, table: Mapping[str, Any], key: str, default: Any) -> dict[str, str]:
+    """Return variables of which `name` is what a table has for a key; the others hold parts of a long table."""
+    if not table:
+        return {name: literal(default)}
+    parts = [literal(dict(part)) for part in _parts(list(table.items()))]
+    if len(parts) == 1:
+        return {name: f"{parts[0]}[?{key}].orValue({literal(default)})"}
+    named = {f"{name}{number}": part for number, part in enumerate(parts, 1)}
+    first, *rest = (f"variables.{part}[?{key}]" for part in named)
+    return {**named, name: f"{first}{''.join(f'.or({one})' for one in rest)}.orValue({literal(default)})"}
+
+
+def is_one_of(name: str, items: Sequence[str], key: str) -> dict[str, str]:
+    """Return variables of which `name` tells whether a key is one of some texts; the others hold parts of a long list."""
+    parts = [f"{key} in {literal(part)}" for part in _parts(items)] or ["false"]
+    if len(parts) == 1:
+        return {name: parts[0]}
+    named = {f"{name}{number}": part for number, part in enumerate(parts, 1)}
+    return {**named, name: " || ".join(f"variables.{part}" for part in named)}
+
+
+def _parts(items: Sequence[Any]) -> Iterator[list[Any]]:
+    """Yield the items in parts, each short enough for an expression."""
+    part: list[Any] = []
+    length = 0
+    for item in items:
+        size = len(literal(item)) + 4  # with what is around it
+        if part and length + size > _LONGEST_TABLE:
+            yield part
+            part, length = [], 0
+        part.append(item)
+        length += size
+    if part:
+        yield part
 
 
 def all_of(tests: Iterable[str]) -> str:

@@ -5,16 +5,16 @@ Services whose layers are the same make up a class. `<service>` stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from kargo_fleet.fleet.pipeline import Pipeline, Stage, section
-from kargo_fleet.policy.cel import literal
+from kargo_fleet.policy.cel import lookup
 from kargo_fleet.text.durations import seconds
 
-#: The class of all services that no group has.
+#: The class of the services that no group has, or of most services where groups have all.
 USUAL = ""
 #: In the text of a ServiceAccount: the unit's own namespace.
 OWN_NAMESPACE = "@namespace"
@@ -117,6 +117,10 @@ class PlatformLayers:
         names = [(f"kargo-service-{key}", one.get("stages") or []) for key, one in self._bindings.items()]
         return sorted(f"{name}/{stage}" for name, stages in names for stage in stages if stage in self.guarded)
 
+    def stages(self, is_meant: Callable[[Stage], bool]) -> list[str]:
+        """Return the names of the stages for which a test holds."""
+        return [one.name for one in self._stages if is_meant(one)]
+
     @property
     def _bindings(self) -> dict[str, dict[str, Any]]:
         found = section(section(self.pipeline.values, "rbac"), "bindings")
@@ -163,22 +167,12 @@ class Platform:
     classes: Mapping[str, PlatformLayers]
     others: Mapping[str, str]
 
-    def by_class(self, get: Callable[[PlatformLayers], Any]) -> str:
-        """Return the CEL expression for what each class has, for the object's namespace."""
-        found = {name: get(layers) for name, layers in self.classes.items()}
-        if all(value == found[USUAL] for value in found.values()):
-            return literal(found[USUAL])
-        return f"{literal(found)}[variables.group]"
+    def variables(self, name: str, get: Callable[[PlatformLayers], Any]) -> dict[str, str]:
+        """Return variables of which `name` is what the class of the object's namespace has."""
+        usual = get(self.classes[USUAL])
+        found = {of: get(layers) for of, layers in self.classes.items()}
+        return lookup(name, {of: value for of, value in found.items() if value != usual}, "variables.group", usual)
 
     def any(self, get: Callable[[PlatformLayers], Any]) -> bool:
         """Return whether any class has something."""
         return any(get(layers) for layers in self.classes.values())
-
-    def stages(self, is_meant: Callable[[Stage], bool]) -> str:
-        """Return the CEL list of the stages of the object's namespace for which a test holds."""
-        return self.by_class(lambda layers: names_of(layers.pipeline.stages.values(), is_meant))
-
-
-def names_of(stages: Any, is_meant: Callable[[Stage], bool]) -> Sequence[str]:
-    """Return the names of the stages for which a test holds."""
-    return sorted(one.name for one in stages if is_meant(one))
