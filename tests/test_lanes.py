@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kargo_fleet.fleet.names import FLEET_FILES, GENERATED_FOLDERS
 from product import needs
 
 TESTS = Path(__file__).parent
@@ -111,3 +112,21 @@ def test_a_pull_request_that_changes_the_fleet_is_checked() -> None:
     assert [path for path in FLEET if _runs_for("fleet.yaml", "push", path)] == []
     job = yaml.safe_load((ROOT / ".github" / "workflows" / "fleet.yaml").read_text())["jobs"]["check"]
     assert _targets("\n".join(step.get("run", "") for step in job["steps"])) == {"check"}
+
+
+#: What `check` reads or is held to, beside services.
+_CHECKED = [*FLEET_FILES, *(f"{folder}/a.yaml" for folder in GENERATED_FOLDERS)]
+
+
+@needs(".pre-commit-config.yaml")
+def test_the_hook_runs_for_whatever_check_reads() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    files = next(hook["files"] for hook in hooks if hook["id"] == "verify")
+    assert [path for path in _CHECKED if not re.search(files, path)] == []
+
+
+@needs(".github/workflows/fleet.yaml")
+def test_the_check_of_the_fleet_runs_for_whatever_it_reads() -> None:
+    on = yaml.load((ROOT / ".github/workflows/fleet.yaml").read_text(), yaml.BaseLoader)["on"]
+    paths = on["pull_request"]["paths"]
+    assert [path for path in _CHECKED if not any(fnmatch.fnmatchcase(path, one) for one in paths)] == []

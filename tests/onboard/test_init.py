@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ import yaml
 from conftest import STAGES, Run
 from kargo_fleet import __version__
 from kargo_fleet.fleet.chart import packaged, read_chart
+from kargo_fleet.fleet.names import FLEET_FILES, GENERATED_FOLDERS
 from kargo_fleet.onboard.candidates import rank
 from kargo_fleet.onboard.starter import stage_values
 
@@ -89,6 +92,17 @@ def test_a_repository_becomes_a_fleet(repository: Repository, run: Run) -> None:
     assert run("check") == (0, "", "2 services: 0 errors, 0 warnings\n")
     assert run("schema").stderr == "the schemas are up to date\n"
     assert run("chart", "vendor").stderr.endswith("up to date\n")
+
+
+def test_hook_and_workflow_run_for_whatever_check_reads(repository: Repository, run: Run) -> None:
+    root = repository()
+    run("init")
+    [hook] = yaml.safe_load((root / ".pre-commit-config.yaml").read_text())["repos"][-1]["hooks"]
+    workflow = yaml.load((root / ".github/workflows/kargo-fleet.yaml").read_text(), yaml.BaseLoader)["on"]
+    for path in (*FLEET_FILES, *(f"{folder}/a.yaml" for folder in GENERATED_FOLDERS)):
+        assert re.search(hook["files"], path), path
+        for event in ("pull_request", "push"):
+            assert any(fnmatch.fnmatchcase(path, one) for one in workflow[event]["paths"]), (event, path)
 
 
 def test_a_second_run_is_refused(repository: Repository, run: Run) -> None:

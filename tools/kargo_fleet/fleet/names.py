@@ -9,6 +9,8 @@ FLEET_FILE = "fleet.yaml"
 SERVICE_FILE = "kargo.yaml"
 #: Violations that were there when a rule began, as `policy record` writes them.
 RECORDED_FILE = "policy-recorded.yaml"
+#: Files in the root of the repository that say what holds for the fleet.
+FLEET_FILES = (FLEET_FILE, RECORDED_FILE)
 #: The folder of the generated values files.
 VALUES = "values"
 ARGOCD = "argocd"
@@ -16,10 +18,12 @@ SCHEMAS = "schemas"
 POLICY = "policy"
 #: The policy in the cluster. In a folder of its own: `kubectl apply -f argocd/` applies all of that one.
 ADMISSION_FILE = f"{POLICY}/admission.yaml"
+#: The folders that `generate` writes.
+GENERATED_FOLDERS = (VALUES, ARGOCD, POLICY)
 #: The files that Kustomize looks for in a folder.
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 #: Folders in the root of the repository that this tool writes, and which therefore hold no services.
-WRITTEN_FOLDERS = (VALUES, ARGOCD, SCHEMAS, POLICY)
+WRITTEN_FOLDERS = (*GENERATED_FOLDERS, SCHEMAS)
 #: Words in the place of a stage that say that a file or folder is for all stages, or for a program.
 NOT_STAGES = ("all", "base", "common", "default", "defaults", "global", "schema", "secrets", "shared")
 

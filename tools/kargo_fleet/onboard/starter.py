@@ -8,6 +8,7 @@ from typing import Any
 
 from kargo_fleet import __version__
 from kargo_fleet.fleet.chart_source import CHART_NAME, DEFAULT_PATH
+from kargo_fleet.fleet.names import FLEET_FILES, GENERATED_FOLDERS
 from kargo_fleet.onboard.candidates import PROD, rank
 from kargo_fleet.onboard.layout import Layout
 from kargo_fleet.onboard.remote import Checkout, GitHost
@@ -120,7 +121,8 @@ def stage_values(stages: Sequence[str], defaults: Mapping[str, Mapping[str, Any]
 def hook(layout: Layout, chart: str) -> dict[str, Any]:
     """Return the entry of .pre-commit-config.yaml for the services of `layout` and a chart in the folder `chart`."""
     own = [layout.service_file.partition("/")[0]] if layout.service_file else []
-    top = dict.fromkeys([layout.folders.base, *own, "values", "argocd", "policy", chart.partition("/")[0]])
+    top = dict.fromkeys([layout.folders.base, *own, *GENERATED_FOLDERS, chart.partition("/")[0]])
+    files = "|".join([*(f"{name}/" for name in top), *(f"{re.escape(name)}$" for name in FLEET_FILES)])
     return {
         "repo": "local",
         "hooks": [
@@ -129,7 +131,7 @@ def hook(layout: Layout, chart: str) -> dict[str, Any]:
                 "name": "kargo-fleet check",
                 "language": "system",
                 "entry": "kargo-fleet check",
-                "files": f"^({'|'.join(f'{name}/' for name in top)}|fleet\\.yaml$)",
+                "files": f"^({files})",
                 "pass_filenames": False,
             }
         ],
@@ -138,7 +140,7 @@ def hook(layout: Layout, chart: str) -> dict[str, Any]:
 
 def workflow(layout: Layout, checkout: Checkout) -> str:
     """Return the job of the host's CI that checks changes of the fleet; "" when the host is not known."""
-    inputs = ["fleet.yaml", "values/**", "argocd/**", "policy/**", f"{chart_path(layout)}/**"]
+    inputs = [*FLEET_FILES, *(f"{folder}/**" for folder in (*GENERATED_FOLDERS, chart_path(layout)))]
     own_file = [_glob(layout.service_file)] if layout.service_file else []
     own = own_file if layout.folders.has_stages else [_glob(f"{layout.folders.pattern}/kargo.yaml")]
     if checkout.host is GitHost.GITHUB:
