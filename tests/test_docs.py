@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import samples
+from conftest import Run
 from contract import kargo
 from helm import CHART, render
 from kargo_fleet.cli import main as cli
@@ -325,6 +326,14 @@ def test_kargo_fleet_commands_and_options_exist(page: Path, capsys: pytest.Captu
         except SystemExit as end:
             status = end.code
         assert not status, f"{line}: {capsys.readouterr().err}"
+
+
+def test_every_command_is_in_the_table(run: Run) -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    listed = {found[1].split()[0] for found in re.finditer(r"^\| `([a-z ]+)` \|", page, re.MULTILINE)}
+    commands = set(re.findall(r"^    ([a-z]+)(?: |$)", run("help").stdout, re.MULTILINE))
+    assert len(commands) > 10
+    assert commands == listed
 
 
 @pages

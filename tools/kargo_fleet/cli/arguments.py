@@ -185,7 +185,7 @@ def _add_generate(commands: _Commands) -> None:
             reporter=_reporter(arguments),
         )
 
-    summary = "write values/<service>.yaml for every service in services/, and argocd/"
+    summary = "write values/<service>.yaml for every service in services/, argocd/ and, if asked for, policy/"
     parser = _add(
         commands, "generate", summary, "kargo-fleet generate nginx --diff --dry-run", run, page="docs/repository.md"
     )
